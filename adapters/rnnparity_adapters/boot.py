@@ -1,0 +1,38 @@
+"""Start a worker: ``python -I boot.py``, with any interpreter from 3.7 on.
+
+The package is imported by its place, not through ``sys.path``: beside it may lie packages of another
+interpreter, and a foreign numpy would not load.
+"""
+
+import faulthandler
+import importlib.util
+import os
+import sys
+
+
+def _take_stdio():
+    """The two ends of the harness's pipes, moved off 0 and 1, where frameworks read and print."""
+    requests, responses = os.dup(0), os.dup(1)
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return os.fdopen(requests, "rb"), os.fdopen(responses, "wb")
+
+
+def _import_package(name):
+    """Make ``import name`` find the folder that this file is in."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    spec = importlib.util.spec_from_file_location(
+        name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
+    sys.modules[name] = package = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
+
+
+if __name__ == "__main__":
+    faulthandler.enable()
+    streams = _take_stdio()
+    _import_package("rnnparity_adapters")
+    from rnnparity_adapters import worker
+
+    worker.serve(*streams)

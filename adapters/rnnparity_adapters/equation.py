@@ -1,0 +1,29 @@
+"""Which function a cell computes, as data."""
+
+from dataclasses import dataclass
+
+SIGMOID = "sigmoid"
+HARD_SIGMOID_5 = "hard_sigmoid(z/5 + 1/2)"
+"""Keras 1 and 2, tf.keras and ONNX: ``clip(0.2 z + 0.5, 0, 1)``."""
+HARD_SIGMOID_6 = "hard_sigmoid(z/6 + 1/2)"
+"""Keras 3 and PyTorch: ``clip(z / 6 + 0.5, 0, 1)``."""
+TANH = "tanh"
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One LSTM, up to its weights.
+
+    With z = [x, h] kernel + bias, split into the gates i, j, f, o (each ``[B, U]``)::
+
+        c' = recurrent_activation(f + forget_bias) * c + recurrent_activation(i) * activation(j)
+        h' = recurrent_activation(o) * activation(c')
+
+    Source: Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000;
+    ``forget_bias`` as in ``tf.nn.rnn_cell.LSTMCell``.
+    """
+
+    cell: str = "lstm"
+    forget_bias: float = 1.0
+    recurrent_activation: str = SIGMOID
+    activation: str = TANH

@@ -1,0 +1,175 @@
+"""NNabla: the article's LSTM, ``PF.lstm_cell``, ``PF.lstm`` and ``F.lstm``.
+
+Each api becomes a static graph over all T steps, connected once and run forward for each case: a graph
+of one step, run T times, takes up to three times as long.
+"""
+
+from collections import OrderedDict
+from typing import Any, Callable, Dict, List, Tuple
+
+import nnabla as nn
+import nnabla.functions as F
+import nnabla.parametric_functions as PF
+import numpy as np
+from nnabla.initializer import ConstantInitializer, UniformInitializer, calc_uniform_lim_glorot
+from nnabla.parameter import get_parameter_or_create
+
+from . import nnabla_article
+from .adapter import Adapter, layer, stepped
+
+
+class _Graph(Adapter):
+    """What all share: their parameters, and T steps connected one after another."""
+
+    scope = ""
+    """Where the api puts its parameters, if that is not a part of their names in the layout."""
+    time_axis = 1
+    """1 for inputs ``[B, T, I]``, 0 for ``[T, B, I]``."""
+    state_axes = ()  # type: Tuple[int, ...]
+    """Axes of the states before ``[B, U]``."""
+
+    def build(self) -> None:
+        self.inputs, self.hidden, self.cell = self.variables(self.setup.steps)
+        self.parameters = _parameters(self.connect, self.scope)
+        self.outputs = [variable for pair in self.steps for variable in pair]
+
+    def connect(self) -> None:
+        """Connect the graph."""
+        state = self.hidden, self.cell
+        self.steps = []  # type: List[Tuple[Any, Any]]
+        for step in range(self.setup.steps):
+            x = self.inputs[(slice(None),) * self.time_axis + (slice(step, step + 1),)]
+            state = self.step(x, *state)
+            self.steps.append(state)
+
+    def step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
+        """Connect one step, x with T = 1 -> the new h and c."""
+        raise NotImplementedError
+
+    def variables(self, steps: int) -> Tuple[Any, Any, Any]:
+        """New variables for the inputs, the hidden and the cell state."""
+        sizes = [self.setup.batch, self.setup.input_size]
+        sizes.insert(self.time_axis, steps)
+        state = self.state_axes + (self.setup.batch, self.setup.units)
+        return nn.Variable(sizes), nn.Variable(state), nn.Variable(state)
+
+    def initialise(self, seed: int) -> None:
+        nn.random.set_parameter_seed(seed)
+        parameters = _parameters(lambda: self.step(*self.variables(1)), self.scope)
+        self.write({name: parameter.d for name, parameter in parameters.items()})
+
+    def write(self, tensors: Dict[str, np.ndarray]) -> None:
+        for name, parameter in self.parameters.items():
+            parameter.d = tensors[name]
+
+    def read(self) -> Dict[str, np.ndarray]:
+        return {name: parameter.d.copy() for name, parameter in self.parameters.items()}
+
+    def forward(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> List[Tuple[np.ndarray, np.ndarray]]:
+        """Run the graph -> the hidden and cell state ``[B, U]`` at each step, in NNabla's own memory."""
+        self.inputs.d = np.moveaxis(inputs, 1, self.time_axis)
+        self.hidden.d = hidden.reshape(self.hidden.shape)
+        self.cell.d = cell.reshape(self.cell.shape)
+        nn.forward_all(self.outputs)
+        return [(h.d.reshape(hidden.shape), c.d.reshape(cell.shape)) for h, c in self.steps]
+
+
+def _parameters(connect: Callable[[], Any], scope: str) -> Dict[str, Any]:
+    """The parameters in ``scope`` that ``connect`` creates, by name.
+
+    The root scope is a new one: NNabla's own would hand on those of an earlier call.
+    """
+    with nn.parameter_scope("", OrderedDict()):
+        connect()
+        with nn.parameter_scope(scope):
+            return dict(nn.get_parameters())
+
+
+class _Stepped(_Graph):
+    """A cell ``api(x, h, c, units) -> (h, c)``."""
+
+    api = None  # type: Any
+
+    def step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
+        x = F.reshape(x, (self.setup.batch, self.setup.input_size))
+        return self.api(x, h, c, self.setup.units, **self.setup.options)
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
+        return stepped(self.forward(inputs, hidden, cell))
+
+
+class OneAffine(_Stepped):
+    """The article's cell with one affine."""
+
+    api = staticmethod(nnabla_article.lstm_cell)
+
+
+class FourAffines(_Stepped):
+    """The article's cell with four affines."""
+
+    api = staticmethod(nnabla_article.lstm_cell_four_affines)
+
+
+class Cell(_Stepped):
+    """``PF.lstm_cell``."""
+
+    api = staticmethod(PF.lstm_cell)
+
+
+class _Layer(_Graph):
+    """A layer: its own loop over the sequence, and the layer called one step at a time."""
+
+    def call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
+        """Connect the layer -> its hidden states over the sequence, and the last h and c."""
+        raise NotImplementedError
+
+    def build(self) -> None:
+        super().build()
+        self.outputs += [self.sequence, self.last_cell]
+
+    def connect(self) -> None:
+        super().connect()
+        self.sequence, _, self.last_cell = self.call(self.inputs, self.hidden, self.cell)
+
+    def step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
+        _, h, c = self.call(x, h, c)
+        return h, c
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
+        steps = self.forward(inputs, hidden, cell)
+        sequence = np.moveaxis(self.sequence.d, self.time_axis, 1)
+        return layer(sequence.copy(), self.last_cell.d.reshape(cell.shape).copy(), steps)
+
+
+class ArticleLayer(_Layer):
+    """The article's function over a sequence."""
+
+    scope = "lstm"
+
+    def call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
+        hidden, c, h = nnabla_article.lstm(x, self.setup.units, (c, h), return_sequences=True, return_state=True)
+        return hidden, h, c
+
+
+class ParametricLayer(_Layer):
+    """``PF.lstm``."""
+
+    time_axis = 0
+    state_axes = (1, 1)  # layers, directions
+
+    def call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
+        return PF.lstm(x, h, c, **self.setup.options)
+
+
+class FunctionLayer(_Layer):
+    """``F.lstm``, which has no parameters of its own: weight and bias as ``PF.affine`` would make them."""
+
+    time_axis = 0
+    state_axes = (1, 1)  # layers, directions
+
+    def call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
+        rows, units = self.setup.input_size + self.setup.units, self.setup.units
+        uniform = UniformInitializer(calc_uniform_lim_glorot(rows, 4 * units))
+        weight = get_parameter_or_create("lstm/weight_l0", (1, 4, units, rows), uniform)
+        bias = get_parameter_or_create("lstm/bias", (1, 1, 4, units), ConstantInitializer(0))
+        return F.lstm(x, h, c, weight_l0=weight, bias=bias, **self.setup.options)

@@ -1,0 +1,62 @@
+"""``tf.raw_ops.BlockLSTM``: TensorFlow's own kernel for a whole sequence."""
+
+from typing import Any, Dict, Tuple
+
+import numpy as np
+import tensorflow as tf
+
+from .adapter import Adapter, layer
+
+PLAIN = {"cell_clip": -1.0, "use_peephole": False}
+"""The op clips cell states at 3 unless told otherwise."""
+
+
+class BlockLSTM(Adapter):
+    """The kernel over the sequence, and over one step at a time."""
+
+    variables: Dict[str, Any]
+    no_peephole: Any
+
+    def build(self) -> None:
+        size, units, dtype = self.setup.input_size, self.setup.units, self.setup.dtype
+        shapes = {"w": [size + units, 4 * units], "b": [4 * units]}
+        self.variables = {name: tf.Variable(tf.zeros(shape, dtype)) for name, shape in shapes.items()}
+        self.no_peephole = tf.zeros([units], dtype)
+
+    def initialise(self, seed: int) -> None:
+        tf.random.set_seed(seed)
+        initialisers = {"w": tf.compat.v1.glorot_uniform_initializer(), "b": tf.zeros_initializer()}
+        for name, variable in self.variables.items():
+            variable.assign(initialisers[name](variable.shape, variable.dtype))
+
+    def write(self, tensors: Dict[str, np.ndarray]) -> None:
+        for name, variable in self.variables.items():
+            variable.assign(tensors[name])
+
+    def read(self) -> Dict[str, np.ndarray]:
+        return {name: variable.numpy() for name, variable in self.variables.items()}
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
+        by_step = inputs.swapaxes(0, 1)
+        sequence, cells = self._block(by_step, hidden, cell)
+        steps = []
+        for step in range(self.setup.steps):
+            hiddens, alone = self._block(by_step[step : step + 1], hidden, cell)
+            hidden, cell = hiddens[0], alone[0]
+            steps.append((hidden, cell))
+        return layer(sequence.swapaxes(0, 1), cells[-1], steps)
+
+    def _block(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """``inputs`` ``[T, B, I]``, ``hidden`` and ``cell`` ``[B, U]`` -> both states at each step ``[T, B, U]``."""
+        outputs = tf.raw_ops.BlockLSTM(
+            seq_len_max=len(inputs),
+            x=inputs,
+            cs_prev=cell,
+            h_prev=hidden,
+            wci=self.no_peephole,
+            wcf=self.no_peephole,
+            wco=self.no_peephole,
+            **self.variables,
+            **dict(PLAIN, **self.setup.options),
+        )
+        return outputs.h.numpy(), outputs.cs.numpy()

@@ -1,0 +1,83 @@
+"""``tf.nn.rnn_cell.LSTMCell`` and its kin in graph mode, on TensorFlow 1 and, through ``compat.v1``, 2."""
+
+import functools
+import random
+from typing import Any, Callable, Dict, List
+
+import numpy as np
+import tensorflow
+import tensorflow.compat.v1 as tf
+
+from .adapter import Adapter, layer
+
+CALLER_THREAD = tf.ConfigProto(inter_op_parallelism_threads=-1)
+"""Run each op where ``run`` was called: for steps as small as these, other threads only double the time."""
+
+
+class StaticRNN(Adapter):
+    """A cell under ``nn.static_rnn``: one graph of all T steps, and a graph of one step run T times."""
+
+    session: Any
+    names: List[str]
+    _assign: Callable[..., Any]
+    _fetch: Callable[..., List[np.ndarray]]
+    _sequence: Callable[..., List[np.ndarray]]
+    _step: Callable[..., List[np.ndarray]]
+
+    def build(self) -> None:
+        batch, steps = self.setup.batch, self.setup.steps
+        size, units = self.setup.input_size, self.setup.units
+        with tf.Graph().as_default() as graph:
+            shapes = [batch, steps, size], [batch, size], [batch, units], [batch, units]
+            inputs, x, hidden, cell = (tf.placeholder(self.setup.dtype, shape) for shape in shapes)
+            lstm = self._cell()
+            first = tf.nn.rnn_cell.LSTMStateTuple(c=cell, h=hidden)
+            outputs, last = tf.nn.static_rnn(lstm, tf.unstack(inputs, axis=1), first)
+            sequence = tf.stack(outputs, axis=1)
+            _, state = tf.nn.static_rnn(lstm, [x], first)
+        graph.finalize()
+        self.session = tf.Session(graph=graph, config=CALLER_THREAD)
+        self._sequence = self.session.make_callable([sequence, last.c], [inputs, hidden, cell])
+        self._step = self.session.make_callable([state.h, state.c], [x, hidden, cell])
+        self._share(lstm.weights)
+
+    def initialise(self, seed: int) -> None:
+        random.seed(seed)  # tf-keras takes the seeds of its initialisers from here
+        with tf.Graph().as_default():  # one for each seed, which is fixed once random ops are made
+            tf.set_random_seed(seed)
+            lstm = self._cell()
+            lstm.build(tf.TensorShape([None, self.setup.input_size]))
+            with tf.Session(config=CALLER_THREAD) as session:
+                values = session.run([variable.initial_value for variable in lstm.weights])
+        self._assign(*values)
+
+    def write(self, tensors: Dict[str, np.ndarray]) -> None:
+        self._assign(*(tensors[name] for name in self.names))
+
+    def read(self) -> Dict[str, np.ndarray]:
+        return dict(zip(self.names, self._fetch()))
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
+        sequence, last_cell = self._sequence(inputs, hidden, cell)
+        steps = []
+        for x in inputs.swapaxes(0, 1):
+            hidden, cell = self._step(x, hidden, cell)
+            steps.append((hidden, cell))
+        return layer(sequence, last_cell, steps)
+
+    def close(self) -> None:
+        self.session.close()
+
+    def _cell(self) -> Any:
+        """The api's cell, not yet built, in the current graph."""
+        cell = functools.reduce(getattr, self.setup.name.split(".")[1:], tensorflow)  # type: Any
+        return cell(self.setup.units, dtype=self.setup.dtype, **self.setup.options)
+
+    def _share(self, variables: List[Any]) -> None:
+        """Reach the cell's variables from outside: values are fed to their initialisers in place of the
+        initial values, as ``Variable.load`` does, so that no op is ever added."""
+        initialisers = [variable.initializer for variable in variables]
+        values = [initialiser.inputs[1] for initialiser in initialisers]
+        self.names = [variable.op.name.rpartition("/")[2] for variable in variables]
+        self._assign = self.session.make_callable(initialisers, values)
+        self._fetch = self.session.make_callable(variables)

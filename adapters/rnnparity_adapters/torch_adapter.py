@@ -1,0 +1,65 @@
+"""``torch.nn.LSTM`` and ``torch.nn.LSTMCell``."""
+
+from typing import Any, Dict
+
+import numpy as np
+import torch
+
+from .adapter import Adapter, layer, stepped
+
+
+class _Module(Adapter):
+    """What the two share: their parameters."""
+
+    module: Any
+
+    def initialise(self, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.module.reset_parameters()
+
+    def write(self, tensors: Dict[str, np.ndarray]) -> None:
+        with torch.no_grad():
+            for name, parameter in self.module.named_parameters():
+                parameter.copy_(torch.from_numpy(tensors[name]))
+
+    def read(self) -> Dict[str, np.ndarray]:
+        return {name: p.detach().numpy().copy() for name, p in self.module.named_parameters()}
+
+    def _options(self) -> Dict[str, Any]:
+        return dict(self.setup.options, dtype=getattr(torch, self.setup.dtype))
+
+
+class Cell(_Module):
+    """``torch.nn.LSTMCell``, stepped."""
+
+    def build(self) -> None:
+        self.module = torch.nn.LSTMCell(self.setup.input_size, self.setup.units, **self._options())
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
+        state = torch.from_numpy(hidden), torch.from_numpy(cell)
+        steps = []
+        with torch.inference_mode():
+            for x in torch.from_numpy(inputs).unbind(1):
+                state = self.module(x, state)
+                steps.append((state[0].numpy(), state[1].numpy()))
+        return stepped(steps)
+
+
+class Layer(_Module):
+    """``torch.nn.LSTM``: its kernel over the sequence, and the layer called one step at a time."""
+
+    def build(self) -> None:
+        sizes = self.setup.input_size, self.setup.units
+        self.module = torch.nn.LSTM(*sizes, batch_first=True, **self._options())
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
+        x = torch.from_numpy(inputs)
+        first = torch.from_numpy(hidden)[None], torch.from_numpy(cell)[None]
+        steps = []
+        with torch.inference_mode():
+            sequence, (_, last_cell) = self.module(x, first)
+            state = first
+            for step in range(self.setup.steps):
+                _, state = self.module(x[:, step : step + 1], state)
+                steps.append((state[0][0].numpy(), state[1][0].numpy()))
+        return layer(sequence.numpy(), last_cell[0].numpy(), steps)

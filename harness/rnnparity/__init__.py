@@ -1,0 +1,56 @@
+"""rnnparity: do these recurrent cells compute the same function, with the real frameworks running?
+
+::
+
+    import rnnparity
+
+    case = rnnparity.make_case(seed=0, batch=8, steps=50, input_size=32, units=64)
+    result = rnnparity.run(case, ["torch.nn.LSTM", "tf.nn.rnn_cell.LSTMCell"])
+    print(result)
+    assert result.agree
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from rnnparity_adapters.equation import Equation as Equation
+    from rnnparity_adapters.layout import Layout as Layout
+    from rnnparity_adapters.layout import Tensor as Tensor
+    from rnnparity_adapters.layout import Weights as Weights
+    from rnnparity_adapters.registry import Api as Api
+
+    from rnnparity.case import Case as Case
+    from rnnparity.case import make_case as make_case
+    from rnnparity.result import Result as Result
+    from rnnparity.result import Row as Row
+    from rnnparity.runner import run as run
+    from rnnparity.selection import select as select
+
+_HOMES = {
+    "Api": "rnnparity_adapters.registry",
+    "Case": "rnnparity.case",
+    "Equation": "rnnparity_adapters.equation",
+    "Layout": "rnnparity_adapters.layout",
+    "Result": "rnnparity.result",
+    "Row": "rnnparity.result",
+    "Tensor": "rnnparity_adapters.layout",
+    "Weights": "rnnparity_adapters.layout",
+    "make_case": "rnnparity.case",
+    "run": "rnnparity.runner",
+    "select": "rnnparity.selection",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: ``rnnparity --help`` must not wait for numpy."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,138 @@
+"""A seed becomes a case: everything needed to run a cell, and nothing about a framework."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.layout import GATES, Weights
+
+from rnnparity.errors import InputError
+
+DTypeName = Literal["float32", "float64"]
+DTYPES: tuple[DTypeName, ...] = ("float32", "float64")
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Equation, canonical weights, inputs and initial state of one run, all of one dtype.
+
+    ``weights`` kernel ``[I+U, 4U]`` (rows x, h; gates i, j, f, o) and bias ``[4U]``; ``inputs``
+    ``[B, T, I]``; ``initial_hidden`` and ``initial_cell`` ``[B, U]``. ``seed`` is None for a case that
+    was not drawn; it also seeds the weights that a framework initialises itself.
+    """
+
+    equation: Equation
+    weights: Weights
+    inputs: NDArray[np.floating]
+    initial_hidden: NDArray[np.floating]
+    initial_cell: NDArray[np.floating]
+    seed: int = 0
+
+    @property
+    def batch(self) -> int:
+        """B."""
+        return int(self.inputs.shape[0])
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return int(self.inputs.shape[1])
+
+    @property
+    def input_size(self) -> int:
+        """I."""
+        return int(self.inputs.shape[2])
+
+    @property
+    def units(self) -> int:
+        """U."""
+        return int(self.initial_hidden.shape[1])
+
+    @property
+    def dtype(self) -> str:
+        """``float32`` or ``float64``."""
+        return str(self.inputs.dtype)
+
+
+def make_case(
+    seed: int = 0,
+    *,
+    batch: int = 8,
+    steps: int = 50,
+    input_size: int = 32,
+    units: int = 64,
+    dtype: str = "float32",
+    forget_bias: float = 1.0,
+) -> Case:
+    """Draw a case: the same arguments give the same arrays, bit for bit, everywhere.
+
+    Inputs are standard normal, kernels uniform as Glorot & Bengio 2010 have it for one gate, biases
+    uniform in +-0.5 and never zero, the initial hidden state uniform in +-0.9, the initial cell state
+    standard normal. They come from ``numpy.random.RandomState``, whose stream NumPy has frozen.
+
+    Raises :class:`~rnnparity.errors.InputError` for a seed, size, dtype or forget bias out of range, and
+    for sizes that do not fit into this machine's memory.
+    """
+    _check_integer("seed", seed, 0, MAX_SEED)
+    for name, size in (("batch", batch), ("steps", steps), ("input_size", input_size), ("units", units)):
+        _check_integer(name, size, 1)
+    if dtype not in DTYPES:
+        raise InputError("dtype", dtype, " or ".join(DTYPES))
+    if not math.isfinite(forget_bias) or abs(forget_bias) > 1e4:
+        raise InputError("forget_bias", forget_bias, "a number between -10000 and 10000")
+    _check_memory(batch, steps, input_size, units)
+
+    random = np.random.RandomState(seed)
+    limit = math.sqrt(6 / (input_size + 2 * units))
+    kernel = random.uniform(-limit, limit, (input_size + units, 4 * units)).astype(dtype)
+    bias = random.uniform(-0.5, 0.5, 4 * units).astype(dtype)
+    inputs = random.standard_normal((batch, steps, input_size)).astype(dtype)
+    hidden = random.uniform(-0.9, 0.9, (batch, units)).astype(dtype)
+    cell = random.standard_normal((batch, units)).astype(dtype)
+    return Case(
+        Equation(forget_bias=float(np.dtype(dtype).type(forget_bias))),
+        Weights(kernel, _with_exact_forget_bias(bias, forget_bias)),
+        inputs,
+        hidden,
+        cell,
+        seed,
+    )
+
+
+def _with_exact_forget_bias(bias: NDArray[np.floating], forget_bias: float) -> NDArray[np.floating]:
+    """``bias`` with a forget block to which ``forget_bias`` can be added without rounding.
+
+    Half of the apis store the sum, half add it at each step; this way both have the same weights.
+    """
+    blocks = bias.reshape(4, -1).copy()
+    constant = bias.dtype.type(forget_bias)
+    forget = GATES.index("f")
+    blocks[forget] = (blocks[forget] + constant) - constant
+    return blocks.reshape(-1)
+
+
+def _check_integer(name: str, value: object, lowest: int, highest: int | None = None) -> None:
+    allowed = f"an integer from {lowest}" + (f" to {highest}" if highest is not None else "")
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputError(name, repr(value), allowed)
+    if value < lowest or (highest is not None and value > highest):
+        raise InputError(name, value, allowed)
+
+
+def _check_memory(batch: int, steps: int, input_size: int, units: int) -> None:
+    """Refuse sizes whose arrays cannot fit: the case, its copies on the way, two runs, two references."""
+    import psutil
+
+    sequences = batch * steps * (4 * input_size + 24 * units)
+    needed = 8 * (sequences + 12 * (input_size + units) * 4 * units)
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise InputError(
+            "batch, steps, input_size, units",
+            f"{batch}, {steps}, {input_size}, {units}, which need about {needed / 2**30:.1f} GiB",
+            f"sizes that fit into the {available / 2**30:.1f} GiB of memory that are available",
+        )

@@ -1,0 +1,240 @@
+"""The command line: thin over the library. Everything slow is imported where it is used."""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from rnnparity import __version__
+from rnnparity.errors import InputError, RnnparityError
+
+if TYPE_CHECKING:
+    from rnnparity.result import Result
+
+ALL_AGREE, SOMETHING_DIVERGES, BAD_INPUT, COULD_NOT_RUN = 0, 1, 2, 3
+INTERRUPTED = 130
+
+_EXIT_CODES = "exit status: 0 all agree, 1 something diverges, 2 bad usage or input, 3 something could not run"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except InputError as error:
+        option = ", ".join(_option(options, name) for name in error.what.split(", "))
+        return _complain(f"{option}: got {error.given}, but should be {error.allowed}", BAD_INPUT)
+    except RnnparityError as error:
+        return _complain(str(error), COULD_NOT_RUN)
+    except MemoryError:
+        return _complain("not enough memory for these sizes", BAD_INPUT)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # `rnnparity apis | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ALL_AGREE
+
+
+def _run(options: argparse.Namespace) -> int:
+    from rnnparity.case import make_case
+    from rnnparity.report import console, json_report
+    from rnnparity.report.progress import Display
+    from rnnparity.runner import run
+    from rnnparity.selection import select
+
+    _check_positive("trials", options.trials)
+    _check_positive("jobs", options.jobs)
+    if not options.timeout > 0:
+        raise InputError("timeout", options.timeout, "a number of seconds above 0")
+    _check_writable(options.json)
+    apis = select(options.api or "*")
+    sizes = {name: getattr(options, name) for name in ("batch", "steps", "input_size", "units", "dtype")}
+    first = make_case(options.seed, forget_bias=options.forget_bias, **sizes)
+    cases = [first, *(make_case(options.seed + n, forget_bias=options.forget_bias, **sizes) for n in range(1, options.trials))]
+    expected = {api.environment: 0 for api in apis}
+    for api in apis:
+        expected[api.environment] += len(cases)
+    with Display(expected) as display:
+        result = run(cases, apis, timeout=options.timeout, jobs=options.jobs, keep=False, notify=display)
+    if options.json == "-":
+        sys.stdout.write(json_report.text(result))
+    else:
+        console.print_result(result, console.console())
+        if options.json:
+            Path(options.json).write_text(json_report.text(result), encoding="utf-8")
+    return exit_code(result, options.strict)
+
+
+def exit_code(result: "Result", strict: bool) -> int:
+    """The exit status of a result. A run in which nothing could be compared did not succeed."""
+    from rnnparity import compare
+
+    verdicts = {row.verdict for row in result.rows}
+    if verdicts & {compare.DIVERGE, compare.NONFINITE}:
+        return SOMETHING_DIVERGES
+    excused = set() if strict else {compare.UNAVAILABLE, compare.UNSUPPORTED}
+    if verdicts - excused - {compare.AGREE} or compare.AGREE not in verdicts:
+        return COULD_NOT_RUN
+    return ALL_AGREE
+
+
+def _apis(options: argparse.Namespace) -> int:
+    from rnnparity import environments
+    from rnnparity.report import console
+    from rnnparity.selection import select
+
+    declared = environments.declared()
+    rows = []
+    for api in select(options.api or "*"):
+        environment = declared[api.environment]
+        version = environment.pinned(api.package)
+        rows.append([api.label, api.package, version, environment.name, environment.python, ", ".join(api.dtypes)])
+    header = ("api", "package", "version", "environment", "python", "dtypes")
+    console.print_table(header, rows, console.console())
+    return ALL_AGREE
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from rnnparity.report import console
+    from rnnparity.report.layouts import print_layout
+    from rnnparity.selection import select
+
+    _check_positive("input_size", options.input_size)
+    _check_positive("units", options.units)
+    by_layout: dict[tuple[str, object], list[object]] = {}
+    for api in select(options.api):
+        by_layout.setdefault((api.name, api.layout), []).append(api)
+    target = console.console()
+    for number, apis in enumerate(by_layout.values()):
+        if number:
+            target.print()
+        print_layout(apis, options.input_size, options.units, target)
+    return ALL_AGREE
+
+
+def _envs(options: argparse.Namespace) -> int:
+    from rnnparity.report.environments import build, print_environments, remove
+
+    actions = {"list": print_environments, "build": build, "remove": remove}
+    return actions[options.action](options.names)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="rnnparity",
+        description="Do these recurrent cells compute the same function? With the real frameworks running.",
+        epilog=_EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"rnnparity {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run a seeded case through the apis and print the diff table", epilog=_EXIT_CODES)
+    _add_pattern(run)
+    for name, default, text in (
+        ("seed", 0, "of the case, and of the weights that a framework initialises"),
+        ("batch", 8, "B, rows of a batch"),
+        ("steps", 50, "T, time steps"),
+        ("input-size", 32, "I, features of an input"),
+        ("units", 64, "U, width of each gate and of the state (num_units, hidden_size)"),
+        ("trials", 1, "how many cases: seeds SEED, SEED + 1, ..."),
+    ):
+        run.add_argument(f"--{name}", type=_integer, default=default, metavar="N", help=f"{text} (default: {default})")
+    run.add_argument("--dtype", default="float32", metavar="DTYPE", help="float32 or float64 (default: float32)")
+    run.add_argument("--forget-bias", type=_real, default=1.0, metavar="X", help="of the equation (default: 1.0)")
+    run.add_argument("--timeout", type=_real, default=120.0, metavar="S", help="seconds for one case (default: 120)")
+    run.add_argument("--jobs", type=_integer, default=os.cpu_count() or 1, metavar="N", help="environments at a time (default: one a CPU)")
+    run.add_argument("--json", metavar="PATH", help="write the result as JSON too; - writes it to stdout instead of the table")
+    run.add_argument("--strict", action="store_true", help="exit with 3 for what is unavailable or unsupported too")
+    run.set_defaults(command=_run)
+
+    apis = commands.add_parser("apis", help="list every api with its environment and versions")
+    _add_pattern(apis)
+    apis.set_defaults(command=_apis)
+
+    inspect = commands.add_parser("inspect", help="show an api's tensors, and which slice is which gate")
+    inspect.add_argument("api", metavar="API", help="a name or pattern, as `rnnparity apis` lists them")
+    inspect.add_argument("--input-size", type=_integer, default=32, metavar="I", help="(default: 32)")
+    inspect.add_argument("--units", type=_integer, default=64, metavar="U", help="(default: 64)")
+    inspect.set_defaults(command=_inspect)
+
+    envs = commands.add_parser("envs", help="list, build or remove the environments that apis run in")
+    envs.add_argument("action", nargs="?", default="list", choices=("list", "build", "remove"), help="(default: list)")
+    envs.add_argument("names", nargs="*", metavar="NAME", help="environments; all of them unless given")
+    envs.set_defaults(command=_envs)
+    return parser
+
+
+def _add_pattern(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--api",
+        nargs="+",
+        action="extend",
+        default=None,
+        metavar="PATTERN",
+        help="names as `rnnparity apis` lists them, also NAME@ENVIRONMENT, with * and ? (default: all)",
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake with one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SystemExit(_complain(f"{message} (see {self.prog} --help)", BAD_INPUT))
+
+
+def _integer(text: str) -> int | str:
+    """An integer, or the text as it is: the library says what is allowed."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _real(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text!r}, but should be a number") from None
+
+
+def _check_positive(name: str, value: object) -> None:
+    if not isinstance(value, int) or value < 1:
+        raise InputError(name, repr(value), "an integer from 1")
+
+
+def _check_writable(path: str | None) -> None:
+    """Before anything runs: a result that cannot be written is not worth computing."""
+    if path in (None, "-"):
+        return
+    target = Path(str(path))
+    try:
+        if target.exists():
+            with target.open("ab"):
+                pass
+        else:
+            with tempfile.TemporaryFile(dir=target.parent):
+                pass
+    except OSError as error:
+        raise InputError("json", f"{path} ({error.strerror})", "a file that can be written, or -") from None
+
+
+def _option(options: argparse.Namespace, name: str) -> str:
+    """An argument of the library as the option of the command line that it came from."""
+    return f"--{name.replace('_', '-')}" if hasattr(options, name) else name
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"rnnparity: {message}", file=sys.stderr)
+    return status
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """SIGTERM ends a run as Ctrl-C does: no process and no half-made environment stays behind."""
+    raise KeyboardInterrupt

@@ -1,0 +1,58 @@
+"""Every exception that rnnparity raises.
+
+::
+
+    RnnparityError
+    |-- InputError             what was asked for cannot be right; the command line exits with 2
+    |   `-- CorruptEnvironment an environment on disk that is not what was made there
+    |-- Unavailable            an environment that cannot be made on this machine
+    |-- WorkerError            a worker that gave no answer
+    |   |-- WorkerCrashed
+    |   `-- WorkerTimeout
+    `-- Divergence             raised by ``Result.check``; also an AssertionError
+"""
+
+
+class RnnparityError(Exception):
+    """The base of all."""
+
+
+class InputError(RnnparityError, ValueError):
+    """An option or argument that cannot be right: what it is, what was given, what is allowed."""
+
+    def __init__(self, what: str, given: object, allowed: str) -> None:
+        super().__init__(f"{what}: got {given}, but should be {allowed}")
+        self.what, self.given, self.allowed = what, given, allowed
+
+
+class CorruptEnvironment(InputError):
+    """An environment on disk that is not what was made there."""
+
+
+class Unavailable(RnnparityError):
+    """An environment that cannot be made here: the ``reason``, and the command that would make it (``remedy``)."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason} To make it available: {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+
+
+class WorkerError(RnnparityError):
+    """A worker that gave no answer; ``log`` is the tail of its stderr."""
+
+    def __init__(self, summary: str, log: str) -> None:
+        super().__init__(summary)
+        self.log = log
+
+
+class WorkerCrashed(WorkerError):
+    """The worker's process ended, or wrote something that is no frame."""
+
+
+class WorkerTimeout(WorkerError):
+    """The worker did not answer in time, and was stopped."""
+
+
+class Divergence(RnnparityError, AssertionError):
+    """Something does not agree, or did not run."""

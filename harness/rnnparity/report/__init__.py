@@ -1,0 +1,1 @@
+"""Rows -> console and JSON. Nothing here computes."""

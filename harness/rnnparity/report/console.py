@@ -1,0 +1,109 @@
+"""Tables for a terminal. On one they fit its width; into a file or a pipe they take what they need."""
+
+import io
+import sys
+from collections.abc import Iterable, Sequence
+from typing import IO
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from rnnparity import __version__, compare
+from rnnparity.noise import LIMIT
+from rnnparity.result import Result, Row
+
+_UNLIMITED = 10_000
+_STYLES = {compare.AGREE: "green", compare.UNSUPPORTED: "yellow", compare.UNAVAILABLE: "yellow"}
+_LEGEND = (
+    "hidden, cell: largest |difference| from the float64 reference; noise: the same in units of the rounding "
+    f"error to be expected there, {LIMIT:g} is the limit; step: the first one beyond it"
+)
+
+
+def console(stream: IO[str] | None = None) -> Console:
+    """A console on ``stream`` (stdout) that never wraps what is not read on a terminal."""
+    made = Console(file=stream or sys.stdout, highlight=False, soft_wrap=False)
+    if not made.is_terminal:
+        made.width = _UNLIMITED
+    return made
+
+
+def text(result: Result) -> str:
+    """The diff table as plain text."""
+    stream = io.StringIO()
+    print_result(result, console(stream))
+    return stream.getvalue()
+
+
+def print_result(result: Result, target: Console) -> None:
+    """The case, the diff table, and why what does not agree does not."""
+    case = result.cases[0]
+    seeds = f"seed {case.seed}" if len(result.cases) == 1 else f"seeds {case.seed} to {result.cases[-1].seed}"
+    target.print(
+        f"rnnparity {__version__}  LSTM  {seeds}  B={case.batch} T={case.steps} I={case.input_size} U={case.units} "
+        f"{case.dtype}  forget bias {case.equation.forget_bias:g}\n"
+    )
+    header = (
+        "api", "version", "environment", "hidden", "cell", "hidden\nnoise", "cell\nnoise", "step", "verdict",
+    )  # fmt: skip
+    print_table(header, [_cells(row) for row in result.rows], target, right=range(3, 8))
+    target.print()
+    for row in result.rows:
+        if not row.agree:
+            target.print(Text(f"{row.api.key} {row.verdict}: {row.reason}"))
+            target.print(Text("".join(f"    | {line}\n" for line in row.log.splitlines())), end="", style="dim")
+    target.print(_LEGEND, style="dim")
+
+
+def print_table(
+    header: Sequence[str], rows: Iterable[Sequence[str | Text]], target: Console, right: Iterable[int] = ()
+) -> None:
+    """A table without lines; if it is too wide, long names of the first column continue on a second line."""
+    filled = [list(row) for row in rows]
+    table = _table(header, filled, right)
+    excess = Measurement.get(target, target.options.update(max_width=_UNLIMITED), table).maximum - target.width
+    if excess > 0:
+        widest = max(len(row[0]) for row in filled)
+        for row in filled:
+            row[0] = _split(str(row[0]), widest - excess)
+        table = _table(header, filled, right)
+    target.print(table)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str | Text]], right: Iterable[int]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for position, name in enumerate(header):
+        table.add_column(name, justify="right" if position in right else "left", vertical="top", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))  # "[x, h]" is no markup
+    return table
+
+
+def _split(name: str, width: int) -> str:
+    """A dotted name in lines of at most ``width``, broken behind dots, the later ones indented."""
+    if len(name) <= width:
+        return name
+    dot = name.rfind(".", 0, width) + 1
+    return f"{name[:dot]}\n  {name[dot:]}" if dot else name
+
+
+def _cells(row: Row) -> list[str | Text]:
+    hidden, cell = row.difference("hidden"), row.difference("cell")
+    return [
+        row.api.label,
+        row.version.partition("+")[0],
+        row.api.environment,
+        f"{hidden.absolute:.1e}" if hidden else "-",
+        f"{cell.absolute:.1e}" if cell else "-",
+        _short(hidden.noise) if hidden else "-",
+        _short(cell.noise) if cell else "-",
+        "-" if row.first_step is None else str(row.first_step),
+        Text(row.verdict, style=_STYLES.get(row.verdict, "bold red")),
+    ]
+
+
+def _short(noise: float) -> str:
+    """At most five characters: ``0.83``, ``17.2``, ``3e+05``."""
+    return f"{noise:.0e}" if noise >= 1e4 else f"{noise:.3g}"

@@ -1,0 +1,127 @@
+"""What a run returns: a row for each api, with the figures and the trajectories behind it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rnnparity_adapters.registry import Api
+
+from rnnparity import compare
+from rnnparity.case import Case
+from rnnparity.compare import Comparison, Difference
+from rnnparity.errors import Divergence, InputError
+from rnnparity.reference import Reference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "api", "version", "environment", "hidden", "cell", "hidden_noise", "cell_noise", "first_step", "verdict", "reason",
+)  # fmt: skip
+"""The columns of :attr:`Result.frame`; ``hidden`` and ``cell`` are the largest |difference| of each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One case through one api, in one direction.
+
+    ``direction`` is ``loaded`` (the case's weights put into the framework) or ``own`` (weights that the
+    framework initialised, taken out and run by the reference). ``observed`` (name -> array, as in
+    :func:`rnnparity.compare.compare`) and ``reference`` are None where the run kept no trajectories.
+    """
+
+    seed: int
+    direction: str
+    comparison: Comparison
+    observed: Mapping[str, np.ndarray] | None = None
+    reference: Reference | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """Everything about one api. ``log`` is the tail of the worker's stderr, or a traceback."""
+
+    api: Api
+    version: str
+    python: str
+    verdict: str
+    reason: str
+    runs: tuple[Run, ...] = ()
+    log: str = ""
+
+    @property
+    def agree(self) -> bool:
+        """Whether every run of this api agrees with the reference."""
+        return self.verdict == compare.AGREE
+
+    def difference(self, state: str) -> Difference | None:
+        """The largest difference of ``hidden`` or ``cell`` over all runs, in noise; None if there is none."""
+        found = [run.comparison.worst(state) for run in self.runs]
+        return max(filter(None, found), key=lambda difference: difference.noise, default=None)
+
+    @property
+    def first_step(self) -> int | None:
+        """The first diverging step over all runs."""
+        steps = [run.comparison.first_step for run in self.runs if run.comparison.first_step is not None]
+        return min(steps, default=None)
+
+    def run(self, direction: str = "loaded", seed: int | None = None) -> Run:
+        """The run of a direction (of the first case, or of the one with ``seed``). Raises InputError."""
+        for run in self.runs:
+            if run.direction == direction and seed in (None, run.seed):
+                return run
+        known = sorted({f"{run.direction}, seed {run.seed}" for run in self.runs})
+        raise InputError("run", f"{direction}, seed {seed}", " or ".join(known) or f"nothing: {self.verdict}")
+
+    def record(self) -> dict[str, object]:
+        """The row's figures by the names of :data:`COLUMNS`."""
+        hidden, cell = self.difference("hidden"), self.difference("cell")
+        values = (
+            self.api.label, self.version, self.api.environment,
+            hidden and hidden.absolute, cell and cell.absolute, hidden and hidden.noise, cell and cell.noise,
+            self.first_step, self.verdict, self.reason,
+        )  # fmt: skip
+        return dict(zip(COLUMNS, values, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The rows of a run, in the order of the registry, and the cases that were run.
+
+    ``result["torch.nn.LSTM"]`` is a row, by label or by ``label@environment``.
+    """
+
+    cases: tuple[Case, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def agree(self) -> bool:
+        """Whether every api that was asked for ran and agrees with the reference."""
+        return bool(self.rows) and all(row.agree for row in self.rows)
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """One line for each api, columns as in :data:`COLUMNS`."""
+        import pandas as pd
+
+        return pd.DataFrame([row.record() for row in self.rows], columns=list(COLUMNS))
+
+    def check(self) -> None:
+        """Raise :class:`~rnnparity.errors.Divergence`, which shows the table, unless all agree."""
+        if not self.agree:
+            raise Divergence(f"not everything agrees\n\n{self}")
+
+    def __getitem__(self, name: str) -> Row:
+        found = [row for row in self.rows if name in (row.api.label, row.api.key)]
+        if len(found) != 1:
+            raise InputError("row", name, "one of " + ", ".join(row.api.key for row in self.rows))
+        return found[0]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __str__(self) -> str:
+        from rnnparity.report.console import text
+
+        return text(self)

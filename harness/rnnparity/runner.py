@@ -1,0 +1,224 @@
+"""The order of steps, from cases to a result. Read top to bottom."""
+
+import functools
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from rnnparity_adapters import layout, wire, worker
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.layout import LayoutError
+from rnnparity_adapters.registry import Api
+from rnnparity_adapters.wire import Frame
+
+from rnnparity import compare, environments, reference
+from rnnparity.case import Case
+from rnnparity.compare import Comparison
+from rnnparity.environments import Environment
+from rnnparity.errors import InputError, Unavailable, WorkerError, WorkerTimeout
+from rnnparity.processes import Processes
+from rnnparity.reference import Reference
+from rnnparity.result import Result, Row, Run
+from rnnparity.selection import select
+from rnnparity.workers import Worker, answers
+
+TIMEOUT = 120.0
+"""Seconds that a worker has for a case, the import of its framework included."""
+
+
+class Notify(Protocol):
+    """Called as a run goes on, from several threads: what an environment does, and how many cases it has done."""
+
+    def __call__(self, environment: str, doing: str, done: int = 0) -> None: ...
+
+
+def _silent(environment: str, doing: str, done: int = 0) -> None:
+    pass
+
+
+def run(
+    cases: Case | Iterable[Case],
+    apis: str | Api | Iterable[str | Api] = "*",
+    *,
+    timeout: float = TIMEOUT,
+    jobs: int | None = None,
+    keep: bool = True,
+    notify: Notify = _silent,
+) -> Result:
+    """Run cases through apis and compare each with the reference.
+
+    ``apis`` are names or patterns (see :func:`rnnparity.select`), or :class:`~rnnparity.Api` records of your
+    own. Environments that are missing are made first. ``jobs`` environments work at a time (one for each
+    CPU unless given); a case may take ``timeout`` seconds; ``keep`` keeps the trajectories in the result.
+
+    What goes wrong with an api becomes its row's verdict. Raises :class:`~rnnparity.errors.InputError` for
+    a pattern that matches nothing, no case, cases of different dtypes, or a corrupt environment.
+    """
+    chosen = select(apis)
+    drawn = (cases,) if isinstance(cases, Case) else tuple(cases)
+    if len({case.dtype for case in drawn}) != 1:
+        raise InputError("cases", sorted({case.dtype for case in drawn}) or "none", "at least one, all of one dtype")
+    declared = environments.declared()
+    used = {api.environment: declared[api.environment] for api in chosen}
+    for environment in used.values():
+        environments.find(environment)  # a corrupt one ends the run before it begins
+
+    plan = _Plan(drawn, timeout, keep, notify)
+    rows: dict[Api, Row] = {}
+    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+        try:
+            finished = [
+                pool.submit(plan.run, environment, [api for api in chosen if api.environment == name])
+                for name, environment in used.items()
+            ]
+            for future in finished:
+                rows.update(future.result())
+        except BaseException:  # Ctrl-C above all
+            plan.processes.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return Result(drawn, tuple(rows[api] for api in chosen))
+
+
+class _Plan:
+    """What the environments of one run share."""
+
+    def __init__(self, cases: tuple[Case, ...], timeout: float, keep: bool, notify: Notify) -> None:
+        self.cases = cases
+        self.timeout = timeout
+        self.keep = keep
+        self.notify = notify
+        self.processes = Processes()
+        self._references = functools.lru_cache(maxsize=64)(reference.run)
+        self._one_at_a_time = threading.Lock()
+
+    def run(self, environment: Environment, apis: list[Api]) -> dict[Api, Row]:
+        """All cases through the apis of one environment."""
+        dtype = self.cases[0].dtype
+        supported = [api for api in apis if dtype in api.dtypes]
+        rows = {api: _unsupported(api, environment, dtype) for api in apis if api not in supported}
+        say = functools.partial(self.notify, environment.name)
+        if supported:
+            try:
+                python = environments.ensure(environment, say)
+            except Unavailable as error:
+                verdict, reason = compare.UNAVAILABLE, str(error)
+                rows |= {api: Row(api, _pinned(api, environment), "", verdict, reason) for api in supported}
+            else:
+                start = functools.partial(Worker, python, environment.variables, self.processes)
+                rows |= self._run_apis(environment, supported, start, say)
+        say("done", len(self.cases) * len(apis))
+        return rows
+
+    def _run_apis(
+        self, environment: Environment, apis: list[Api], start: Callable[[], Worker], say: Callable[..., None]
+    ) -> dict[Api, Row]:
+        collected = {api: _Collected(api, _pinned(api, environment)) for api in apis}
+        tasks = list(itertools.product(collected.values(), self.cases))
+        asked: list[tuple[_Collected, Case]] = []
+
+        def requests() -> Iterator[Frame]:
+            for api, case in tasks:
+                if not api.lost_worker:
+                    asked.append((api, case))
+                    yield _request(api.api, case)
+
+        say("starting")
+        for done, answer in enumerate(answers(start, requests(), self.timeout)):
+            row, case = asked[done]
+            say(row.api.label, done)
+            if isinstance(answer, WorkerError):
+                row.lose_worker(answer)
+            elif not answer.message["ok"]:
+                row.fail(answer)
+            else:
+                row.add(answer, self._judge(row.api, case, answer))
+        return {api: row.row() for api, row in collected.items()}
+
+    def _judge(self, api: Api, case: Case, answer: Frame) -> Iterator[Run]:
+        """Both directions of one answer, against the reference."""
+        equation = Equation(**{**vars(case.equation), **api.equation})
+        for direction in (worker.LOADED, worker.OWN):
+            arrays = wire.group(direction, answer.arrays)
+            observed = wire.group("trajectory", arrays)
+            try:
+                weights = layout.extract(api.layout, wire.group("weights", arrays), equation.forget_bias)
+            except LayoutError as error:
+                yield Run(case.seed, direction, Comparison(compare.FAILED, f"weights read back: {error}"))
+                continue
+            if direction == worker.LOADED:
+                with self._one_at_a_time:  # the first thread to ask computes, the others find it done
+                    expected = self._references(case, equation)
+                comparison = compare.compare(observed, expected, case.dtype)
+                comparison = compare.compare_weights(weights, case.weights).followed_by(comparison)
+            else:
+                expected = reference.run(case, equation, weights)
+                comparison = compare.compare(observed, expected, case.dtype)
+            yield self._kept(Run(case.seed, direction, comparison, observed, expected))
+
+    def _kept(self, run: Run) -> Run:
+        return run if self.keep else Run(run.seed, run.direction, run.comparison)
+
+
+class _Collected:
+    """A row in the making."""
+
+    def __init__(self, api: Api, version: str) -> None:
+        self.api = api
+        self.lost_worker = False
+        self._version, self._python, self._log = version, "", ""
+        self._runs: list[Run] = []
+        self._outcomes: list[tuple[str, str]] = []
+
+    def lose_worker(self, error: WorkerError) -> None:
+        self.lost_worker = True
+        self._log = error.log
+        self._outcomes.append((compare.TIMEOUT if isinstance(error, WorkerTimeout) else compare.CRASHED, str(error)))
+
+    def fail(self, answer: Frame) -> None:
+        self._log = answer.message["log"]
+        self._outcomes.append((compare.FAILED, answer.message["error"]))
+
+    def add(self, answer: Frame, runs: Iterable[Run]) -> None:
+        self._version, self._python = answer.message["version"], answer.message["python"]
+        for run in runs:
+            self._runs.append(run)
+            where = f"{run.direction} weights, seed {run.seed}: " if run.comparison.reason else ""
+            self._outcomes.append((run.comparison.verdict, where + run.comparison.reason))
+
+    def row(self) -> Row:
+        verdict, reason = max(self._outcomes, key=lambda outcome: compare.VERDICTS.index(outcome[0]))
+        return Row(self.api, self._version, self._python, verdict, reason, tuple(self._runs), self._log)
+
+
+def _unsupported(api: Api, environment: Environment, dtype: str) -> Row:
+    reason = f"runs in {' or '.join(api.dtypes)} only, not in {dtype}"
+    return Row(api, _pinned(api, environment), "", compare.UNSUPPORTED, reason)
+
+
+def _pinned(api: Api, environment: Environment) -> str:
+    return environment.pinned(api.package)
+
+
+def _request(api: Api, case: Case) -> Frame:
+    """A case as the api's worker takes it: native tensors, the framework's own options."""
+    options = dict(api.options)
+    if api.layout.forget_bias == "equation":
+        options["forget_bias"] = case.equation.forget_bias
+    setup = {
+        "name": api.name, "batch": case.batch, "steps": case.steps, "input_size": case.input_size,
+        "units": case.units, "dtype": case.dtype, "options": options,
+    }  # fmt: skip
+    tensors = layout.load(api.layout, case.weights, case.equation.forget_bias)
+    return Frame(
+        {"adapter": api.adapter, "package": api.package, "seed": case.seed, "setup": setup},
+        {
+            **wire.prefixed("weights", tensors),
+            "inputs": case.inputs,
+            "initial_hidden": case.initial_hidden,
+            "initial_cell": case.initial_cell,
+        },
+    )

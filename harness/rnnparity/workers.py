@@ -1,0 +1,146 @@
+"""Start, feed, time out and end a worker: one process in an environment that runs many cases."""
+
+import contextlib
+import itertools
+import os
+import queue
+import signal
+import subprocess
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self, cast
+
+import rnnparity_adapters
+from rnnparity_adapters import wire
+from rnnparity_adapters.wire import Frame
+
+from rnnparity.errors import WorkerCrashed, WorkerError, WorkerTimeout
+from rnnparity.processes import Processes
+
+_BOOT = Path(rnnparity_adapters.__file__).with_name("boot.py")
+_LOG_LINES = 15
+_AHEAD = 2  # the case being run and the next one
+
+
+class Worker:
+    """A running worker. Frames may be sent ahead of their answers, which come in the same order.
+
+    ``python`` is the environment's interpreter, ``variables`` are added to the environment variables.
+    """
+
+    def __init__(self, python: Path, variables: Mapping[str, str], processes: Processes) -> None:
+        self._processes = processes
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # a pipe that nobody reads would stop the worker
+        self._process = processes.start(
+            [str(python), "-I", str(_BOOT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**os.environ, **variables},
+        )
+        self._answers: queue.SimpleQueue[bytes | None | wire.WireError] = queue.SimpleQueue()
+        self._collector = threading.Thread(target=self._collect, daemon=True)
+        self._collector.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def send(self, frame: Frame) -> None:
+        """Send a frame. A worker that is gone says so at :meth:`receive`."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(wire.encode(frame))
+            self._process.stdin.flush()
+
+    def receive(self, timeout: float) -> Frame:
+        """The next answer. Raises :class:`WorkerCrashed` or, after ``timeout`` seconds, :class:`WorkerTimeout`.
+
+        After either the worker is of no more use.
+        """
+        try:
+            answer = self._answers.get(timeout=timeout)
+            if isinstance(answer, bytes):
+                return wire.decode(answer)
+        except queue.Empty:
+            self._processes.end(self._process)
+            raise WorkerTimeout(f"no answer in {timeout:g} s", self._tail()) from None
+        except wire.WireError as error:
+            answer = error
+        status = self._wait() if answer is None else self._processes.end(self._process)
+        summary = f"the worker wrote {answer}" if answer else _ending(status)
+        raise WorkerCrashed(summary, self._tail())
+
+    def close(self) -> None:
+        """End the process."""
+        self._processes.end(self._process)
+        self._collector.join()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            with contextlib.suppress(BrokenPipeError):
+                cast(IO[bytes], stream).close()
+
+    def _collect(self) -> None:
+        """Take answers off the pipe as they come, so that the worker never waits to write one."""
+        assert self._process.stdout is not None
+        try:
+            while body := wire.read(self._process.stdout):
+                self._answers.put(body)
+            self._answers.put(None)
+        except wire.WireError as error:
+            self._answers.put(error)
+
+    def _wait(self) -> int:
+        """The exit status of a process that has closed its pipe, given a moment to end by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        return self._processes.end(self._process)
+
+    def _tail(self) -> str:
+        self._log.seek(0)
+        lines = self._log.read().decode("utf-8", "replace").splitlines()
+        return "\n".join(lines[-_LOG_LINES:])
+
+
+def answers(start: Callable[[], Worker], requests: Iterable[Frame], timeout: float) -> Iterator[Frame | WorkerError]:
+    """Feed ``requests`` to a worker, one ahead, and yield what becomes of each, in order.
+
+    A request that ends its worker yields the error; a new worker goes on with the next.
+    """
+    coming = iter(requests)
+    sent: deque[Frame] = deque()
+    worker = start()
+    try:
+        while True:
+            for request in itertools.islice(coming, _AHEAD - len(sent)):
+                worker.send(request)
+                sent.append(request)
+            if not sent:
+                return
+            try:
+                answer: Frame | WorkerError = worker.receive(timeout)
+            except WorkerError as error:
+                answer = error
+            sent.popleft()
+            yield answer
+            if isinstance(answer, WorkerError):
+                worker.close()
+                worker = start()
+                for request in sent:
+                    worker.send(request)
+    finally:
+        worker.close()
+
+
+def _ending(status: int) -> str:
+    """An exit status in words."""
+    if status < 0:
+        return f"the worker was ended by {signal.Signals(-status).name}"
+    return f"the worker exited with status {status}"

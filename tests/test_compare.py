@@ -1,0 +1,133 @@
+"""The comparison, on trajectories with one planted fault each."""
+
+import csv
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rnnparity_adapters.layout import Weights
+
+from rnnparity import Case, compare, reference
+from rnnparity.reference import Reference
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+Observed = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def expected(case: Case) -> Reference:
+    return reference.run(case)
+
+
+@pytest.fixture
+def observed(expected: Reference) -> Observed:
+    """What a perfect layer returns: the reference, rounded to float32."""
+    hidden, cell = expected.hidden.astype("float32"), expected.cell.astype("float32")
+    return {"hidden": hidden, "cell": cell, "stepped_hidden": hidden.copy(), "last_cell": cell[:, -1].copy()}
+
+
+def test_a_rounded_reference_agrees(observed: Observed, expected: Reference) -> None:
+    comparison = compare.compare(observed, expected, "float32")
+    assert comparison.verdict == compare.AGREE
+    assert comparison.reason == ""
+    assert comparison.first_step is None
+    worst = comparison.worst("hidden")
+    assert worst is not None
+    assert 0 < worst.absolute < 1e-7
+
+
+@pytest.mark.parametrize("name", ["hidden", "stepped_hidden", "cell"])
+def test_one_wrong_element_is_found(name: str, observed: Observed, expected: Reference) -> None:
+    observed[name][2, 4, 1] += 1e-4
+    comparison = compare.compare(observed, expected, "float32")
+    assert comparison.verdict == compare.DIVERGE
+    assert comparison.first_step == 4
+    assert comparison.reason.startswith(f"{name} differs from step 4 on; largest at {name}[batch 2, step 4, unit 1]")
+
+
+def test_a_wrong_last_cell_is_found(observed: Observed, expected: Reference) -> None:
+    observed["last_cell"][0, 3] += 1e-4
+    comparison = compare.compare(observed, expected, "float32")
+    assert comparison.verdict == compare.DIVERGE
+    assert comparison.first_step == 6
+    assert "last_cell[batch 0, step 6, unit 3]" in comparison.reason
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["hidden", "stepped_hidden", "cell", "last_cell"])
+def test_what_is_not_finite_never_agrees(name: str, value: float, observed: Observed, expected: Reference) -> None:
+    observed[name].flat[-1] = value
+    comparison = compare.compare(observed, expected, "float32")
+    assert comparison.verdict == compare.NONFINITE
+    assert comparison.reason.startswith(name)
+
+
+def test_a_reference_that_is_not_finite_never_agrees(observed: Observed, expected: Reference) -> None:
+    broken = dataclasses.replace(expected, hidden=expected.hidden.copy())
+    broken.hidden[0, 0, 0] = np.nan
+    observed["hidden"][0, 0, 0] = np.nan
+    assert compare.compare(observed, broken, "float32").verdict == compare.NONFINITE
+
+
+FORMS: dict[str, tuple[Callable[[Observed], object], str]] = {
+    "one step too few": (lambda o: o.update(hidden=o["hidden"][:, :-1]), "hidden has shape [3, 6, 4]"),
+    "time-major": (lambda o: o.update(cell=o["cell"].swapaxes(0, 1)), "cell has shape [7, 3, 4]"),
+    "float64": (lambda o: o.update(cell=o["cell"].astype("float64")), "cell has dtype float64"),
+    "no cell": (lambda o: o.pop("cell"), "returned ['hidden', "),
+    "unknown name": (lambda o: o.update(output=o["hidden"]), "'output'"),
+    "empty": (lambda o: o.clear(), "returned []"),
+}
+
+
+@pytest.mark.parametrize(("break_it", "reason"), FORMS.values(), ids=FORMS.keys())
+def test_form_comes_before_values(
+    break_it: Callable[[Observed], object], reason: str, observed: Observed, expected: Reference
+) -> None:
+    break_it(observed)
+    comparison = compare.compare(observed, expected, "float32")
+    assert comparison.verdict == compare.FAILED
+    assert reason in comparison.reason
+    assert comparison.differences == ()
+
+
+def test_weights_are_compared_bit_for_bit(case: Case) -> None:
+    kernel, bias = case.weights
+    assert compare.compare_weights(case.weights, case.weights).verdict == compare.AGREE
+    nudged = kernel.copy()
+    nudged[2, 5] = np.nextafter(nudged[2, 5], np.float32(9))
+    comparison = compare.compare_weights(Weights(nudged, bias), case.weights)
+    assert comparison.verdict == compare.DIVERGE
+    assert comparison.reason == "kernel read back is not the kernel loaded, in gate j"
+
+
+def table(name: str) -> dict[str, np.ndarray]:
+    """A table of the fixtures: column of a trajectory -> ``[B=1, T, U]`` float32."""
+    with (FIXTURES / name).open() as lines:
+        rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    sources = dict.fromkeys(row["source"] for row in rows)
+    return {
+        source: np.array(
+            [[[float(row[f"unit {u}"]) for u in range(3)] for row in rows if row["source"] == source]], "float32"
+        )
+        for source in sources
+    }
+
+
+def test_the_seeded_table_is_the_reference_s(article_case: Case) -> None:
+    expected = reference.run(article_case)
+    printed = {"hidden": table("lstmcell_seeded.csv")["tensorflow"], "cell": expected.cell.astype("float32")}
+    assert compare.compare(printed, expected, "float32").verdict == compare.AGREE
+    without = reference.run(article_case, dataclasses.replace(article_case.equation, forget_bias=0.0))
+    comparison = compare.compare({**printed, "cell": without.cell.astype("float32")}, without, "float32")
+    assert comparison.verdict == compare.DIVERGE
+    assert comparison.first_step == 1
+
+
+def test_the_asker_s_table_is_told_apart_at_step_1() -> None:
+    """Exact at step 0, where c = 0 hides the forget gate; different from step 1 on."""
+    tables = table("lstmcell_without_forget_bias.csv")
+    difference = compare.compare_hidden(tables["numpy"], tables["tensorflow"])
+    assert difference.first_step == 1
+    assert compare.compare_hidden(tables["numpy"][:, :1], tables["tensorflow"][:, :1]).first_step is None
