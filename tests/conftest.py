@@ -2,17 +2,26 @@
 
 import os
 from collections.abc import Callable, Iterable
+from typing import TypedDict
 
 import numpy as np
 import pytest
+
+import rnnparity
+from rnnparity import Case, Result, compare
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Weights
 from rnnparity_adapters.registry import Api
 
-import rnnparity
-from rnnparity import Case, Result, compare
 
-SIZES = {"batch": 3, "steps": 7, "input_size": 5, "units": 4}
+class Sizes(TypedDict):
+    batch: int
+    steps: int
+    input_size: int
+    units: int
+
+
+SIZES = Sizes(batch=3, steps=7, input_size=5, units=4)
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rnnparity_adapters.layout import Weights
 
 from rnnparity import Case, compare, reference
 from rnnparity.reference import Reference
+from rnnparity_adapters.layout import Weights
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 Observed = dict[str, np.ndarray]
@@ -44,7 +44,9 @@ def test_one_wrong_element_is_found(name: str, observed: Observed, expected: Ref
     comparison = compare.compare(observed, expected, "float32")
     assert comparison.verdict == compare.DIVERGE
     assert comparison.first_step == 4
-    assert comparison.reason.startswith(f"{name} differs from step 4 on; largest at {name}[batch 2, step 4, unit 1]")
+    assert comparison.reason.startswith(
+        f"{name} differs from step 4 on; largest at {name}[batch 2, step 4, unit 1]"
+    )
 
 
 def test_a_wrong_last_cell_is_found(observed: Observed, expected: Reference) -> None:
@@ -57,7 +59,9 @@ def test_a_wrong_last_cell_is_found(observed: Observed, expected: Reference) -> 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["hidden", "stepped_hidden", "cell", "last_cell"])
-def test_what_is_not_finite_never_agrees(name: str, value: float, observed: Observed, expected: Reference) -> None:
+def test_what_is_not_finite_never_agrees(
+    name: str, value: float, observed: Observed, expected: Reference
+) -> None:
     observed[name].flat[-1] = value
     comparison = compare.compare(observed, expected, "float32")
     assert comparison.verdict == compare.NONFINITE
@@ -109,7 +113,8 @@ def table(name: str) -> dict[str, np.ndarray]:
     sources = dict.fromkeys(row["source"] for row in rows)
     return {
         source: np.array(
-            [[[float(row[f"unit {u}"]) for u in range(3)] for row in rows if row["source"] == source]], "float32"
+            [[[float(row[f"unit {u}"]) for u in range(3)] for row in rows if row["source"] == source]],
+            "float32",
         )
         for source in sources
     }

@@ -4,17 +4,24 @@ import itertools
 
 import numpy as np
 import pytest
-from rnnparity_adapters import layout
-from rnnparity_adapters.layout import GATES, Layout, LayoutError, Tensor, Weights
-from rnnparity_adapters.layouts import BLOCK_LSTM, KERAS, NNABLA_LSTM, NNABLA_LSTM_CELL, TENSORFLOW, TORCH_LAYER
-from rnnparity_adapters.registry import APIS
 
 from rnnparity import Case, compare
+from rnnparity_adapters import layout
+from rnnparity_adapters.layout import GATES, Layout, LayoutError, Tensor, Weights
+from rnnparity_adapters.layouts import (
+    BLOCK_LSTM,
+    KERAS,
+    NNABLA_LSTM,
+    NNABLA_LSTM_CELL,
+    TENSORFLOW,
+    TORCH_LAYER,
+)
+from rnnparity_adapters.registry import APIS
 
 LAYOUTS = {api.key: api.layout for api in APIS}
 
 
-@pytest.fixture(params=LAYOUTS.values(), ids=LAYOUTS.keys())
+@pytest.fixture(params=list(LAYOUTS.values()), ids=list(LAYOUTS))
 def any_layout(request: pytest.FixtureRequest) -> Layout:
     assert isinstance(request.param, Layout)
     return request.param
@@ -22,7 +29,9 @@ def any_layout(request: pytest.FixtureRequest) -> Layout:
 
 def test_round_trip_is_bit_for_bit(any_layout: Layout, case: Case) -> None:
     native = layout.load(any_layout, case.weights, case.equation.forget_bias)
-    assert {name: array.shape for name, array in native.items()} == any_layout.shapes(case.input_size, case.units)
+    assert {name: array.shape for name, array in native.items()} == any_layout.shapes(
+        case.input_size, case.units
+    )
     assert {array.dtype for array in native.values()} == {case.weights.kernel.dtype}
     extracted = layout.extract(any_layout, native, case.equation.forget_bias)
     assert compare.compare_weights(extracted, case.weights).verdict == compare.AGREE
@@ -113,6 +122,6 @@ def test_describe_points_at_the_gates(any_layout: Layout, case: Case) -> None:
     kernel = case.weights.kernel.reshape(-1, 4, case.units)
     for found in layout.describe(any_layout, case.input_size, case.units):
         if found.rows:
-            picked = eval(f"array{found.index}", {"array": native[found.tensor]})
+            picked = eval(f"array{found.subscript}", {"array": native[found.tensor]})
             expected = kernel[blocks[found.rows], GATES.index(found.gate)]
             assert np.array_equal(picked, expected) or np.array_equal(picked.T, expected)

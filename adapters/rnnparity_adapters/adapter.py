@@ -94,7 +94,7 @@ class Adapter(abc.ABC):
         Returns ``hidden`` and ``cell``, and for a layer ``stepped_hidden`` and ``last_cell`` as well.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (most hold nothing)
         """Give back what the object holds outside of Python's memory, such as a session."""
 
 
@@ -104,8 +104,11 @@ def stepped(steps: Iterable[Tuple[np.ndarray, np.ndarray]]) -> Dict[str, np.ndar
     return {HIDDEN: np.stack(hidden, axis=1), CELL: np.stack(cell, axis=1)}
 
 
-def layer(hidden: np.ndarray, last_cell: np.ndarray, steps: Iterable[Tuple[np.ndarray, np.ndarray]]) -> Dict[str, np.ndarray]:
+def layer(
+    hidden: np.ndarray, last_cell: np.ndarray, steps: Iterable[Tuple[np.ndarray, np.ndarray]]
+) -> Dict[str, np.ndarray]:
     """What a layer's two runs make together: ``hidden`` ``[B, T, U]`` and ``last_cell`` ``[B, U]`` of the
-    run over the whole sequence, and T pairs of the run step by step."""
+    run over the whole sequence, and T pairs of the run step by step.
+    """
     alone = stepped(steps)
     return {HIDDEN: hidden, STEPPED_HIDDEN: alone[HIDDEN], CELL: alone[CELL], LAST_CELL: last_cell}

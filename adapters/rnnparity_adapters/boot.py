@@ -8,9 +8,10 @@ import faulthandler
 import importlib.util
 import os
 import sys
+from typing import BinaryIO, Tuple
 
 
-def _take_stdio():
+def _take_stdio() -> Tuple[BinaryIO, BinaryIO]:
     """The two ends of the harness's pipes, moved off 0 and 1, where frameworks read and print."""
     requests, responses = os.dup(0), os.dup(1)
     with open(os.devnull) as nothing:
@@ -19,18 +20,20 @@ def _take_stdio():
     return os.fdopen(requests, "rb"), os.fdopen(responses, "wb")
 
 
-def _import_package(name):
+def _import_package(name: str) -> None:
     """Make ``import name`` find the folder that this file is in."""
     folder = os.path.dirname(os.path.abspath(__file__))
     spec = importlib.util.spec_from_file_location(
         name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
     )
+    assert spec is not None
+    assert spec.loader is not None
     sys.modules[name] = package = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(package)
 
 
 if __name__ == "__main__":
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)
     streams = _take_stdio()
     _import_package("rnnparity_adapters")
     from rnnparity_adapters import worker

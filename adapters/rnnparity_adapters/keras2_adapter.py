@@ -27,7 +27,9 @@ class Layer(Adapter):
         with self._active():
             shapes = (None, self.setup.input_size), (units,), (units,)
             inputs, hidden, cell = (keras.layers.Input(shape) for shape in shapes)
-            self.lstm = keras.layers.LSTM(units, return_sequences=True, return_state=True, **self.setup.options)
+            self.lstm = keras.layers.LSTM(
+                units, return_sequences=True, return_state=True, **self.setup.options
+            )
             outputs = self.lstm(inputs, initial_state=[hidden, cell])
             self.model = keras.models.Model([inputs, hidden, cell], outputs)
 

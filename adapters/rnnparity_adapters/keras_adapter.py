@@ -1,101 +1,90 @@
 """``keras.layers.LSTM`` and ``keras.layers.LSTMCell`` of Keras 3, on the backend that KERAS_BACKEND names."""
 
 import importlib
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict
 
 import keras
 import numpy as np
 
 from .adapter import Adapter, layer, stepped
 
-# What makes a call for inference cheap. Without it TensorFlow's LSTM takes ten times as long.
-_INFERENCE = {
+# How a user of the backend wraps a call for inference. Eager, TensorFlow's LSTM takes ten times as long.
+_INFERENCE: Dict[str, Any] = {
     "tensorflow": lambda tensorflow: tensorflow.function,
     "torch": lambda torch: torch.inference_mode(),
-}  # type: Dict[str, Callable[[Any], Any]]
+}
 
 
-def _inference(call: Callable[..., Any]) -> Any:
-    """``call`` as a user of the backend would wrap it for inference."""
+def _inference(call: Any) -> Any:
     backend = keras.config.backend()
     return _INFERENCE[backend](importlib.import_module(backend))(call)
-
-
-class _Object(Adapter):
-    """What the two share: their weights."""
-
-    def make(self) -> Any:
-        """A new object, built, with weights by its own initialisers."""
-        raise NotImplementedError
-
-    def call(self, x: Any, state: List[Any]) -> Any:
-        """The object, called for inference."""
-        raise NotImplementedError
-
-    def build(self) -> None:
-        self.object = self.make()
-        self.infer = _inference(self.call)
-
-    def initialise(self, seed: int) -> None:
-        keras.utils.set_random_seed(seed)
-        for weight, fresh in zip(self.object.weights, self.make().weights):
-            weight.assign(fresh.value)
-
-    def write(self, tensors: Dict[str, np.ndarray]) -> None:
-        for weight in self.object.weights:
-            weight.assign(tensors[weight.name])
-
-    def read(self) -> Dict[str, np.ndarray]:
-        # The array may share the weight's memory.
-        return {weight.name: _array(weight).copy() for weight in self.object.weights}
-
-    def tensor(self, array: np.ndarray) -> Any:
-        return keras.ops.convert_to_tensor(array, dtype=self.setup.dtype)
 
 
 def _array(tensor: Any) -> np.ndarray:
     return keras.ops.convert_to_numpy(tensor)
 
 
+class _Object(Adapter):
+    """What the two share: their weights."""
+
+    def _hold(self, new: Any, *shape: int) -> None:
+        """Build ``new`` for inputs of ``shape`` and keep it."""
+        new.build(shape)
+        self.object, self.shape = new, shape
+        self.infer = _inference(new.__call__)
+
+    def initialise(self, seed: int) -> None:
+        # Not keras.utils.set_random_seed: it empties TensorFlow's caches, which triples the next run's time.
+        config = self.object.get_config()
+        for name in ("kernel_initializer", "recurrent_initializer"):
+            config[name]["config"]["seed"] = seed
+        new = type(self.object).from_config(config)
+        new.build(self.shape)
+        for weight, value in zip(self.object.weights, new.weights):
+            weight.assign(value)
+
+    def write(self, tensors: Dict[str, np.ndarray]) -> None:
+        for weight in self.object.weights:
+            weight.assign(tensors[weight.name])
+
+    def read(self) -> Dict[str, np.ndarray]:
+        return {weight.name: _array(weight).copy() for weight in self.object.weights}
+
+    def _options(self) -> Dict[str, Any]:
+        return dict(self.setup.options, units=self.setup.units, dtype=self.setup.dtype)
+
+    def _tensor(self, array: np.ndarray) -> Any:
+        return keras.ops.convert_to_tensor(array, dtype=self.setup.dtype)
+
+
 class Cell(_Object):
     """``keras.layers.LSTMCell``, stepped."""
 
-    def make(self) -> Any:
-        cell = keras.layers.LSTMCell(self.setup.units, dtype=self.setup.dtype, **self.setup.options)
-        cell.build((self.setup.batch, self.setup.input_size))
-        return cell
-
-    def call(self, x: Any, state: List[Any]) -> Any:
-        return self.object(x, state)
+    def build(self) -> None:
+        self._hold(keras.layers.LSTMCell(**self._options()), self.setup.batch, self.setup.input_size)
 
     def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        state = [self.tensor(hidden), self.tensor(cell)]
+        state = [self._tensor(hidden), self._tensor(cell)]
         steps = []
-        for x in keras.ops.unstack(self.tensor(inputs), axis=1):
+        for x in keras.ops.unstack(self._tensor(inputs), axis=1):
             _, state = self.infer(x, state)
             steps.append((_array(state[0]), _array(state[1])))
         return stepped(steps)
 
 
 class Layer(_Object):
-    """``keras.layers.LSTM``: called once over the sequence, and one step at a time."""
+    """``keras.layers.LSTM``: called over the sequence, and called one step at a time."""
 
-    def make(self) -> Any:
-        layer = keras.layers.LSTM(
-            self.setup.units, return_sequences=True, return_state=True, dtype=self.setup.dtype, **self.setup.options
-        )
-        layer.build((self.setup.batch, self.setup.steps, self.setup.input_size))
-        return layer
-
-    def call(self, x: Any, state: List[Any]) -> Any:
-        return self.object(x, initial_state=state)
+    def build(self) -> None:
+        new = keras.layers.LSTM(return_sequences=True, return_state=True, **self._options())
+        self._hold(new, self.setup.batch, self.setup.steps, self.setup.input_size)
 
     def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        x = self.tensor(inputs)
-        state = first = [self.tensor(hidden), self.tensor(cell)]
-        sequence, _, last_cell = self.infer(x, first)
+        x = self._tensor(inputs)
+        state = [self._tensor(hidden), self._tensor(cell)]
+        sequence, _, last_cell = self.infer(x, initial_state=state)
         steps = []
         for one in keras.ops.split(x, self.setup.steps, axis=1):
-            _, *state = self.infer(one, state)
+            _, *state = self.infer(one, initial_state=state)
             steps.append((_array(state[0]), _array(state[1])))
         return layer(_array(sequence), _array(last_cell), steps)

@@ -48,7 +48,7 @@ class Tensor:
     @property
     def groups(self) -> List[List[str]]:
         """The words of each axis: ``"(gate unit) x"`` -> ``[["gate", "unit"], ["x"]]``."""
-        groups = []  # type: List[List[str]]
+        groups: List[List[str]] = []
         inside = False
         for word in self.axes.replace("(", " ( ").replace(")", " ) ").split():
             if word in "()":
@@ -139,7 +139,7 @@ def load(layout: Layout, weights: Weights, forget_bias: float) -> Dict[str, np.n
     shares = {1: [bias], 2: [first, bias - first]}
     blocks = {"x": kernel[:input_size], "h": kernel[input_size:], "xh": kernel}
     native = {}
-    for gates, biases in _biases(layout).items():
+    for biases in _biases(layout).values():
         for tensor, share in zip(biases, shares[len(biases)]):
             native[tensor.name] = tensor.to_native(share)
     for tensor in layout.tensors:
@@ -187,7 +187,7 @@ class Slice(NamedTuple):
     tensor: str
     shape: Tuple[int, ...]
     symbols: str
-    index: str
+    subscript: str
     gate: str
     rows: str
 
@@ -207,7 +207,7 @@ def describe(layout: Layout, input_size: int, units: int) -> List[Slice]:
 def _symbol(group: Sequence[str], gates: int) -> str:
     """An axis in symbols: ``["gate", "unit"]`` -> ``4U``."""
     letters = {"gate": str(gates), "unit": "U", "x": "I", "h": "U", "xh": "I+U", "1": "1"}
-    if group == ["gate", "unit"] or group == ["unit", "gate"]:
+    if len(group) == 2:
         return "U" if gates == 1 else "%dU" % gates
     return letters[group[0]]
 
@@ -233,9 +233,7 @@ def _native_sizes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> Tuple[in
     missing = [name for name in layout.names if name not in tensors]
     unknown = [name for name in tensors if name not in layout.names]
     if missing or unknown:
-        raise LayoutError(
-            "tensors %s, but should be %s" % (sorted(tensors), sorted(layout.names))
-        )
+        raise LayoutError("tensors %s, but should be %s" % (sorted(tensors), sorted(layout.names)))
     bias = next(tensor for tensor in layout.tensors if not tensor.rows)
     units = int(np.size(tensors[bias.name])) // len(bias.gates)
     kernel = next(tensor for tensor in layout.tensors if "x" in tensor.rows)
@@ -251,7 +249,7 @@ def _native_sizes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> Tuple[in
 
 def _biases(layout: Layout) -> Dict[str, List[Tensor]]:
     """The bias tensors that add up, by the gates they hold."""
-    biases = {}  # type: Dict[str, List[Tensor]]
+    biases: Dict[str, List[Tensor]] = {}
     for tensor in layout.tensors:
         if not tensor.rows:
             biases.setdefault(tensor.gates, []).append(tensor)

@@ -5,7 +5,7 @@ of one step, run T times, takes up to three times as long.
 """
 
 from collections import OrderedDict
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterable, Tuple
 
 import nnabla as nn
 import nnabla.functions as F
@@ -17,6 +17,8 @@ from nnabla.parameter import get_parameter_or_create
 from . import nnabla_article
 from .adapter import Adapter, layer, stepped
 
+Pair = Tuple[np.ndarray, np.ndarray]
+
 
 class _Graph(Adapter):
     """What all share: their parameters, and T steps connected one after another."""
@@ -25,37 +27,37 @@ class _Graph(Adapter):
     """Where the api puts its parameters, if that is not a part of their names in the layout."""
     time_axis = 1
     """1 for inputs ``[B, T, I]``, 0 for ``[T, B, I]``."""
-    state_axes = ()  # type: Tuple[int, ...]
+    state_axes: Tuple[int, ...] = ()
     """Axes of the states before ``[B, U]``."""
 
     def build(self) -> None:
-        self.inputs, self.hidden, self.cell = self.variables(self.setup.steps)
-        self.parameters = _parameters(self.connect, self.scope)
-        self.outputs = [variable for pair in self.steps for variable in pair]
+        self.inputs, self.hidden, self.cell = self._variables(self.setup.steps)
+        self.parameters = _parameters(self._connect, self.scope)
 
-    def connect(self) -> None:
-        """Connect the graph."""
-        state = self.hidden, self.cell
-        self.steps = []  # type: List[Tuple[Any, Any]]
+    def _connect(self) -> None:
+        h, c = self.hidden, self.cell
+        steps = []
         for step in range(self.setup.steps):
             x = self.inputs[(slice(None),) * self.time_axis + (slice(step, step + 1),)]
-            state = self.step(x, *state)
-            self.steps.append(state)
+            h, c = self._step(x, h, c)
+            steps.append((h, c))
+        # Reading one variable costs more than a step: [T, ..., B, U], read once.
+        self.outputs = [F.stack(*states, axis=0) for states in zip(*steps)]
 
-    def step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
-        """Connect one step, x with T = 1 -> the new h and c."""
+    def _step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
+        """Connect one step: x with T = 1, h and c -> new h and c."""
         raise NotImplementedError
 
-    def variables(self, steps: int) -> Tuple[Any, Any, Any]:
-        """New variables for the inputs, the hidden and the cell state."""
-        sizes = [self.setup.batch, self.setup.input_size]
-        sizes.insert(self.time_axis, steps)
-        state = self.state_axes + (self.setup.batch, self.setup.units)
-        return nn.Variable(sizes), nn.Variable(state), nn.Variable(state)
+    def _variables(self, steps: int) -> Tuple[Any, Any, Any]:
+        """Make variables for inputs of so many steps, the hidden and the cell state."""
+        batch, size, units = self.setup.batch, self.setup.input_size, self.setup.units
+        inputs = (batch, steps, size) if self.time_axis else (steps, batch, size)
+        state = (*self.state_axes, batch, units)
+        return nn.Variable(inputs), nn.Variable(state), nn.Variable(state)
 
     def initialise(self, seed: int) -> None:
         nn.random.set_parameter_seed(seed)
-        parameters = _parameters(lambda: self.step(*self.variables(1)), self.scope)
+        parameters = _parameters(lambda: self._step(*self._variables(1)), self.scope)
         self.write({name: parameter.d for name, parameter in parameters.items()})
 
     def write(self, tensors: Dict[str, np.ndarray]) -> None:
@@ -65,17 +67,18 @@ class _Graph(Adapter):
     def read(self) -> Dict[str, np.ndarray]:
         return {name: parameter.d.copy() for name, parameter in self.parameters.items()}
 
-    def forward(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> List[Tuple[np.ndarray, np.ndarray]]:
+    def _forward(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Iterable[Pair]:
         """Run the graph -> the hidden and cell state ``[B, U]`` at each step, in NNabla's own memory."""
-        self.inputs.d = np.moveaxis(inputs, 1, self.time_axis)
+        self.inputs.d = inputs if self.time_axis else inputs.swapaxes(0, 1)
         self.hidden.d = hidden.reshape(self.hidden.shape)
         self.cell.d = cell.reshape(self.cell.shape)
         nn.forward_all(self.outputs)
-        return [(h.d.reshape(hidden.shape), c.d.reshape(cell.shape)) for h, c in self.steps]
+        shape = (self.setup.steps, *hidden.shape)
+        return zip(self.outputs[0].d.reshape(shape), self.outputs[1].d.reshape(shape))
 
 
 def _parameters(connect: Callable[[], Any], scope: str) -> Dict[str, Any]:
-    """The parameters in ``scope`` that ``connect`` creates, by name.
+    """Call ``connect`` -> the parameters that it creates in ``scope``, by name.
 
     The root scope is a new one: NNabla's own would hand on those of an earlier call.
     """
@@ -88,14 +91,14 @@ def _parameters(connect: Callable[[], Any], scope: str) -> Dict[str, Any]:
 class _Stepped(_Graph):
     """A cell ``api(x, h, c, units) -> (h, c)``."""
 
-    api = None  # type: Any
+    api: Any = None
 
-    def step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
+    def _step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
         x = F.reshape(x, (self.setup.batch, self.setup.input_size))
         return self.api(x, h, c, self.setup.units, **self.setup.options)
 
     def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        return stepped(self.forward(inputs, hidden, cell))
+        return stepped(self._forward(inputs, hidden, cell))
 
 
 class OneAffine(_Stepped):
@@ -117,26 +120,22 @@ class Cell(_Stepped):
 
 
 class _Layer(_Graph):
-    """A layer: its own loop over the sequence, and the layer called one step at a time."""
+    """A layer: called over the sequence, and called one step at a time."""
 
-    def call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
+    def _call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
         """Connect the layer -> its hidden states over the sequence, and the last h and c."""
         raise NotImplementedError
 
-    def build(self) -> None:
-        super().build()
+    def _step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
+        return self._call(x, h, c)[1:]
+
+    def _connect(self) -> None:
+        super()._connect()
+        self.sequence, _, self.last_cell = self._call(self.inputs, self.hidden, self.cell)
         self.outputs += [self.sequence, self.last_cell]
 
-    def connect(self) -> None:
-        super().connect()
-        self.sequence, _, self.last_cell = self.call(self.inputs, self.hidden, self.cell)
-
-    def step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
-        _, h, c = self.call(x, h, c)
-        return h, c
-
     def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        steps = self.forward(inputs, hidden, cell)
+        steps = self._forward(inputs, hidden, cell)
         sequence = np.moveaxis(self.sequence.d, self.time_axis, 1)
         return layer(sequence.copy(), self.last_cell.d.reshape(cell.shape).copy(), steps)
 
@@ -146,9 +145,9 @@ class ArticleLayer(_Layer):
 
     scope = "lstm"
 
-    def call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
-        hidden, c, h = nnabla_article.lstm(x, self.setup.units, (c, h), return_sequences=True, return_state=True)
-        return hidden, h, c
+    def _call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
+        sequence, c, h = nnabla_article.lstm(x, self.setup.units, (c, h), True, True, **self.setup.options)
+        return sequence, h, c
 
 
 class ParametricLayer(_Layer):
@@ -157,7 +156,7 @@ class ParametricLayer(_Layer):
     time_axis = 0
     state_axes = (1, 1)  # layers, directions
 
-    def call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
+    def _call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
         return PF.lstm(x, h, c, **self.setup.options)
 
 
@@ -167,7 +166,7 @@ class FunctionLayer(_Layer):
     time_axis = 0
     state_axes = (1, 1)  # layers, directions
 
-    def call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
+    def _call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
         rows, units = self.setup.input_size + self.setup.units, self.setup.units
         uniform = UniformInitializer(calc_uniform_lim_glorot(rows, 4 * units))
         weight = get_parameter_or_create("lstm/weight_l0", (1, 4, units, rows), uniform)

@@ -1,4 +1,4 @@
-"""A Keras-like LSTM in NNabla, as the article "a Keras-like LSTM in NNabla" describes it.
+"""A Keras-like LSTM in NNabla: the cells and the function over a sequence of the article of that subject.
 
 With [x, h] the concatenation of an input ``[B, I]`` and a hidden state ``[B, U]``, and without any
 forget bias in the equation::
@@ -17,7 +17,7 @@ Pair = Tuple[Any, Any]
 
 
 def lstm_cell_four_affines(x: Any, h: Any, c: Any, units: int) -> Pair:
-    """One step with an affine for each gate: Wa, Wi, Wf, Wo, with W ``[I + U, U]`` and b ``[U]`` in each.
+    """One step with an affine for each gate, Wa, Wi, Wf and Wo: W ``[I + U, U]`` and b ``[U]`` in each.
 
     Variables x ``[B, I]``, h and c ``[B, U]`` -> new h and c, float32.
     """
@@ -26,7 +26,7 @@ def lstm_cell_four_affines(x: Any, h: Any, c: Any, units: int) -> Pair:
 
 
 def lstm_cell(x: Any, h: Any, c: Any, units: int) -> Pair:
-    """The same step with one affine, WaWiWfWo: W ``[I + U, 4 U]`` and b ``[4 U]``, gates a, i, f, o.
+    """One step with one affine, WaWiWfWo: W ``[I + U, 4U]`` and b ``[4U]``, gates in the order a, i, f, o.
 
     Variables x ``[B, I]``, h and c ``[B, U]`` -> new h and c, float32.
     """
@@ -35,6 +35,7 @@ def lstm_cell(x: Any, h: Any, c: Any, units: int) -> Pair:
 
 
 def _update(c: Any, a: Any, i: Any, f: Any, o: Any) -> Pair:
+    """Apply the equation to the gates before their activations -> new h and c, each ``[B, U]``."""
     c = F.sigmoid(i) * F.tanh(a) + F.sigmoid(f) * c
     return F.sigmoid(o) * F.tanh(c), c
 
@@ -45,13 +46,12 @@ def lstm(
     initial_state: Optional[Sequence[Any]] = None,
     return_sequences: bool = False,
     return_state: bool = False,
-    name: str = "lstm",
 ) -> Union[Any, Tuple[Any, Any, Any]]:
-    """:func:`lstm_cell` over ``inputs`` ``[B, T, I]``, with its parameters in the scope ``name``.
+    """:func:`lstm_cell` over ``inputs`` ``[B, T, I]``, float32, its parameters in the scope ``lstm``.
 
-    ``initial_state`` is (cell, hidden), each ``[B, U]``; without it both are zeros. Returns the output,
-    ``[B, T, U]`` with ``return_sequences`` and else the last one ``[B, U]``; with ``return_state``
-    (output, cell, hidden), the states ``[B, U]`` after the last step.
+    ``initial_state`` is (cell, hidden), each ``[B, U]``; both are zeros without it. Returns the output,
+    ``[B, T, U]`` with ``return_sequences`` and else ``[B, U]``, the last one; with ``return_state``
+    (output, cell, hidden), the two states ``[B, U]`` after the last step.
 
     Raises ValueError where the initial state does not fit.
     """
@@ -61,7 +61,7 @@ def lstm(
     _check_state(initial_state, batch, units)
     c, h = initial_state
     sequence = []
-    with nn.parameter_scope(name):
+    with nn.parameter_scope("lstm"):
         for step in range(steps):
             h, c = lstm_cell(inputs[:, step], h, c, units)
             sequence.append(h)
@@ -71,11 +71,11 @@ def lstm(
 
 def _check_state(state: Sequence[Any], batch: int, units: int) -> None:
     if len(state) != 2:
-        raise ValueError("initial_state: got %d states, should be 2, (cell, hidden)" % len(state))
+        raise ValueError("got %d initial states, should be 2: (cell, hidden)" % len(state))
     cell, hidden = (variable.shape for variable in state)
     if cell != hidden:
-        raise ValueError("initial_state: got cell %s and hidden %s, should be of equal shape" % (cell, hidden))
+        raise ValueError("got initial states of shapes %s and %s, should be equal" % (cell, hidden))
     if cell[:1] != (batch,):
-        raise ValueError("initial_state: got states %s, their batch should be %d as in inputs" % (cell, batch))
+        raise ValueError("got initial states of shape %s, should be of batch %d" % (cell, batch))
     if cell[1:] != (units,):
-        raise ValueError("initial_state: got states %s, their units should be %d" % (cell, units))
+        raise ValueError("got initial states of shape %s, should be of %d units" % (cell, units))

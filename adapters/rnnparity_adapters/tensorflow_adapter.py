@@ -46,8 +46,10 @@ class BlockLSTM(Adapter):
             steps.append((hidden, cell))
         return layer(sequence.swapaxes(0, 1), cells[-1], steps)
 
-    def _block(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-        """``inputs`` ``[T, B, I]``, ``hidden`` and ``cell`` ``[B, U]`` -> both states at each step ``[T, B, U]``."""
+    def _block(
+        self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray
+    ) -> Tuple[np.ndarray, np.ndarray]:
+        """``inputs`` ``[T, B, I]``, ``hidden`` and ``cell`` ``[B, U]`` -> both states, each ``[T, B, U]``."""
         outputs = tf.raw_ops.BlockLSTM(
             seq_len_max=len(inputs),
             x=inputs,

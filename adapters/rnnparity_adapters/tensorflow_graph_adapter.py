@@ -70,12 +70,13 @@ class StaticRNN(Adapter):
 
     def _cell(self) -> Any:
         """The api's cell, not yet built, in the current graph."""
-        cell = functools.reduce(getattr, self.setup.name.split(".")[1:], tensorflow)  # type: Any
+        cell: Any = functools.reduce(getattr, self.setup.name.split(".")[1:], tensorflow)
         return cell(self.setup.units, dtype=self.setup.dtype, **self.setup.options)
 
     def _share(self, variables: List[Any]) -> None:
         """Reach the cell's variables from outside: values are fed to their initialisers in place of the
-        initial values, as ``Variable.load`` does, so that no op is ever added."""
+        initial values, as ``Variable.load`` does, so that no op is ever added.
+        """
         initialisers = [variable.initializer for variable in variables]
         values = [initialiser.inputs[1] for initialiser in initialisers]
         self.names = [variable.op.name.rpartition("/")[2] for variable in variables]

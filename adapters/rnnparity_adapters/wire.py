@@ -32,7 +32,8 @@ def encode(frame: Frame) -> bytes:
     text = json.dumps(frame.message).encode("utf-8")
     buffer = io.BytesIO()
     buffer.write(_HEAD.pack(_MARK, 0))
-    np.savez(buffer, **{_MESSAGE: np.frombuffer(text, np.uint8)}, **frame.arrays)
+    named: Any = dict(frame.arrays, **{_MESSAGE: np.frombuffer(text, np.uint8)})
+    np.savez(buffer, **named)
     body = buffer.getbuffer().nbytes - _HEAD.size
     buffer.seek(0)
     buffer.write(_HEAD.pack(_MARK, body))
@@ -58,7 +59,7 @@ def decode(body: bytes) -> Frame:
             arrays = {name: archive[name] for name in archive.files}
         return Frame(json.loads(arrays.pop(_MESSAGE).tobytes().decode("utf-8")), arrays)
     except Exception as error:
-        raise WireError("not a frame: %s: %s" % (type(error).__name__, error))
+        raise WireError("not a frame: %s: %s" % (type(error).__name__, error)) from error
 
 
 def prefixed(prefix: str, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ OWN = "own"
 def serve(requests: BinaryIO, responses: BinaryIO) -> None:
     """Answer frames until the harness closes its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the harness's to handle
-    waiting = queue.Queue()  # type: queue.Queue[bytes]
+    waiting: queue.Queue[bytes] = queue.Queue()
     threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
     adapters = _Adapters()
     while True:
@@ -46,7 +46,7 @@ class _Adapters:
     """The adapter in use. Cases of one api follow each other, so one is enough."""
 
     def __init__(self) -> None:
-        self._current = None  # type: Optional[Tuple[str, Adapter]]
+        self._current: Optional[Tuple[str, Adapter]] = None
 
     def get(self, path: str, setup: Setup) -> Adapter:
         """The adapter class at ``path`` (``module:Class`` or ``file.py:Class``), built for ``setup``."""
@@ -66,7 +66,8 @@ def _adapter_class(path: str) -> Type[Adapter]:
         return getattr(importlib.import_module("rnnparity_adapters." + module), name)
     if module not in sys.modules:
         spec = importlib.util.spec_from_file_location(module, module)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         sys.modules[module] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[module])
     return getattr(sys.modules[module], name)
@@ -81,7 +82,9 @@ def _answer(request: wire.Frame, adapters: _Adapters) -> wire.Frame:
         arrays = _run(LOADED, adapter, request.arrays)
         adapter.initialise(message["seed"])
         arrays.update(_run(OWN, adapter, request.arrays))
-        return wire.Frame({"ok": True, "python": platform.python_version(), "version": _version(message["package"])}, arrays)
+        return wire.Frame(
+            {"ok": True, "python": platform.python_version(), "version": _version(message["package"])}, arrays
+        )
     except Exception as error:
         summary = traceback.format_exception_only(type(error), error)[-1].strip()
         return wire.Frame({"ok": False, "error": summary, "log": traceback.format_exc()}, {})
@@ -96,7 +99,7 @@ def _run(direction: str, adapter: Adapter, arrays: Dict[str, np.ndarray]) -> Dic
 
 def _version(package: str) -> str:
     try:
-        metadata = importlib.import_module("importlib.metadata")  # type: Any
+        metadata: Any = importlib.import_module("importlib.metadata")
     except ImportError:  # Python 3.7
         metadata = importlib.import_module("importlib_metadata")
     return str(metadata.version(package))

@@ -16,18 +16,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from rnnparity_adapters.equation import Equation as Equation
-    from rnnparity_adapters.layout import Layout as Layout
-    from rnnparity_adapters.layout import Tensor as Tensor
-    from rnnparity_adapters.layout import Weights as Weights
-    from rnnparity_adapters.registry import Api as Api
-
     from rnnparity.case import Case as Case
     from rnnparity.case import make_case as make_case
     from rnnparity.result import Result as Result
     from rnnparity.result import Row as Row
     from rnnparity.runner import run as run
     from rnnparity.selection import select as select
+    from rnnparity_adapters.equation import Equation as Equation
+    from rnnparity_adapters.layout import Layout as Layout
+    from rnnparity_adapters.layout import Tensor as Tensor
+    from rnnparity_adapters.layout import Weights as Weights
+    from rnnparity_adapters.registry import Api as Api
 
 _HOMES = {
     "Api": "rnnparity_adapters.registry",
@@ -42,7 +41,7 @@ _HOMES = {
     "run": "rnnparity.runner",
     "select": "rnnparity.selection",
 }
-__all__ = sorted(_HOMES)
+__all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

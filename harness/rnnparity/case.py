@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import GATES, Weights
 
 from rnnparity.errors import InputError
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.layout import GATES, Weights
 
 DTypeName = Literal["float32", "float64"]
 DTYPES: tuple[DTypeName, ...] = ("float32", "float64")

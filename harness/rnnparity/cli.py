@@ -14,11 +14,15 @@ from rnnparity.errors import InputError, RnnparityError
 
 if TYPE_CHECKING:
     from rnnparity.result import Result
+    from rnnparity_adapters.layout import Layout
+    from rnnparity_adapters.registry import Api
 
 ALL_AGREE, SOMETHING_DIVERGES, BAD_INPUT, COULD_NOT_RUN = 0, 1, 2, 3
 INTERRUPTED = 130
 
-_EXIT_CODES = "exit status: 0 all agree, 1 something diverges, 2 bad usage or input, 3 something could not run"
+_EXIT_CODES = (
+    "exit status: 0 all agree, 1 something diverges, 2 bad usage or input, 3 something could not run"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +61,13 @@ def _run(options: argparse.Namespace) -> int:
     apis = select(options.api or "*")
     sizes = {name: getattr(options, name) for name in ("batch", "steps", "input_size", "units", "dtype")}
     first = make_case(options.seed, forget_bias=options.forget_bias, **sizes)
-    cases = [first, *(make_case(options.seed + n, forget_bias=options.forget_bias, **sizes) for n in range(1, options.trials))]
+    cases = [
+        first,
+        *(
+            make_case(options.seed + n, forget_bias=options.forget_bias, **sizes)
+            for n in range(1, options.trials)
+        ),
+    ]
     expected = {api.environment: 0 for api in apis}
     for api in apis:
         expected[api.environment] += len(cases)
@@ -95,7 +105,9 @@ def _apis(options: argparse.Namespace) -> int:
     for api in select(options.api or "*"):
         environment = declared[api.environment]
         version = environment.pinned(api.package)
-        rows.append([api.label, api.package, version, environment.name, environment.python, ", ".join(api.dtypes)])
+        rows.append(
+            [api.label, api.package, version, environment.name, environment.python, ", ".join(api.dtypes)]
+        )
     header = ("api", "package", "version", "environment", "python", "dtypes")
     console.print_table(header, rows, console.console())
     return ALL_AGREE
@@ -108,7 +120,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
     _check_positive("input_size", options.input_size)
     _check_positive("units", options.units)
-    by_layout: dict[tuple[str, object], list[object]] = {}
+    by_layout: dict[tuple[str, Layout], list[Api]] = {}
     for api in select(options.api):
         by_layout.setdefault((api.name, api.layout), []).append(api)
     target = console.console()
@@ -123,7 +135,7 @@ def _envs(options: argparse.Namespace) -> int:
     from rnnparity.report.environments import build, print_environments, remove
 
     actions = {"list": print_environments, "build": build, "remove": remove}
-    return actions[options.action](options.names)
+    return ALL_AGREE if actions[options.action](options.names) else COULD_NOT_RUN
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,7 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rnnparity {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="run a seeded case through the apis and print the diff table", epilog=_EXIT_CODES)
+    run = commands.add_parser(
+        "run", help="run a seeded case through the apis and print the diff table", epilog=_EXIT_CODES
+    )
     _add_pattern(run)
     for name, default, text in (
         ("seed", 0, "of the case, and of the weights that a framework initialises"),
@@ -145,13 +159,33 @@ def _parser() -> argparse.ArgumentParser:
         ("units", 64, "U, width of each gate and of the state (num_units, hidden_size)"),
         ("trials", 1, "how many cases: seeds SEED, SEED + 1, ..."),
     ):
-        run.add_argument(f"--{name}", type=_integer, default=default, metavar="N", help=f"{text} (default: {default})")
-    run.add_argument("--dtype", default="float32", metavar="DTYPE", help="float32 or float64 (default: float32)")
-    run.add_argument("--forget-bias", type=_real, default=1.0, metavar="X", help="of the equation (default: 1.0)")
-    run.add_argument("--timeout", type=_real, default=120.0, metavar="S", help="seconds for one case (default: 120)")
-    run.add_argument("--jobs", type=_integer, default=os.cpu_count() or 1, metavar="N", help="environments at a time (default: one a CPU)")
-    run.add_argument("--json", metavar="PATH", help="write the result as JSON too; - writes it to stdout instead of the table")
-    run.add_argument("--strict", action="store_true", help="exit with 3 for what is unavailable or unsupported too")
+        run.add_argument(
+            f"--{name}", type=_integer, default=default, metavar="N", help=f"{text} (default: {default})"
+        )
+    run.add_argument(
+        "--dtype", default="float32", metavar="DTYPE", help="float32 or float64 (default: float32)"
+    )
+    run.add_argument(
+        "--forget-bias", type=_real, default=1.0, metavar="X", help="of the equation (default: 1.0)"
+    )
+    run.add_argument(
+        "--timeout", type=_real, default=120.0, metavar="S", help="seconds for one case (default: 120)"
+    )
+    run.add_argument(
+        "--jobs",
+        type=_integer,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="environments at a time (default: one a CPU)",
+    )
+    run.add_argument(
+        "--json",
+        metavar="PATH",
+        help="write the result as JSON too; - writes it to stdout instead of the table",
+    )
+    run.add_argument(
+        "--strict", action="store_true", help="exit with 3 for what is unavailable or unsupported too"
+    )
     run.set_defaults(command=_run)
 
     apis = commands.add_parser("apis", help="list every api with its environment and versions")
@@ -165,7 +199,9 @@ def _parser() -> argparse.ArgumentParser:
     inspect.set_defaults(command=_inspect)
 
     envs = commands.add_parser("envs", help="list, build or remove the environments that apis run in")
-    envs.add_argument("action", nargs="?", default="list", choices=("list", "build", "remove"), help="(default: list)")
+    envs.add_argument(
+        "action", nargs="?", default="list", choices=("list", "build", "remove"), help="(default: list)"
+    )
     envs.add_argument("names", nargs="*", metavar="NAME", help="environments; all of them unless given")
     envs.set_defaults(command=_envs)
     return parser

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, STEPPED_HIDDEN
-from rnnparity_adapters.layout import GATES, Weights
 
 from rnnparity.errors import InputError
 from rnnparity.noise import LIMIT, Array, assumed, roundoff
 from rnnparity.reference import Reference
+from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, STEPPED_HIDDEN
+from rnnparity_adapters.layout import GATES, Weights
 
 AGREE = "agree"
 DIVERGE = "diverge"
@@ -59,7 +59,7 @@ class Comparison:
     differences: tuple[Difference, ...] = ()
 
     def followed_by(self, later: "Comparison") -> "Comparison":
-        """This verdict if it is not ``agree``, else the later one; the later one's differences."""
+        """The verdict of this if it is not ``agree``, else the later one; the later one's differences."""
         return later if self.verdict == AGREE else replace(self, differences=later.differences)
 
     def worst(self, state: str) -> Difference | None:
@@ -70,7 +70,9 @@ class Comparison:
     @property
     def first_step(self) -> int | None:
         """The first step at which anything is beyond the limit."""
-        steps = [difference.first_step for difference in self.differences if difference.first_step is not None]
+        steps = [
+            difference.first_step for difference in self.differences if difference.first_step is not None
+        ]
         return min(steps, default=None)
 
 
@@ -121,7 +123,9 @@ def compare_weights(extracted: Weights, loaded: Weights) -> Comparison:
     for name, got, expected in zip(Weights._fields, extracted, loaded, strict=True):
         same = got.astype(expected.dtype).view(np.uint8) == expected.view(np.uint8)
         if not same.all():
-            columns = ~same.reshape(*expected.shape, -1).all(axis=-1).reshape(-1, expected.shape[-1]).all(axis=0)
+            columns = ~same.reshape(*expected.shape, -1).all(axis=-1).reshape(-1, expected.shape[-1]).all(
+                axis=0
+            )
             gates = [g for g, block in zip(GATES, columns.reshape(4, -1), strict=True) if block.any()]
             reason = f"{name} read back is not the {name} loaded, in gate {', '.join(gates)}"
             return Comparison(DIVERGE, reason)
@@ -147,7 +151,9 @@ def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference, dtype:
     missing = _REQUIRED - set(observed)
     unknown = set(observed) - set(_QUANTITIES)
     if missing or unknown:
-        return f"returned {sorted(observed)}, but should return {sorted(_REQUIRED)} (of {sorted(_QUANTITIES)})"
+        return (
+            f"returned {sorted(observed)}, but should return {sorted(_REQUIRED)} (of {sorted(_QUANTITIES)})"
+        )
     batch, _, units = reference.hidden.shape
     for name, array in observed.items():
         expected = (batch, units) if name == LAST_CELL else reference.hidden.shape
@@ -169,7 +175,7 @@ def _against(reference: Reference, name: str, observed: np.ndarray) -> Differenc
 def _difference(
     name: str, state: str, observed: np.ndarray, expected: Array, noise: Array, start: int = 0
 ) -> Difference:
-    """``observed``, ``expected`` and ``noise`` ``[B, T, U]``, of which step 0 is step ``start`` of the run."""
+    """``observed``, ``expected`` and ``noise`` ``[B, T, U]``, whose step 0 is step ``start`` of the run."""
     difference = np.abs(observed.astype(np.float64) - expected)
     difference[np.isnan(difference)] = np.inf
     # An element that errs by nothing where no error is expected is equal; by anything, infinitely wrong.

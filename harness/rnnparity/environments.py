@@ -8,6 +8,7 @@ others wait, and use it.
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -26,7 +27,7 @@ import filelock
 import platformdirs
 
 from rnnparity.errors import CorruptEnvironment, Unavailable
-from rnnparity.processes import Processes
+from rnnparity.processes import Processes, Stopped
 from rnnparity.uv_command import Notify, Uv, UvError
 
 RECORD = "environment.json"
@@ -130,19 +131,19 @@ def ignore(line: str) -> None:
 def ensure(environment: Environment, notify: Notify = ignore, processes: Processes | None = None) -> Path:
     """The interpreter of ``environment``, which is made if need be; ``notify`` gets lines of progress.
 
-    uv runs among ``processes``, so that who stops those stops it.
-
-    Raises :class:`CorruptEnvironment`, and :class:`Unavailable` where it cannot be made.
+    uv runs among ``processes``, so that who stops those stops it. Raises
+    :class:`CorruptEnvironment`, and :class:`Unavailable` where it cannot be made.
     """
     python = find(environment)
     if python:
         return python
+    processes = processes or Processes()
     try:
-        with _locked(environment.path, notify):
-            return find(environment) or _make(environment, notify, processes or Processes())
+        with _locked(environment.path, notify, processes):
+            return find(environment) or _make(environment, notify, processes)
     except OSError as error:
         reason = f"The environment {environment.name} could not be written: {error}."
-        raise Unavailable(reason, "set RNNPARITY_CACHE_DIR to a folder with room") from error
+        raise Unavailable(reason, "set RNNPARITY_CACHE_DIR to a folder with room to write") from error
 
 
 def remove(target: Environment | Path) -> bool:
@@ -150,7 +151,7 @@ def remove(target: Environment | Path) -> bool:
     folder = target if isinstance(target, Path) else target.path
     if not folder.exists():
         return False
-    with _locked(folder, ignore):
+    with _locked(folder, ignore, Processes()):
         if not folder.exists():
             return False
         doomed = _sibling(folder)
@@ -197,14 +198,18 @@ def _being_made(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, notify: Notify) -> Iterator[None]:
+def _locked(folder: Path, notify: Notify, processes: Processes) -> Iterator[None]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = _lock(folder)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        notify("waiting for another process that makes it")
-        lock.acquire()
+    for attempt in itertools.count():
+        try:
+            lock.acquire(timeout=0.2)
+            break
+        except filelock.Timeout:
+            if processes.stopped:  # Ctrl-C here does not end the other process's making
+                raise Stopped from None
+            if attempt == 0:
+                notify("waiting for another process that makes it")
     try:
         yield
     finally:
@@ -218,10 +223,11 @@ def _python(folder: Path) -> Path:
 def _make(environment: Environment, notify: Notify, processes: Processes) -> Path:
     """Make it beside its place, and rename it: under the lock."""
     place = environment.path
-    uv = Uv(place.parent, notify, processes)
+    wanted = ", ".join(environment.requirements)
     for leftover in place.parent.glob(f"{place.name}{MAKING}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     folder = _sibling(place)
+    uv = Uv(place.parent, notify, processes)
     try:
         uv.create(environment.python, folder)
         uv.install(_python(folder), environment.requirements, environment.torch_backend)
@@ -229,9 +235,7 @@ def _make(environment: Environment, notify: Notify, processes: Processes) -> Pat
         folder.rename(place)
     except UvError as error:
         remedy = f"rnnparity envs build {environment.name}"
-        raise Unavailable(
-            f"uv could not install {', '.join(environment.requirements)}: {error}", remedy
-        ) from None
+        raise Unavailable(f"uv could not install {wanted}: {error}", remedy) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # half-made; renamed when whole
     return _python(place)

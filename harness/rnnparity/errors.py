@@ -30,7 +30,7 @@ class CorruptEnvironment(InputError):
 
 
 class Unavailable(RnnparityError):
-    """An environment that cannot be made here: the ``reason``, and the command that would make it (``remedy``)."""
+    """An environment that cannot be made here: the ``reason``, and the command that would make it."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(f"{reason} To make it available: {remedy}")

@@ -30,7 +30,8 @@ def dot(vector: Array, vector_variance: Array, squared_matrix: Array, u: float) 
     Each of the n products is rounded, and the partial sums, as they grow, about n/3 times more.
     """
     accumulation = u * u * vector.shape[1] / 3
-    return (accumulation * vector * vector + vector_variance) @ squared_matrix
+    variance: Array = (accumulation * vector * vector + vector_variance) @ squared_matrix
+    return variance
 
 
 def rounded(value: Array, variance: Array | float, u: float) -> Array:

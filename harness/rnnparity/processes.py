@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 
 class Stopped(Exception):
@@ -14,19 +14,23 @@ class Stopped(Exception):
 
 
 class Processes:
-    """The processes of one run, each the leader of its own group, so that its children end with it."""
+    """The processes of one run, each the leader of its own group, so that its children end with it.
+
+    ``stopped`` tells whoever waits for something else that there is nothing to wait for any more.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._stopped = False
+        self.stopped = False
 
     def start(self, arguments: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         """``subprocess.Popen`` in a group of its own. Raises :class:`Stopped` after :meth:`stop`."""
         with self._lock:
-            if self._stopped:
+            if self.stopped:
                 raise Stopped
-            process = subprocess.Popen(arguments, start_new_session=True, **options)
+            started = subprocess.Popen(arguments, start_new_session=True, **options)
+            process = cast("subprocess.Popen[bytes]", started)
             self._running.add(process)
             return process
 
@@ -42,7 +46,7 @@ class Processes:
     def stop(self) -> None:
         """Kill every process and start no more."""
         with self._lock:
-            self._stopped = True
+            self.stopped = True
             running = list(self._running)
         for process in running:
             self.end(process)

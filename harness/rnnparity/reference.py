@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from rnnparity_adapters import equation as equations
-from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import GATES, Weights
 
 from rnnparity import noise
 from rnnparity.case import Case
 from rnnparity.noise import Array
+from rnnparity_adapters import equation as equations
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.layout import GATES, Weights
 
 
 class Activation(NamedTuple):
@@ -24,7 +24,8 @@ class Activation(NamedTuple):
 def _sigmoid(z: Array) -> Array:
     """1 / (1 + exp(-z)), exact to rounding for all z and without overflow."""
     small = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1.0, small) / (1 + small)
+    value: Array = np.where(z >= 0, 1.0, small) / (1 + small)
+    return value
 
 
 def _hard_sigmoid(slope: float) -> Activation:

@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rnnparity_adapters.registry import Api
 
 from rnnparity import compare
 from rnnparity.case import Case
 from rnnparity.compare import Comparison, Difference
 from rnnparity.errors import Divergence, InputError
 from rnnparity.reference import Reference
+from rnnparity_adapters.registry import Api
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = (
-    "api", "version", "environment", "hidden", "cell", "hidden_noise", "cell_noise", "first_step", "verdict", "reason",
+    "api", "version", "environment", "hidden", "cell", "hidden_noise", "cell_noise", "first_step", "verdict",
+    "reason",
 )  # fmt: skip
 """The columns of :attr:`Result.frame`; ``hidden`` and ``cell`` are the largest |difference| of each."""
 

@@ -8,31 +8,30 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from rnnparity_adapters import layout, wire, worker
-from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import LayoutError
-from rnnparity_adapters.registry import Api
-from rnnparity_adapters.wire import Frame
-
 from rnnparity import compare, environments, reference
 from rnnparity.case import Case
 from rnnparity.compare import Comparison
 from rnnparity.environments import Environment
 from rnnparity.errors import InputError, Unavailable, WorkerError, WorkerTimeout
 from rnnparity.processes import Processes
-from rnnparity.reference import Reference
 from rnnparity.result import Result, Row, Run
 from rnnparity.selection import select
 from rnnparity.workers import Worker, answers
+from rnnparity_adapters import layout, wire, worker
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.layout import LayoutError
+from rnnparity_adapters.registry import Api
+from rnnparity_adapters.wire import Frame
 
 TIMEOUT = 120.0
 """Seconds that a worker has for a case, the import of its framework included."""
 
 
 class Notify(Protocol):
-    """Called as a run goes on, from several threads: what an environment does, and how many cases it has done."""
+    """Called as a run goes on, from several threads."""
 
-    def __call__(self, environment: str, doing: str, done: int = 0) -> None: ...
+    def __call__(self, environment: str, doing: str, done: int = 0) -> None:
+        """``environment`` is ``doing`` something and has ``done`` so many cases."""
 
 
 def _silent(environment: str, doing: str, done: int = 0) -> None:
@@ -60,7 +59,9 @@ def run(
     chosen = select(apis)
     drawn = (cases,) if isinstance(cases, Case) else tuple(cases)
     if len({case.dtype for case in drawn}) != 1:
-        raise InputError("cases", sorted({case.dtype for case in drawn}) or "none", "at least one, all of one dtype")
+        raise InputError(
+            "cases", sorted({case.dtype for case in drawn}) or "none", "at least one, all of one dtype"
+        )
     declared = environments.declared()
     used = {api.environment: declared[api.environment] for api in chosen}
     for environment in used.values():
@@ -103,7 +104,7 @@ class _Plan:
         say = functools.partial(self.notify, environment.name)
         if supported:
             try:
-                python = environments.ensure(environment, say)
+                python = environments.ensure(environment, say, self.processes)
             except Unavailable as error:
                 verdict, reason = compare.UNAVAILABLE, str(error)
                 rows |= {api: Row(api, _pinned(api, environment), "", verdict, reason) for api in supported}
@@ -176,7 +177,9 @@ class _Collected:
     def lose_worker(self, error: WorkerError) -> None:
         self.lost_worker = True
         self._log = error.log
-        self._outcomes.append((compare.TIMEOUT if isinstance(error, WorkerTimeout) else compare.CRASHED, str(error)))
+        self._outcomes.append(
+            (compare.TIMEOUT if isinstance(error, WorkerTimeout) else compare.CRASHED, str(error))
+        )
 
     def fail(self, answer: Frame) -> None:
         self._log = answer.message["log"]

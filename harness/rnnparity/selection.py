@@ -4,9 +4,8 @@ import difflib
 import fnmatch
 from collections.abc import Iterable, Sequence
 
-from rnnparity_adapters.registry import APIS, Api
-
 from rnnparity.errors import InputError
+from rnnparity_adapters.registry import APIS, Api
 
 
 def select(patterns: str | Api | Iterable[str | Api] = "*") -> list[Api]:

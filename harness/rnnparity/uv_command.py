@@ -19,6 +19,8 @@ Notify = Callable[[str], None]
 
 PROGRESS = ("Using CPython", "Downloading", "Building", "Resolved", "Prepared", "Installed")
 """How those lines of uv begin that tell how far it is."""
+OLDEST = [3, 6]
+"""The first Python that uv can use."""
 ERROR = ("error:", "\N{MULTIPLICATION SIGN} ")
 CAUSE = re.compile(rf"\s*(?:{'|'.join(ERROR)}|cause:|Caused by:|[├╰]─▶)\s*(.*)")
 """A line of uv that begins an error, or a cause of it."""
@@ -52,10 +54,8 @@ class Uv:
     def install(self, python: Path, requirements: Sequence[str], torch_backend: str) -> None:
         """Install ``requirements`` beside the interpreter ``python``. Raises :class:`UvError`."""
         self._notify(f"installing {', '.join(requirements)}")
-        # Whoever keeps wheels of their own means those.
-        own_wheels = {"find-links", "no-index"} & self._settings.keys() or "UV_FIND_LINKS" in os.environ
-        variables = {"UV_TORCH_BACKEND": torch_backend} if torch_backend and not own_wheels else {}
         options = pip_settings.options(self._settings, os.environ)
+        variables = {"UV_TORCH_BACKEND": torch_backend} if torch_backend and not _own_wheels(options) else {}
         self._run(["pip", "install", "--python", str(python), *options, *requirements], variables)
 
     def _run(self, arguments: list[str], variables: dict[str, str]) -> None:
@@ -109,6 +109,11 @@ def reason(lines: Sequence[str]) -> str:
     return ": ".join(dict.fromkeys([*causes[:2], causes[-1]])).rstrip(".") + "."
 
 
+def _own_wheels(options: Sequence[str]) -> bool:
+    """Whether the user keeps wheels, which then go before PyTorch's own index."""
+    return "UV_FIND_LINKS" in os.environ or any(o.startswith(("--find-links", "--no-index")) for o in options)
+
+
 def _get_python(specifier: str) -> str:
     """The command that installs such a Python; pyenv also has those too old for uv."""
     command = [binary(), "python", "list", "--only-downloads", "--no-config", specifier]
@@ -130,8 +135,9 @@ def search_path() -> str:
     root = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser()
     folders = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
     kept = [folder for folder in folders if not (folder.name == "shims" and root in folder.parents)]
-    versions = sorted(root.glob("versions/[0-9]*/bin"), key=_version, reverse=True)
-    return os.pathsep.join(map(str, [*kept, *versions]))
+    versions = sorted(root.glob("versions/3.*/bin"), key=_version, reverse=True)
+    usable = [folder for folder in versions if _version(folder) >= OLDEST]  # uv fails where an older one is
+    return os.pathsep.join(map(str, [*kept, *usable]))
 
 
 def _version(folder: Path) -> list[int]:

@@ -12,14 +12,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, cast
+from typing import IO, BinaryIO, Self, cast
 
 import rnnparity_adapters
-from rnnparity_adapters import wire
-from rnnparity_adapters.wire import Frame
-
 from rnnparity.errors import WorkerCrashed, WorkerError, WorkerTimeout
 from rnnparity.processes import Processes
+from rnnparity_adapters import wire
+from rnnparity_adapters.wire import Frame
 
 _BOOT = Path(rnnparity_adapters.__file__).with_name("boot.py")
 _LOG_LINES = 15
@@ -34,7 +33,8 @@ class Worker:
 
     def __init__(self, python: Path, variables: Mapping[str, str], processes: Processes) -> None:
         self._processes = processes
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # a pipe that nobody reads would stop the worker
+        # A file, because a pipe that nobody reads would stop the worker.
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = processes.start(
             [str(python), "-I", str(_BOOT)],
             stdin=subprocess.PIPE,
@@ -42,7 +42,7 @@ class Worker:
             stderr=self._log,
             env={**os.environ, **variables},
         )
-        self._answers: queue.SimpleQueue[bytes | None | wire.WireError] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[bytes | wire.WireError | None] = queue.SimpleQueue()
         self._collector = threading.Thread(target=self._collect, daemon=True)
         self._collector.start()
 
@@ -56,15 +56,15 @@ class Worker:
 
     def send(self, frame: Frame) -> None:
         """Send a frame. A worker that is gone says so at :meth:`receive`."""
-        assert self._process.stdin is not None
+        stdin = cast(BinaryIO, self._process.stdin)
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(wire.encode(frame))
-            self._process.stdin.flush()
+            stdin.write(wire.encode(frame))
+            stdin.flush()
 
     def receive(self, timeout: float) -> Frame:
-        """The next answer. Raises :class:`WorkerCrashed` or, after ``timeout`` seconds, :class:`WorkerTimeout`.
+        """The next answer, for which the worker has ``timeout`` seconds.
 
-        After either the worker is of no more use.
+        Raises :class:`WorkerCrashed` or :class:`WorkerTimeout`, after which the worker is of no more use.
         """
         try:
             answer = self._answers.get(timeout=timeout)
@@ -89,9 +89,8 @@ class Worker:
 
     def _collect(self) -> None:
         """Take answers off the pipe as they come, so that the worker never waits to write one."""
-        assert self._process.stdout is not None
         try:
-            while body := wire.read(self._process.stdout):
+            while body := wire.read(cast(BinaryIO, self._process.stdout)):
                 self._answers.put(body)
             self._answers.put(None)
         except wire.WireError as error:
@@ -109,7 +108,9 @@ class Worker:
         return "\n".join(lines[-_LOG_LINES:])
 
 
-def answers(start: Callable[[], Worker], requests: Iterable[Frame], timeout: float) -> Iterator[Frame | WorkerError]:
+def answers(
+    start: Callable[[], Worker], requests: Iterable[Frame], timeout: float
+) -> Iterator[Frame | WorkerError]:
     """Feed ``requests`` to a worker, one ahead, and yield what becomes of each, in order.
 
     A request that ends its worker yields the error; a new worker goes on with the next.

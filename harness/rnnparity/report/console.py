@@ -42,8 +42,8 @@ def print_result(result: Result, target: Console) -> None:
     case = result.cases[0]
     seeds = f"seed {case.seed}" if len(result.cases) == 1 else f"seeds {case.seed} to {result.cases[-1].seed}"
     target.print(
-        f"rnnparity {__version__}  LSTM  {seeds}  B={case.batch} T={case.steps} I={case.input_size} U={case.units} "
-        f"{case.dtype}  forget bias {case.equation.forget_bias:g}\n"
+        f"rnnparity {__version__}  LSTM  {seeds}  B={case.batch} T={case.steps} I={case.input_size} "
+        f"U={case.units} {case.dtype}  forget bias {case.equation.forget_bias:g}\n"
     )
     header = (
         "api", "version", "environment", "hidden", "cell", "hidden\nnoise", "cell\nnoise", "step", "verdict",
@@ -53,7 +53,9 @@ def print_result(result: Result, target: Console) -> None:
     for row in result.rows:
         if not row.agree:
             target.print(Text(f"{row.api.key} {row.verdict}: {row.reason}"))
-            target.print(Text("".join(f"    | {line}\n" for line in row.log.splitlines())), end="", style="dim")
+            target.print(
+                Text("".join(f"    | {line}\n" for line in row.log.splitlines())), end="", style="dim"
+            )
     target.print(_LEGEND, style="dim")
 
 
@@ -63,7 +65,9 @@ def print_table(
     """A table without lines; if it is too wide, long names of the first column continue on a second line."""
     filled = [list(row) for row in rows]
     table = _table(header, filled, right)
-    excess = Measurement.get(target, target.options.update(max_width=_UNLIMITED), table).maximum - target.width
+    excess = (
+        Measurement.get(target, target.options.update(max_width=_UNLIMITED), table).maximum - target.width
+    )
     if excess > 0:
         widest = max(len(row[0]) for row in filled)
         for row in filled:
@@ -77,7 +81,9 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str | Text]], right: I
     for position, name in enumerate(header):
         table.add_column(name, justify="right" if position in right else "left", vertical="top", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))  # "[x, h]" is no markup
+        table.add_row(
+            *(Text(cell) if isinstance(cell, str) else cell for cell in row)
+        )  # "[x, h]" is no markup
     return table
 
 

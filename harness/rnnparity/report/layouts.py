@@ -3,11 +3,11 @@
 import math
 
 from rich.console import Console
+
+from rnnparity.report.console import print_table
 from rnnparity_adapters import layout
 from rnnparity_adapters.layout import GATE_NAMES, Layout
 from rnnparity_adapters.registry import Api
-
-from rnnparity.report.console import print_table
 
 _MULTIPLIES = {
     "": "added",
@@ -24,7 +24,8 @@ _FORGET_BIAS = {
 def print_layout(apis: list[Api], input_size: int, units: int, target: Console) -> None:
     """The layout that ``apis`` share, for ``input_size`` I and ``units`` U."""
     shared = apis[0].layout
-    target.print(f"{apis[0].name}  I={input_size} U={units}  ({', '.join(api.environment for api in apis)})\n")
+    where = ", ".join(dict.fromkeys(api.environment for api in apis))
+    target.print(f"{apis[0].name}  I={input_size} U={units}  ({where})\n")
     rows = []
     previous = ""
     for slice_ in layout.describe(shared, input_size, units):
@@ -34,7 +35,7 @@ def print_layout(apis: list[Api], input_size: int, units: int, target: Console) 
             [
                 slice_.tensor if first else "",
                 f"{slice_.symbols} = {list(slice_.shape)}" if first else "",
-                slice_.index,
+                slice_.subscript,
                 f"{slice_.gate}  {GATE_NAMES[slice_.gate]}",
                 _MULTIPLIES[slice_.rows].format(I=input_size, rows=input_size + units) if first else "",
             ]

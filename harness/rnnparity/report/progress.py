@@ -4,11 +4,19 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 
 class Display:
-    """Takes the calls of :class:`rnnparity.runner.Notify`. ``total`` cases are expected of each environment."""
+    """A :class:`rnnparity.runner.Notify`; ``total`` cases are expected of each environment."""
 
     def __init__(self, total: dict[str, int]) -> None:
         self._progress = Progress(
@@ -27,6 +35,7 @@ class Display:
         }
 
     def __call__(self, environment: str, doing: str, done: int = 0) -> None:
+        """Show what an environment is doing."""
         task = self._tasks[environment]
         self._progress.start_task(task)
         self._progress.update(task, description=doing, completed=done)

@@ -1,0 +1,148 @@
+"""Adapters with one planted fault each. They run in workers, by their path, and never import rnnparity."""
+
+import ctypes
+import os
+import sys
+import time
+from typing import Dict
+
+import numpy as np
+
+from rnnparity_adapters.numpy_adapter import Cell
+
+Arrays = Dict[str, np.ndarray]
+
+
+class Sound(Cell):
+    """No fault: proves that the path to this file works."""
+
+
+class Segfault(Cell):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        print("about to read address 0", file=sys.stderr, flush=True)
+        ctypes.string_at(0)
+        return {}
+
+
+class SegfaultOnce(Cell):
+    """Crashes for odd seeds only: the second case must go on in a new worker."""
+
+    def initialise(self, seed: int) -> None:
+        if seed % 2:
+            os.abort()
+        super().initialise(seed)
+
+
+class Exit(Cell):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        os._exit(7)
+
+
+class Hang(Cell):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        print("going to sleep", file=sys.stderr, flush=True)
+        while True:
+            time.sleep(60)
+
+
+class Raise(Cell):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        raise RuntimeError("this cell cannot run")
+
+
+class RaiseInBuild(Cell):
+    def build(self) -> None:
+        raise TypeError("an option that no longer exists")
+
+
+class Chatter(Cell):
+    """Prints to stdout, from Python and from below it, as frameworks do: no fault at all."""
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        print("x" * 100_000, flush=True)
+        os.write(1, b"\x00\xff" * 10_000)
+        return super().run(inputs, hidden, cell)
+
+
+class Garbage(Cell):
+    """Writes bytes that are no frame into the pipe to the harness."""
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        for descriptor in range(3, 20):
+            try:
+                os.write(descriptor, b"PK\x03\x04 this is no frame of ours at all")
+            except OSError:
+                continue
+        return super().run(inputs, hidden, cell)
+
+
+class NotFinite(Cell):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        arrays = super().run(inputs, hidden, cell)
+        arrays["cell"][1, 2, 3] = np.nan
+        return arrays
+
+
+class OneStepTooFew(Cell):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        return super().run(inputs[:, :-1], hidden, cell)
+
+
+class TimeMajor(Cell):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        return {name: array.swapaxes(0, 1) for name, array in super().run(inputs, hidden, cell).items()}
+
+
+class WrongDtype(Cell):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        return {name: array.astype("float64") for name, array in super().run(inputs, hidden, cell).items()}
+
+
+class StatesSwapped(Cell):
+    """Takes the initial cell state for the hidden one."""
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        return super().run(inputs, cell, hidden)
+
+
+class IgnoresOwnWeights(Cell):
+    """Runs the loaded weights whatever it was initialised with; only the other direction can show it."""
+
+    def initialise(self, seed: int) -> None:
+        self.used = self.tensors
+        super().initialise(seed)
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        shown, self.tensors = self.tensors, getattr(self, "used", self.tensors)
+        try:
+            return super().run(inputs, hidden, cell)
+        finally:
+            self.tensors = shown
+
+
+def _swapped(tensors: Arrays) -> Arrays:
+    """The blocks of the input gate and the forget gate exchanged."""
+    return {
+        name: np.concatenate([np.split(array, 4, -1)[k] for k in (2, 1, 0, 3)], -1)
+        for name, array in tensors.items()
+    }
+
+
+class SwapInLoad(Cell):
+    def write(self, tensors: Arrays) -> None:
+        super().write(_swapped(tensors))
+
+
+class SwapInExtract(Cell):
+    def read(self) -> Arrays:
+        return _swapped(super().read())
+
+
+class SwapInBoth(Cell):
+    """The round trip is exact, the function is not."""
+
+    def write(self, tensors: Arrays) -> None:
+        super().write(_swapped(tensors))
+
+    def read(self) -> Arrays:
+        return _swapped(super().read())

@@ -1,0 +1,213 @@
+"""The command line, as a user types it."""
+
+import json
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from rnnparity import cli, environments
+
+SMALL = ["--batch", "3", "--steps", "4", "--input-size", "3", "--units", "2"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    try:
+        status = cli.main(arguments)
+    except SystemExit as exit_:
+        status = int(exit_.code or 0)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_run_prints_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "run", "--api", "numpy.lstm_cell", *SMALL)
+    assert status == cli.ALL_AGREE
+    header = out.splitlines()[3].split()
+    assert header == ["api", "version", "environment", "hidden", "cell", "noise", "noise", "step", "verdict"]
+    row = out.splitlines()[4].split()
+    assert row[0] == "numpy.lstm_cell"
+    assert row[2] == "numpy"
+    assert row[-2:] == ["-", "agree"]
+
+
+def schema() -> dict[str, object]:
+    loaded = json.loads((resources.files("rnnparity.report") / "schema.json").read_text("utf-8"))
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def test_json_follows_its_schema(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    status, out, _ = run(
+        capsys,
+        "run",
+        "--api",
+        "numpy.*",
+        "PF.lstm",
+        "--dtype",
+        "float64",
+        "--trials",
+        "2",
+        *SMALL,
+        "--json",
+        str(path),
+    )
+    assert status == cli.ALL_AGREE
+    assert "unsupported" in out
+    document = json.loads(path.read_text())
+    jsonschema.validate(document, schema())
+    assert document["schema"] == 1
+    assert [row["verdict"] for row in document["rows"]] == ["agree", "unsupported"]
+    assert [run["seed"] for run in document["rows"][0]["runs"]] == [0, 0, 1, 1]
+    del document["rows"][0]["verdict"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, schema())
+
+
+def test_json_to_stdout_is_nothing_but_json(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "run", "--api", "numpy.*", *SMALL, "--json", "-")
+    assert status == cli.ALL_AGREE
+    jsonschema.validate(json.loads(out), schema())
+
+
+@pytest.mark.parametrize(("strict", "status"), [([], cli.COULD_NOT_RUN), (["--strict"], cli.COULD_NOT_RUN)])
+def test_nothing_compared_is_no_success(
+    capsys: pytest.CaptureFixture[str], strict: list[str], status: int
+) -> None:
+    assert run(capsys, "run", "--api", "PF.lstm", "--dtype", "float64", *SMALL, *strict)[0] == status
+
+
+def test_strict_counts_what_is_unsupported(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["run", "--api", "PF.lstm", "numpy.*", "--dtype", "float64", *SMALL]
+    assert run(capsys, *arguments)[0] == cli.ALL_AGREE
+    assert run(capsys, *arguments, "--strict")[0] == cli.COULD_NOT_RUN
+
+
+def test_unavailable_is_a_row(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.4 for an environment: a row with the reason and the remedy; a failure only with --strict."""
+    declared = environments.declared()
+    impossible = {
+        name: environments.Environment(
+            name, "==3.4.*" if name == "nnabla" else e.python, e.requirements, e.variables
+        )
+        for name, e in declared.items()
+    }
+    monkeypatch.setattr(environments, "declared", lambda: impossible)
+    arguments = ["run", "--api", "PF.lstm", "numpy.*", *SMALL]
+    status, out, _ = run(capsys, *arguments)
+    assert status == cli.ALL_AGREE
+    assert "PF.lstm@nnabla unavailable: " in out
+    assert "To make it available: " in out
+    assert run(capsys, *arguments, "--strict")[0] == cli.COULD_NOT_RUN
+
+
+BAD = {
+    "unknown api": (
+        ["run", "--api", "torch.nn.LTSM"],
+        "--api: got torch.nn.LTSM, but should be torch.nn.LSTM",
+    ),
+    "zero": (["run", "--batch", "0"], "--batch: got 0, but should be an integer from 1"),
+    "negative": (["run", "--input-size", "-4"], "--input-size: got -4, but should be an integer from 1"),
+    "no integer": (
+        ["run", "--seed", "one"],
+        "--seed: got 'one', but should be an integer from 0 to 4294967295",
+    ),
+    "large seed": (["run", "--seed", "4294967296"], "--seed: got 4294967296, but should be"),
+    "fraction": (["run", "--units", "2.5"], "--units: got '2.5', but should be an integer from 1"),
+    "too large": (
+        ["run", "--units", "10000000"],
+        "--batch, --steps, --input-size, --units: got 8, 50, 32, 10000000",
+    ),
+    "dtype": (["run", "--dtype", "float16"], "--dtype: got float16, but should be float32 or float64"),
+    "forget bias": (["run", "--forget-bias", "much"], "got 'much', but should be a number"),
+    "nan": (["run", "--forget-bias", "nan"], "--forget-bias: got nan, but should be a number"),
+    "trials": (["run", "--trials", "0"], "--trials: got 0, but should be an integer from 1"),
+    "timeout": (["run", "--timeout", "0"], "--timeout: got 0.0, but should be a number of seconds above 0"),
+    "json": (["run", "--json", "/no/such/folder/x.json"], "--json: got /no/such/folder/x.json (No such file"),
+    "json folder": (["run", "--json", "/"], "--json: got / (Is a directory)"),
+    "option": (["run", "--sed", "1"], "unrecognized arguments: --sed 1"),
+    "command": (["rnu"], "invalid choice: 'rnu'"),
+    "inspect": (["inspect", "keras.layers.LSTN"], "got keras.layers.LSTN, but should be keras.layers.LSTM"),
+    "inspect size": (
+        ["inspect", "F.lstm", "--units", "0"],
+        "--units: got 0, but should be an integer from 1",
+    ),
+    "environment": (["envs", "remove", "torhc"], "got torhc, but should be"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_input_is_one_clear_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, *arguments)
+    assert status == cli.BAD_INPUT
+    assert out == ""
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_corrupt_environment_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RNNPARITY_CACHE_DIR", str(tmp_path))
+    environments.declared()["numpy"].path.mkdir()
+    status, out, err = run(capsys, "run", "--api", "numpy.*")
+    assert status == cli.BAD_INPUT
+    assert out == ""
+    assert "rnnparity envs remove numpy" in err
+    assert len(err.splitlines()) == 1
+    assert run(capsys, "envs", "remove", "numpy")[0] == cli.ALL_AGREE
+    assert not environments.declared()["numpy"].path.exists()
+
+
+def test_apis_lists_every_api(capsys: pytest.CaptureFixture[str]) -> None:
+    from rnnparity_adapters.registry import APIS
+
+    status, out, _ = run(capsys, "apis")
+    assert status == cli.ALL_AGREE
+    assert len(out.splitlines()) == 1 + len(APIS)
+    assert "keras.layers.LSTM(hard_sigmoid)" in out
+
+
+def test_inspect_shows_the_gates(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "inspect", "torch.nn.LSTM", "--input-size", "4", "--units", "3")
+    assert status == cli.ALL_AGREE
+    assert "[4U, I] = [12, 4]" in out
+    assert "[3:6, :]" in out
+    line = next(line for line in out.splitlines() if "[6:9, :]" in line)
+    assert "j  new input" in line
+
+
+def test_inspect_says_each_layout_once(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "inspect", "keras.layers.LSTM")[1]
+    assert out.count("recurrent_kernel") == 1
+    assert "(keras-tf, keras-torch, tf1, tf1)" not in out
+
+
+def test_help_imports_nothing_slow() -> None:
+    script = """
+import sys, rnnparity.cli
+try: rnnparity.cli.main(["--help"])
+except SystemExit: print(*sys.modules)
+"""
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    loaded = out.splitlines()[-1].split()
+    assert "rnnparity.cli" in loaded
+    assert not {"numpy", "pandas", "rich", "psutil", "uv"} & set(loaded)
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    piped = subprocess.run(
+        f"{sys.executable} -m rnnparity apis | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert piped.stdout.startswith("api")
+    assert piped.stderr == ""
