@@ -32,7 +32,7 @@ def test_both_directions_agree(key: str, result: Result) -> None:
     assert row.agree, f"{row.verdict}: {row.reason}\n{row.log}"
     assert len(row.runs) == 2 * len(result.cases)
     for run in row.runs:
-        worst = run.comparison.worst("hidden")
+        worst = compare.worst(run.comparison.differences, "hidden")
         assert worst is not None
         assert 0 < worst.noise < 6
 

@@ -33,7 +33,7 @@ def test_a_rounded_reference_agrees(observed: Observed, expected: Reference) -> 
     assert comparison.verdict == compare.AGREE
     assert comparison.reason == ""
     assert comparison.first_step is None
-    worst = comparison.worst("hidden")
+    worst = compare.worst(comparison.differences, "hidden")
     assert worst is not None
     assert 0 < worst.absolute < 1e-7
 

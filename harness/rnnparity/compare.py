@@ -1,6 +1,6 @@
 """Trajectory against reference: the only place that decides whether two things are equal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -62,18 +62,24 @@ class Comparison:
         """The verdict of this if it is not ``agree``, else the later one; the later one's differences."""
         return later if self.verdict == AGREE else replace(self, differences=later.differences)
 
-    def worst(self, state: str) -> Difference | None:
-        """The largest difference, in noise, of ``hidden`` or of ``cell``."""
-        of_state = [difference for difference in self.differences if difference.state == state]
-        return max(of_state, key=lambda difference: difference.noise, default=None)
-
     @property
     def first_step(self) -> int | None:
         """The first step at which anything is beyond the limit."""
-        steps = [
-            difference.first_step for difference in self.differences if difference.first_step is not None
-        ]
-        return min(steps, default=None)
+        return first_step(self.differences)
+
+
+def worst(differences: Iterable[Difference], state: str) -> Difference | None:
+    """The one of ``hidden`` or of ``cell`` that is largest in noise, with the largest absolute of all."""
+    of_state = [difference for difference in differences if difference.state == state]
+    if not of_state:
+        return None
+    largest = max(of_state, key=lambda difference: difference.noise)
+    return replace(largest, absolute=max(difference.absolute for difference in of_state))
+
+
+def first_step(differences: Iterable[Difference]) -> int | None:
+    """The first step at which any of them is beyond the limit."""
+    return min((d.first_step for d in differences if d.first_step is not None), default=None)
 
 
 class _Quantity(NamedTuple):

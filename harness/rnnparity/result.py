@@ -57,15 +57,16 @@ class Row:
         return self.verdict == compare.AGREE
 
     def difference(self, state: str) -> Difference | None:
-        """The largest difference of ``hidden`` or ``cell`` over all runs, in noise; None if there is none."""
-        found = [run.comparison.worst(state) for run in self.runs]
-        return max(filter(None, found), key=lambda difference: difference.noise, default=None)
+        """The largest difference of ``hidden`` or ``cell`` over all runs; None if there is none."""
+        return compare.worst(self._differences(), state)
 
     @property
     def first_step(self) -> int | None:
         """The first diverging step over all runs."""
-        steps = [run.comparison.first_step for run in self.runs if run.comparison.first_step is not None]
-        return min(steps, default=None)
+        return compare.first_step(self._differences())
+
+    def _differences(self) -> Iterator[Difference]:
+        return (difference for run in self.runs for difference in run.comparison.differences)
 
     def run(self, direction: str = "loaded", seed: int | None = None) -> Run:
         """The run of a direction (of the first case, or of the one with ``seed``). Raises InputError."""

@@ -17,8 +17,8 @@ from rnnparity.result import Result, Row
 _UNLIMITED = 10_000
 _STYLES = {compare.AGREE: "green", compare.UNSUPPORTED: "yellow", compare.UNAVAILABLE: "yellow"}
 _LEGEND = (
-    "hidden, cell: largest |difference| from the float64 reference; noise: the same in units of the rounding "
-    f"error to be expected there, {LIMIT:g} is the limit; step: the first one beyond it"
+    "hidden, cell: largest |difference| from the float64 reference; noise: the same in units of the\n"
+    f"rounding error to be expected at that element, the limit is {LIMIT:g}; step: the first one beyond it"
 )
 
 
@@ -73,7 +73,9 @@ def print_table(
         for row in filled:
             row[0] = _split(str(row[0]), widest - excess)
         table = _table(header, filled, right)
-    target.print(table)
+    with target.capture() as printed:
+        target.print(table)
+    target.file.writelines(f"{line.rstrip()}\n" for line in printed.get().splitlines())
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str | Text]], right: Iterable[int]) -> Table:

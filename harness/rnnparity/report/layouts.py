@@ -48,6 +48,6 @@ def _summary(shared: Layout, input_size: int, units: int) -> str:
     count = sum(math.prod(shape) for shape in shared.shapes(input_size, units).values())
     return (
         f"{_FORGET_BIAS[shared.forget_bias]}.\n"
-        f"U = {units} is the width of each gate (num_units, units, hidden_size): the four gates share it, "
-        f"and it is the width of h and c. {count} parameters in all."
+        f"U = {units} is the width of each gate, which all four share, and of h and c: num_units, units or\n"
+        f"hidden_size. {count} parameters in all."
     )

@@ -1,0 +1,90 @@
+"""The README is true: its commands as written, its outputs, its tables, its code."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnnparity import cli, compare
+from rnnparity_adapters.registry import APIS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+COMMANDS = re.findall(r"^    (python -m pip .*)$", README, flags=re.MULTILINE)
+SHOWN = dict(re.findall(r"```text\n\$ ([^\n]*)\n(.*?)```", README, flags=re.DOTALL))
+
+
+def words(table: str) -> list[list[str]]:
+    """A diff table without its figures, which differ in their last digit between processors."""
+    rows = [line.split() for line in table.splitlines() if line.endswith(("agree", "verdict"))]
+    return [[*row[:3], *row[-2:]] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What git would clone, and a new virtual environment beside it."""
+    folder = tmp_path_factory.mktemp("clone")
+    files = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
+    listed = subprocess.run(files, check=True, cwd=ROOT, capture_output=True)
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).exists():
+            (folder / "rnnparity" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / "rnnparity" / name)
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    return folder
+
+
+def test_the_first_command_prints_what_the_readme_shows(clone: Path) -> None:
+    environment = {**os.environ, "PATH": f"{clone / 'venv' / 'bin'}:{os.environ['PATH']}"}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        COMMANDS[0],
+        check=False,
+        shell=True,
+        cwd=clone / "rnnparity",
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = words(done.stdout)
+    assert len(printed) == 1 + len(APIS)
+    assert printed == words(SHOWN["rnnparity run"])
+
+
+def test_the_second_command_is_what_ci_runs() -> None:
+    assert COMMANDS[1] == "python -m pip install tox && tox"
+    assert (ROOT / ".ci" / "run").read_text("utf-8").splitlines()[-1] == COMMANDS[1]
+
+
+@pytest.mark.parametrize("command", [command for command in SHOWN if command != "rnnparity run"])
+def test_outputs_are_real(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.startswith("rnnparity ")
+    cli.main(command.split()[1:])
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == SHOWN[command].splitlines()
+
+
+def test_lines_fit_a_terminal() -> None:
+    assert SHOWN
+    assert max(len(line) for shown in SHOWN.values() for line in shown.splitlines()) <= 100
+
+
+def test_python_runs() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) >= 2
+    for block in blocks:
+        subprocess.run([sys.executable, "-W", "error", "-c", block], check=True, capture_output=True)
+
+
+def test_the_table_of_apis_is_the_registry() -> None:
+    listed = re.findall(r"^\| `([^`]+)` \| ([\w-]+) \|", README, flags=re.MULTILINE)
+    assert listed == [(api.label, api.environment) for api in APIS]
+
+
+def test_every_verdict_is_explained() -> None:
+    for verdict in compare.VERDICTS:
+        assert f"`{verdict}`" in README
