@@ -29,7 +29,7 @@ def observed(expected: Reference) -> Observed:
 
 
 def test_a_rounded_reference_agrees(observed: Observed, expected: Reference) -> None:
-    comparison = compare.compare(observed, expected, "float32")
+    comparison = compare.compare(observed, expected)
     assert comparison.verdict == compare.AGREE
     assert comparison.reason == ""
     assert comparison.first_step is None
@@ -41,7 +41,7 @@ def test_a_rounded_reference_agrees(observed: Observed, expected: Reference) -> 
 @pytest.mark.parametrize("name", ["hidden", "stepped_hidden", "cell"])
 def test_one_wrong_element_is_found(name: str, observed: Observed, expected: Reference) -> None:
     observed[name][2, 4, 1] += 1e-4
-    comparison = compare.compare(observed, expected, "float32")
+    comparison = compare.compare(observed, expected)
     assert comparison.verdict == compare.DIVERGE
     assert comparison.first_step == 4
     assert comparison.reason.startswith(
@@ -51,7 +51,7 @@ def test_one_wrong_element_is_found(name: str, observed: Observed, expected: Ref
 
 def test_a_wrong_last_cell_is_found(observed: Observed, expected: Reference) -> None:
     observed["last_cell"][0, 3] += 1e-4
-    comparison = compare.compare(observed, expected, "float32")
+    comparison = compare.compare(observed, expected)
     assert comparison.verdict == compare.DIVERGE
     assert comparison.first_step == 6
     assert "last_cell[batch 0, step 6, unit 3]" in comparison.reason
@@ -63,7 +63,7 @@ def test_what_is_not_finite_never_agrees(
     name: str, value: float, observed: Observed, expected: Reference
 ) -> None:
     observed[name].flat[-1] = value
-    comparison = compare.compare(observed, expected, "float32")
+    comparison = compare.compare(observed, expected)
     assert comparison.verdict == compare.NONFINITE
     assert comparison.reason.startswith(name)
 
@@ -72,7 +72,7 @@ def test_a_reference_that_is_not_finite_never_agrees(observed: Observed, expecte
     broken = dataclasses.replace(expected, hidden=expected.hidden.copy())
     broken.hidden[0, 0, 0] = np.nan
     observed["hidden"][0, 0, 0] = np.nan
-    assert compare.compare(observed, broken, "float32").verdict == compare.NONFINITE
+    assert compare.compare(observed, broken).verdict == compare.NONFINITE
 
 
 FORMS: dict[str, tuple[Callable[[Observed], object], str]] = {
@@ -90,7 +90,7 @@ def test_form_comes_before_values(
     break_it: Callable[[Observed], object], reason: str, observed: Observed, expected: Reference
 ) -> None:
     break_it(observed)
-    comparison = compare.compare(observed, expected, "float32")
+    comparison = compare.compare(observed, expected)
     assert comparison.verdict == compare.FAILED
     assert reason in comparison.reason
     assert comparison.differences == ()
@@ -123,9 +123,10 @@ def table(name: str) -> dict[str, np.ndarray]:
 def test_the_seeded_table_is_the_reference_s(article_case: Case) -> None:
     expected = reference.run(article_case)
     printed = {"hidden": table("lstmcell_seeded.csv")["tensorflow"], "cell": expected.cell.astype("float32")}
-    assert compare.compare(printed, expected, "float32").verdict == compare.AGREE
-    without = reference.run(article_case, dataclasses.replace(article_case.equation, forget_bias=0.0))
-    comparison = compare.compare({**printed, "cell": without.cell.astype("float32")}, without, "float32")
+    assert compare.compare(printed, expected).verdict == compare.AGREE
+    other = dataclasses.replace(article_case.equation, forget_bias=0.0)
+    without = reference.run(dataclasses.replace(article_case, equation=other))
+    comparison = compare.compare({**printed, "cell": without.cell.astype("float32")}, without)
     assert comparison.verdict == compare.DIVERGE
     assert comparison.first_step == 1
 

@@ -67,27 +67,30 @@ def make_case(
     units: int = 64,
     dtype: str = "float32",
     forget_bias: float = 1.0,
+    scale: float = 1.0,
 ) -> Case:
     """Draw a case: the same arguments give the same arrays, bit for bit, everywhere.
 
-    Inputs are standard normal, kernels uniform as Glorot & Bengio 2010 have it for one gate, biases
-    uniform in +-0.5 and never zero, the initial hidden state uniform in +-0.9, the initial cell state
-    standard normal. They come from ``numpy.random.RandomState``, whose stream NumPy has frozen.
+    Inputs are standard normal, kernels uniform as Glorot & Bengio 2010 have it for one gate, times
+    ``scale``, biases uniform in +-0.5 and never zero, the initial hidden state uniform in +-0.9, the initial
+    cell state standard normal. They come from ``numpy.random.RandomState``, whose stream NumPy has frozen.
 
-    Raises :class:`~rnnparity.errors.InputError` for a seed, size, dtype or forget bias out of range, and
-    for sizes that do not fit into this machine's memory.
+    Raises :class:`~rnnparity.errors.InputError` for a seed, size, dtype, forget bias or scale out of range,
+    and for sizes that do not fit into this machine's memory.
     """
     _check_integer("seed", seed, 0, MAX_SEED)
     for name, size in (("batch", batch), ("steps", steps), ("input_size", input_size), ("units", units)):
         _check_integer(name, size, 1)
     if dtype not in DTYPES:
         raise InputError("dtype", dtype, " or ".join(DTYPES))
-    if not math.isfinite(forget_bias) or abs(forget_bias) > 1e4:
-        raise InputError("forget_bias", forget_bias, "a number between -10000 and 10000")
+    if not -1e4 <= forget_bias <= 1e4:
+        raise InputError("forget_bias", forget_bias, "a number from -10000 to 10000")
+    if not 0 < scale <= 1e4:
+        raise InputError("scale", scale, "a number above 0, at most 10000")
     _check_memory(batch, steps, input_size, units)
 
     random = np.random.RandomState(seed)
-    limit = math.sqrt(6 / (input_size + 2 * units))
+    limit = scale * math.sqrt(6 / (input_size + 2 * units))
     kernel = random.uniform(-limit, limit, (input_size + units, 4 * units)).astype(dtype)
     bias = random.uniform(-0.5, 0.5, 4 * units).astype(dtype)
     inputs = random.standard_normal((batch, steps, input_size)).astype(dtype)

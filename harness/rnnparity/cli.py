@@ -59,20 +59,23 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError("timeout", options.timeout, "a number of seconds above 0")
     _check_writable(options.json)
     apis = select(options.api or "*")
-    sizes = {name: getattr(options, name) for name in ("batch", "steps", "input_size", "units", "dtype")}
-    first = make_case(options.seed, forget_bias=options.forget_bias, **sizes)
-    cases = [
-        first,
-        *(
-            make_case(options.seed + n, forget_bias=options.forget_bias, **sizes)
-            for n in range(1, options.trials)
-        ),
-    ]
+    names = ("batch", "steps", "input_size", "units", "dtype", "forget_bias", "scale")
+    drawn = {name: getattr(options, name) for name in names}
+    first = make_case(options.seed, **drawn)
+    cases = [first, *(make_case(options.seed + trial, **drawn) for trial in range(1, options.trials))]
     expected = {api.environment: 0 for api in apis}
     for api in apis:
         expected[api.environment] += len(cases)
     with Display(expected) as display:
-        result = run(cases, apis, timeout=options.timeout, jobs=options.jobs, keep=False, notify=display)
+        result = run(
+            cases,
+            apis,
+            timeout=options.timeout,
+            jobs=options.jobs,
+            keep=False,
+            arithmetic=options.arithmetic,
+            notify=display,
+        )
     if options.json == "-":
         sys.stdout.write(json_report.text(result))
     else:
@@ -93,6 +96,27 @@ def exit_code(result: "Result", strict: bool) -> int:
     if verdicts - excused - {compare.AGREE} or compare.AGREE not in verdicts:
         return COULD_NOT_RUN
     return ALL_AGREE
+
+
+def _selftest(options: argparse.Namespace) -> int:
+    from rnnparity import selftest
+    from rnnparity.report import console
+    from rnnparity.report.progress import Display
+    from rnnparity.report.selftest import print_live, print_scores
+    from rnnparity.selection import select
+
+    for name in ("clean", "each", "jobs"):
+        _check_positive(name, getattr(options, name))
+    target = console.console()
+    if options.api:
+        apis = select(options.api)
+        with Display({api.environment: 0 for api in apis}) as display:
+            measured = selftest.measure_live(options.api, options.clean, options.seed, display)
+        print_live(measured, target)
+        return SOMETHING_DIVERGES if any(live.accused for live in measured) else ALL_AGREE
+    scores = list(selftest.measure(options.clean, options.each, options.seed, options.jobs))
+    print_scores(scores, target)
+    return ALL_AGREE if all(map(selftest.as_it_should_be, scores)) else SOMETHING_DIVERGES
 
 
 def _apis(options: argparse.Namespace) -> int:
@@ -166,6 +190,11 @@ def _parser() -> argparse.ArgumentParser:
         "--dtype", default="float32", metavar="DTYPE", help="float32 or float64 (default: float32)"
     )
     run.add_argument(
+        "--arithmetic",
+        metavar="NAME",
+        help="in which the frameworks compute, if not as the dtype says: tf32, ...",
+    )
+    run.add_argument(
         "--forget-bias", type=_real, default=1.0, metavar="X", help="of the equation (default: 1.0)"
     )
     run.add_argument(
@@ -188,6 +217,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
+    selftest = commands.add_parser("selftest", help="plant mistakes and count what the verdict notices")
+    for name, default, text in (
+        ("clean", 2000, "runs without a mistake, none of which may be accused"),
+        ("each", 60, "runs with a mistake of each kind"),
+        ("seed", 0, "of the first trial"),
+        ("jobs", os.cpu_count() or 1, "processes"),
+    ):
+        selftest.add_argument(
+            f"--{name}", type=_integer, default=default, metavar="N", help=f"{text} (default: {default})"
+        )
+    _add_pattern(selftest, "instead, that many clean comparisons of these real frameworks")
+    selftest.set_defaults(command=_selftest)
+
     apis = commands.add_parser("apis", help="list every api with its environment and versions")
     _add_pattern(apis)
     apis.set_defaults(command=_apis)
@@ -207,14 +249,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_pattern(parser: argparse.ArgumentParser) -> None:
+def _add_pattern(parser: argparse.ArgumentParser, what: str = "(default: all)") -> None:
     parser.add_argument(
         "--api",
         nargs="+",
         action="extend",
         default=None,
         metavar="PATTERN",
-        help="names as `rnnparity apis` lists them, also NAME@ENVIRONMENT, with * and ? (default: all)",
+        help=f"names as `rnnparity apis` lists them, also NAME@ENVIRONMENT, with * and ?; {what}",
     )
 
 

@@ -1,29 +1,43 @@
 """Trajectory against reference: the only place that decides whether two things are equal."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnparity.errors import InputError
-from rnnparity.noise import LIMIT, Array, assumed, roundoff
-from rnnparity.reference import Reference
+from rnnparity.local import Local, Parameter, local_errors
+from rnnparity.noise import ARITHMETICS, LIMIT, Array, assumed
+from rnnparity.reference import Reference, ensemble
 from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, STEPPED_HIDDEN
-from rnnparity_adapters.layout import GATES, Weights
+from rnnparity_adapters.layout import GATE_NAMES, GATES, Weights
 
 AGREE = "agree"
 DIVERGE = "diverge"
 NONFINITE = "nonfinite"
+CHAOTIC = "chaotic"
 UNSUPPORTED = "unsupported"
 UNAVAILABLE = "unavailable"
 FAILED = "failed"
 CRASHED = "crashed"
 TIMEOUT = "timeout"
 
-VERDICTS = (AGREE, UNSUPPORTED, UNAVAILABLE, DIVERGE, NONFINITE, FAILED, TIMEOUT, CRASHED)
+VERDICTS = (AGREE, UNSUPPORTED, UNAVAILABLE, CHAOTIC, DIVERGE, NONFINITE, FAILED, TIMEOUT, CRASHED)
 """From the best to the worst: of several runs of an api, the worst one is the api's verdict."""
+
+LOCAL_HIDDEN = "local_hidden"
+LOCAL_CELL = "local_cell"
+_SPREAD = 4096
+LOCAL = (LOCAL_HIDDEN, LOCAL_CELL)
+"""What :mod:`rnnparity.local` adds to what was observed."""
+
+
+_CHAOTIC_REASON = (
+    "agrees up to step {}; from there on rounding alone decides the trajectory, "
+    "and only that each step agrees by itself can be said"
+)
 
 
 class Place(NamedTuple):
@@ -38,8 +52,11 @@ class Place(NamedTuple):
 class Difference:
     """How far one observed array is from the reference.
 
+    ``observed`` names the array and ``state`` what it was compared with: ``hidden`` or ``cell``, or
+    ``local_hidden`` or ``local_cell`` for what is added at each step (see :mod:`rnnparity.local`).
     ``absolute`` is the largest |difference|, ``noise`` the largest |difference| / standard error, found at
-    ``place``; ``first_step`` is the first step with an element beyond the limit, None if there is none.
+    ``place``; ``first_step`` is the first step with an element beyond the limit, None if there is none;
+    ``by_step`` ``[T]`` has the largest |difference| / standard error of each step.
     """
 
     observed: str
@@ -48,19 +65,33 @@ class Difference:
     noise: float
     place: Place
     first_step: int | None
+    by_step: Array = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A verdict, why, and the differences behind it (empty where shapes or dtypes are wrong already)."""
+    """A verdict, why, and what is behind it.
+
+    ``differences`` is empty where shapes or dtypes are wrong already. ``parameter`` is the one whose change
+    would explain the local errors best, None where they are not known; ``gates`` are the gates at fault;
+    ``residual`` has (hidden - reference) / standard error at places spread over the trajectory, the same ones
+    for every api.
+    """
 
     verdict: str
     reason: str = ""
     differences: tuple[Difference, ...] = ()
+    parameter: Parameter | None = None
+    gates: tuple[str, ...] = ()
+    residual: Array | None = field(default=None, repr=False, compare=False)
+
+    def __bool__(self) -> NoReturn:
+        """Refused: ``assert compare(...)`` would pass whatever the verdict."""
+        raise TypeError("a comparison is neither true nor false; ask for its verdict")
 
     def followed_by(self, later: "Comparison") -> "Comparison":
-        """The verdict of this if it is not ``agree``, else the later one; the later one's differences."""
-        return later if self.verdict == AGREE else replace(self, differences=later.differences)
+        """The later one, but with this verdict and reason if it is not ``agree``."""
+        return later if self.verdict == AGREE else replace(later, verdict=self.verdict, reason=self.reason)
 
     @property
     def first_step(self) -> int | None:
@@ -69,7 +100,7 @@ class Comparison:
 
 
 def worst(differences: Iterable[Difference], state: str) -> Difference | None:
-    """The one of ``hidden`` or of ``cell`` that is largest in noise, with the largest absolute of all."""
+    """The one of ``state`` that is largest in noise, with the largest absolute of all."""
     of_state = [difference for difference in differences if difference.state == state]
     if not of_state:
         return None
@@ -98,30 +129,44 @@ _QUANTITIES = {
 _REQUIRED = {HIDDEN, CELL}
 
 
-def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference, dtype: str) -> Comparison:
+def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> Comparison:
     """Compare what an api returned with the reference: names, shapes and dtypes first, then values.
 
     ``observed`` has ``hidden`` and ``cell`` ``[B, T, U]``, and for a layer ``stepped_hidden`` ``[B, T, U]``
-    and ``last_cell`` ``[B, U]``. A wrong name, shape or dtype is ``failed``; a NaN or an infinity on
-    either side is ``nonfinite``; a difference beyond the limit is ``diverge``.
+    and ``last_cell`` ``[B, U]``, in the dtype of the case. A wrong name, shape or dtype is ``failed``; a NaN
+    or an infinity on either side is ``nonfinite``.
+
+    The values ``diverge`` if an element of the trajectory or of the local errors is beyond the limit, or if
+    the local errors together follow a parameter. They are ``chaotic`` if they do not, but the reference
+    itself says nothing about some of them.
     """
-    wrong = _wrong_form(observed, reference, dtype)
+    wrong = _wrong_form(observed, reference)
     if wrong:
         return Comparison(FAILED, wrong)
-    differences = tuple(_against(reference, name, array) for name, array in observed.items())
-    for difference in differences:
+    free = [_against(reference, name, array) for name, array in observed.items()]
+    for difference in free:
         if not np.isfinite(difference.absolute):
             where = _where(difference.observed, difference.place)
-            return Comparison(NONFINITE, f"{where} is not finite", differences)
-    beyond = [difference for difference in differences if difference.first_step is not None]
-    if not beyond:
-        return Comparison(AGREE, "", differences)
-    first = min(beyond, key=lambda difference: (difference.first_step, -difference.noise))
-    reason = (
-        f"{first.observed} differs from step {first.first_step} on; "
-        f"largest at {_where(first.observed, first.place)}: {first.noise:.3g} times the noise"
-    )
-    return Comparison(DIVERGE, reason, differences)
+            return Comparison(NONFINITE, f"{where} is not finite", tuple(free))
+    # The cell state is that of the stepped run, where there are two.
+    stepped, cell = observed.get(STEPPED_HIDDEN, observed[HIDDEN]), observed[CELL]
+    local = local_errors(reference.case, stepped, cell, reference.arithmetic)
+    made = [
+        _difference(name, name, np.abs(errors), np.abs(errors))
+        for name, errors in ((LOCAL_HIDDEN, local.hidden), (LOCAL_CELL, local.cell))
+    ]
+    if first_step(made) is None and first_step(free) is not None:
+        # No step errs, and yet the trajectory is beyond the noise: is the noise too small?
+        reference = ensemble(reference)
+        free = [_against(reference, name, array) for name, array in observed.items()]
+    gates = _gates(local)
+    verdict, reason = DIVERGE, _divergence(free, made, local, gates)
+    lost = int(reference.horizon.min())
+    if not reason and lost < reference.case.steps:
+        verdict, reason = CHAOTIC, _CHAOTIC_REASON.format(lost)
+    residual = _residual(observed[HIDDEN], reference)
+    differences = (*free, *made)
+    return Comparison(verdict if reason else AGREE, reason, differences, local.parameter, gates, residual)
 
 
 def compare_weights(extracted: Weights, loaded: Weights) -> Comparison:
@@ -134,7 +179,7 @@ def compare_weights(extracted: Weights, loaded: Weights) -> Comparison:
             )
             gates = [g for g, block in zip(GATES, columns.reshape(4, -1), strict=True) if block.any()]
             reason = f"{name} read back is not the {name} loaded, in gate {', '.join(gates)}"
-            return Comparison(DIVERGE, reason)
+            return Comparison(DIVERGE, reason, gates=tuple(gates))
     return Comparison(AGREE)
 
 
@@ -147,13 +192,14 @@ def compare_hidden(observed: NDArray[np.floating], other: NDArray[np.floating]) 
     if (observed.shape, observed.dtype) != (other.shape, other.dtype):
         forms = [f"{list(array.shape)} {array.dtype}" for array in (observed, other)]
         raise InputError("hidden", forms[0], f"as the other one: {forms[1]}")
-    u = roundoff(str(other.dtype))
-    expected = other.astype(np.float64)
-    error = np.hypot(assumed(expected, u), assumed(observed.astype(np.float64), u))
-    return _difference(HIDDEN, HIDDEN, observed, expected, error)
+    one, two = observed.astype(np.float64), other.astype(np.float64)
+    arithmetic = ARITHMETICS[str(other.dtype)]
+    difference = np.abs(one - two)
+    error = np.hypot(assumed(one, arithmetic), assumed(two, arithmetic))
+    return _difference(HIDDEN, HIDDEN, difference, difference / error)
 
 
-def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference, dtype: str) -> str:
+def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference) -> str:
     missing = _REQUIRED - set(observed)
     unknown = set(observed) - set(_QUANTITIES)
     if missing or unknown:
@@ -165,30 +211,32 @@ def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference, dtype:
         expected = (batch, units) if name == LAST_CELL else reference.hidden.shape
         if array.shape != expected:
             return f"{name} has shape {list(array.shape)}, but should have {list(expected)}"
-        if array.dtype != dtype:
-            return f"{name} has dtype {array.dtype}, but should have {dtype}"
+        if array.dtype != reference.case.dtype:
+            return f"{name} has dtype {array.dtype}, but should have {reference.case.dtype}"
     return ""
 
 
 def _against(reference: Reference, name: str, observed: np.ndarray) -> Difference:
+    """An observed array against the reference's trajectory, as far as that says anything."""
     quantity = _QUANTITIES[name]
     expected: Array = getattr(reference, quantity.state)[:, quantity.steps]
     noise: Array = getattr(reference, quantity.state + "_noise")[:, quantity.steps]
-    first_step = quantity.steps.indices(reference.hidden.shape[1])[0]
-    return _difference(name, quantity.state, observed.reshape(expected.shape), expected, noise, first_step)
-
-
-def _difference(
-    name: str, state: str, observed: np.ndarray, expected: Array, noise: Array, start: int = 0
-) -> Difference:
-    """``observed``, ``expected`` and ``noise`` ``[B, T, U]``, whose step 0 is step ``start`` of the run."""
-    difference = np.abs(observed.astype(np.float64) - expected)
+    difference = np.abs(observed.reshape(expected.shape).astype(np.float64) - expected)
     difference[np.isnan(difference)] = np.inf
     # An element that errs by nothing where no error is expected is equal; by anything, infinitely wrong.
     with np.errstate(divide="ignore", invalid="ignore"):
         in_noise = np.where(difference == 0, 0, difference / noise)
+    start = quantity.steps.indices(reference.case.steps)[0]
+    steps = np.arange(start, reference.case.steps)
+    unknown = (steps >= reference.horizon[:, None])[:, :, None] & np.isfinite(difference)
+    return _difference(name, quantity.state, difference, np.where(unknown, 0, in_noise), start)
+
+
+def _difference(name: str, state: str, difference: Array, in_noise: Array, start: int = 0) -> Difference:
+    """|difference| and the same in noise units, both ``[B, T, U]`` and beginning at step ``start``."""
     batch, step, unit = (int(n) for n in np.unravel_index(np.argmax(in_noise), in_noise.shape))
-    beyond = np.flatnonzero((in_noise > LIMIT).any(axis=(0, 2)))
+    by_step = in_noise.max(axis=(0, 2))
+    beyond = np.flatnonzero(by_step > LIMIT)
     return Difference(
         observed=name,
         state=state,
@@ -196,6 +244,54 @@ def _difference(
         noise=float(in_noise[batch, step, unit]),
         place=Place(batch, start + step, unit),
         first_step=start + int(beyond[0]) if beyond.size else None,
+        by_step=by_step,
+    )
+
+
+def _residual(hidden: np.ndarray, reference: Reference) -> Array:
+    """(hidden - reference) / standard error at up to ``_SPREAD`` elements that rounding does not decide."""
+    known = np.arange(reference.case.steps) < reference.horizon[:, None]
+    places = np.flatnonzero(np.broadcast_to(known[:, :, None], hidden.shape))
+    places = places[:: len(places) // _SPREAD + 1]
+    difference = hidden.reshape(-1)[places] - reference.hidden.reshape(-1)[places]
+    residual: Array = difference / reference.hidden_noise.reshape(-1)[places]
+    return residual
+
+
+def _gates(local: Local) -> tuple[str, ...]:
+    """The gates at fault: those whose parameters explain the local errors about as well as the best does."""
+    if not local.parameter.significant:
+        return ()
+    strongest = max(local.gates.values())
+    return tuple(gate for gate, ratio in local.gates.items() if ratio > max(1.0, strongest / 2))
+
+
+def _divergence(
+    free: Iterable[Difference], made: Iterable[Difference], local: Local, gates: tuple[str, ...]
+) -> str:
+    """Why it diverges, in a sentence or two; empty if it does not."""
+    beyond = [difference for difference in (*free, *made) if difference.first_step is not None]
+    if not beyond:
+        return f"no element is beyond the noise, all together are: {_parameter(local)}" if gates else ""
+    first = min(beyond, key=lambda d: (d.observed in LOCAL, d.first_step, -d.noise))
+    said = (
+        f"{first.observed} differs from step {first.first_step} on; "
+        f"largest at {_where(first.observed, first.place)}: {first.noise:.3g} times the noise"
+    )
+    start = first_step(made)
+    if start is None:
+        return f"{said}; step by step it agrees"
+    names = ", ".join(GATE_NAMES[gate] for gate in gates)
+    return f"{said}; errors are made from step {start} on" + (f", in the {names}" if names else "")
+
+
+def _parameter(local: Local) -> str:
+    """The parameter that would explain the local errors, in words."""
+    parameter = local.parameter
+    place = "bias" if parameter.row is None else f"kernel row {parameter.row}"
+    return (
+        f"as if {place}, {GATE_NAMES[parameter.gate]}, unit {parameter.unit} were larger by "
+        f"{parameter.change:.2g} (score {parameter.score:.3g}, limit {parameter.limit:.3g})"
     )
 
 

@@ -1,24 +1,28 @@
 """The float64 numpy cells, each equation with its source, and the noise carried alongside."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnparity import noise
 from rnnparity.case import Case
-from rnnparity.noise import Array
+from rnnparity.noise import ARITHMETICS, Arithmetic, Array
 from rnnparity_adapters import equation as equations
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import GATES, Weights
 
 
 class Activation(NamedTuple):
-    """A function of the pre-activation z, and its derivative in terms of z and the function's value."""
+    """A function of the pre-activation z, its derivative in terms of z and the function's value, and the
+    value about which libraries compute it (see :func:`rnnparity.noise.activation_error`).
+    """
 
     function: Callable[[Array], Array]
     derivative: Callable[[Array, Array], Array]
+    middle: float
 
 
 def _sigmoid(z: Array) -> Array:
@@ -34,60 +38,71 @@ def _hard_sigmoid(slope: float) -> Activation:
     return Activation(
         lambda z: np.clip(slope * z + 0.5, 0, 1),
         lambda z, value: np.where(np.abs(z) < reach, slope, 0.0),
+        middle=0.5,
     )
 
 
 ACTIVATIONS = {
-    equations.SIGMOID: Activation(_sigmoid, lambda z, value: value * (1 - value)),
+    equations.SIGMOID: Activation(_sigmoid, lambda z, value: value * (1 - value), middle=0.5),
     equations.HARD_SIGMOID_5: _hard_sigmoid(1 / 5),
     equations.HARD_SIGMOID_6: _hard_sigmoid(1 / 6),
-    equations.TANH: Activation(np.tanh, lambda z, value: 1 - value * value),
+    equations.TANH: Activation(np.tanh, lambda z, value: 1 - value * value, middle=0.0),
 }
+
+
+class Estimate(NamedTuple):
+    """A float64 value and the variance of a framework's value about it, of one shape."""
+
+    value: Array
+    variance: Array
+
+
+class Gate(NamedTuple):
+    """An activated gate ``[N, U]``: value, variance, derivative by its pre-activation, and the standard error
+    that the activation added itself.
+    """
+
+    value: Array
+    variance: Array
+    derivative: Array
+    own_error: Array
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A float64 trajectory and its noise, each ``[B, T, U]``.
+    """The float64 trajectory of ``case`` and its noise, each ``[B, T, U]``.
 
-    ``hidden_noise`` and ``cell_noise`` are the standard errors to be expected of a run in the tested
-    dtype.
+    ``hidden_noise`` and ``cell_noise`` are the standard errors to be expected of a run in ``arithmetic``.
     """
 
+    case: Case
+    arithmetic: Arithmetic
     hidden: Array
     cell: Array
     hidden_noise: Array
     cell_noise: Array
 
+    @property
+    def horizon(self) -> NDArray[np.signedinteger]:
+        """For each row ``[B]`` the first step that rounding alone decides, T if there is none.
 
-def run(case: Case, equation: Equation | None = None, weights: Weights | None = None) -> Reference:
-    """The case in float64, with the noise of the case's dtype.
+        A chaotic recurrence doubles an error every few steps; once it is as large as the state, two
+        correct runs have nothing in common any more, and the noise, which is linear, does not hold.
+        """
+        lost: NDArray[np.bool_] = np.any(self.hidden_noise > noise.HORIZON, axis=2)
+        first: NDArray[np.signedinteger] = np.where(lost.any(axis=1), lost.argmax(axis=1), lost.shape[1])
+        return first
 
-    ``equation`` and ``weights`` replace the case's own: an api's options may amount to another equation,
-    and a framework may have initialised the weights itself.
+
+def run(case: Case, arithmetic: str | None = None) -> Reference:
+    """The case in float64, with the noise of ``arithmetic``: a name of
+    :data:`rnnparity.noise.ARITHMETICS`, that of the case's dtype unless given.
     """
-    return lstm(
-        equation or case.equation,
-        weights or case.weights,
-        case.inputs,
-        case.initial_hidden,
-        case.initial_cell,
-        noise.roundoff(case.dtype),
-    )
+    return CELLS[case.equation.cell](case, ARITHMETICS[arithmetic or case.dtype])
 
 
-def lstm(
-    equation: Equation,
-    weights: Weights,
-    inputs: np.ndarray,
-    initial_hidden: np.ndarray,
-    initial_cell: np.ndarray,
-    u: float,
-) -> Reference:
+def lstm(case: Case, arithmetic: Arithmetic) -> Reference:
     """The LSTM of :class:`~rnnparity_adapters.equation.Equation`, in float64.
-
-    ``weights`` kernel ``[I+U, 4U]``, rows x then h, gates i, j, f, o, and bias ``[4U]``; ``inputs``
-    ``[B, T, I]``; ``initial_hidden`` and ``initial_cell`` ``[B, U]``; ``u`` the unit roundoff of the
-    dtype under test, for the noise.
 
     Source: Hochreiter & Schmidhuber 1997 with the forget gate of Gers, Schmidhuber & Cummins 2000, tanh
     for both squashing functions, and the forget bias of Jozefowicz, Zaremba & Sutskever 2015 where
@@ -97,44 +112,104 @@ def lstm(
         c' = sigma(f + forget_bias) c + sigma(i) tanh(j)
         h' = sigma(o) tanh(c')
     """
-    kernel, bias = (np.asarray(array, np.float64) for array in weights)
-    squared = kernel * kernel
-    x, h, c = (np.asarray(array, np.float64) for array in (inputs, initial_hidden, initial_cell))
-    batch, steps, input_size = x.shape
-    units = h.shape[1]
-    bias = bias.reshape(4, units).copy()
-    bias[GATES.index("f")] += equation.forget_bias
-    gate, squash = ACTIVATIONS[equation.recurrent_activation], ACTIVATIONS[equation.activation]
-
-    record = Reference(*(np.empty((batch, steps, units)) for _ in range(4)))
-    v = np.concatenate([x[:, 0], h], axis=1)
+    step = Step(case.equation, case.weights, arithmetic)
+    x = case.inputs.astype(np.float64)
+    shape = (case.batch, case.steps, case.units)
+    record = Reference(case, arithmetic, *(np.empty(shape) for _ in range(4)))
+    v = np.concatenate([x[:, 0], case.initial_hidden], axis=1)
     v_variance = np.zeros_like(v)
-    c_variance = np.zeros_like(c)
-    for t in range(steps):
-        v[:, :input_size], v[:, input_size:] = x[:, t], h
-        z = (v @ kernel).reshape(batch, 4, units) + bias
-        z_variance = noise.dot(v, v_variance, squared, u).reshape(z.shape)
-        z_variance = noise.rounded(z, z_variance, u)
-
-        i, j, f, o = (
-            _apply(squash if name == "j" else gate, z[:, k], z_variance[:, k], u)
-            for k, name in enumerate(GATES)
-        )
-        kept, new = f[0] * c, i[0] * j[0]
-        c_variance = noise.product(*f, c, c_variance, u) + noise.product(*i, *j, u)
-        c = kept + new
-        c_variance = noise.rounded(c, c_variance, u)
-        output = _apply(squash, c, c_variance, u)
-        h = o[0] * output[0]
-        v_variance[:, input_size:] = noise.product(*o, *output, u)
-
-        record.hidden[:, t], record.cell[:, t] = h, c
-        record.hidden_noise[:, t] = np.sqrt(v_variance[:, input_size:])
-        record.cell_noise[:, t] = np.sqrt(c_variance)
+    cell = Estimate(case.initial_cell.astype(np.float64), np.zeros((case.batch, case.units)))
+    for t in range(case.steps):
+        v[:, : case.input_size] = x[:, t]
+        i, j, f, o = step.gates(v, v_variance)
+        cell = step.cell(i, j, f, cell)
+        hidden = step.hidden(o, cell)
+        v[:, case.input_size :], v_variance[:, case.input_size :] = hidden
+        record.hidden[:, t], record.cell[:, t] = hidden.value, cell.value
+        record.hidden_noise[:, t] = noise.error(hidden.variance, arithmetic)
+        record.cell_noise[:, t] = noise.error(cell.variance, arithmetic)
     return record
 
 
-def _apply(activation: Activation, z: Array, variance: Array, u: float) -> tuple[Array, Array]:
-    """An activation's value and its variance."""
-    value = activation.function(z)
-    return value, noise.activated(value, activation.derivative(z, value), variance, u)
+CELLS = {"lstm": lstm}
+
+
+def ensemble(reference: Reference, members: int = 16) -> Reference:
+    """The reference with the noise of runs that really err, where that is larger.
+
+    The noise of :func:`lstm` takes the errors of different units and steps for independent. A recurrence
+    with a long memory, or a chaotic one, lines them up and amplifies them more than that. Here ``members``
+    runs each make their own errors, of the size to be expected at each step, and carry them through the
+    equations themselves, however far that goes. It costs ``members`` runs, so only doubt calls for it.
+    """
+    case, arithmetic = reference.case, reference.arithmetic
+    step = Step(case.equation, case.weights, arithmetic)
+    random = np.random.RandomState(0)
+    x = case.inputs.astype(np.float64)
+    h_before, c_before = case.initial_hidden.astype(np.float64), case.initial_cell.astype(np.float64)
+    exact = np.zeros_like(c_before)
+    all_exact = np.tile(exact, (members, 1))
+    h, c = np.tile(h_before, (members, 1)), np.tile(c_before, (members, 1))
+    hidden_noise, cell_noise = reference.hidden_noise.copy(), reference.cell_noise.copy()
+    for t in range(case.steps):
+        i, j, f, o = step.gates(np.concatenate([x[:, t], h_before], axis=1), 0.0)
+        h_before, true_c = reference.hidden[:, t], reference.cell[:, t]
+        c_error = noise.error(step.cell(i, j, f, Estimate(c_before, exact)).variance, arithmetic)
+        h_error = noise.error(step.hidden(o, Estimate(true_c, exact)).variance, arithmetic)
+        c_before = true_c
+
+        i, j, f, o = step.gates(np.concatenate([np.tile(x[:, t], (members, 1)), h], axis=1), 0.0)
+        c = f.value * c + i.value * j.value
+        c += np.tile(c_error, (members, 1)) * random.standard_normal(c.shape)
+        h = step.hidden(o, Estimate(c, all_exact)).value
+        h += np.tile(h_error, (members, 1)) * random.standard_normal(h.shape)
+        for noises, members_state, true in ((hidden_noise, h, h_before), (cell_noise, c, true_c)):
+            spread = members_state.reshape(members, *true.shape) - true
+            np.maximum(noises[:, t], np.sqrt(np.mean(spread * spread, axis=0)), out=noises[:, t])
+    return replace(reference, hidden_noise=hidden_noise, cell_noise=cell_noise)
+
+
+class Step:
+    """The equation of one step, in its three parts, for N rows at once."""
+
+    def __init__(self, equation: Equation, weights: Weights, arithmetic: Arithmetic) -> None:
+        self._kernel, bias = (np.asarray(array, np.float64) for array in weights)
+        self._squared = self._kernel * self._kernel
+        self._bias, self._bias_size = bias.reshape(4, -1).copy(), np.abs(bias).reshape(4, -1)
+        self._bias[GATES.index("f")] += equation.forget_bias
+        self._bias_size[GATES.index("f")] += abs(equation.forget_bias)
+        self._gate = ACTIVATIONS[equation.recurrent_activation]
+        self._squash = ACTIVATIONS[equation.activation]
+        self._arithmetic = arithmetic
+
+    def gates(self, v: Array, v_variance: Array | float) -> list[Gate]:
+        """``v`` = [x, h] ``[N, I+U]`` and its variance -> the gates i, j, f, o, activated."""
+        a = self._arithmetic
+        products = (v @ self._kernel).reshape(len(v), 4, -1)
+        z = products + self._bias
+        variance = noise.dot(v, v_variance, self._squared, a).reshape(z.shape)
+        variance = noise.summed(products, variance, v.shape[1], self._bias_size, a)
+        return [
+            self._activated(self._squash if name == "j" else self._gate, z[:, k], variance[:, k])
+            for k, name in enumerate(GATES)
+        ]
+
+    def cell(self, i: Gate, j: Gate, f: Gate, cell: Estimate) -> Estimate:
+        """The new cell state, c' = f c + i j."""
+        a = self._arithmetic
+        value = f.value * cell.value + i.value * j.value
+        variance = noise.product(f.value, f.variance, *cell, a)
+        variance = variance + noise.product(i.value, i.variance, j.value, j.variance, a)
+        return Estimate(value, noise.rounded(value, variance, a))
+
+    def hidden(self, o: Gate, cell: Estimate) -> Estimate:
+        """The new hidden state, h' = o tanh(c')."""
+        output = self._activated(self._squash, *cell)
+        variance = noise.product(o.value, o.variance, output.value, output.variance, self._arithmetic)
+        return Estimate(o.value * output.value, variance)
+
+    def _activated(self, activation: Activation, z: Array, variance: Array) -> Gate:
+        value = activation.function(z)
+        derivative = activation.derivative(z, value)
+        error = noise.activation_error(value, activation.middle, self._arithmetic)
+        return Gate(value, derivative * derivative * variance + error * error, derivative, error)

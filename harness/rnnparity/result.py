@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -89,13 +89,19 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The rows of a run, in the order of the registry, and the cases that were run.
+    """The rows of a run, in the order of the registry, the cases that were run, and the arithmetic whose
+    noise decided.
 
     ``result["torch.nn.LSTM"]`` is a row, by label or by ``label@environment``.
     """
 
     cases: tuple[Case, ...]
     rows: tuple[Row, ...]
+    arithmetic: str
+
+    def __bool__(self) -> NoReturn:
+        """Refused: ``assert rnnparity.run(...)`` would pass whatever came out."""
+        raise TypeError("a result is neither true nor false; ask whether its rows agree: result.agree")
 
     @property
     def agree(self) -> bool:

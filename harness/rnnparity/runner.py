@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Protocol
 
 from rnnparity import compare, environments, reference
@@ -13,7 +14,9 @@ from rnnparity.case import Case
 from rnnparity.compare import Comparison
 from rnnparity.environments import Environment
 from rnnparity.errors import InputError, Unavailable, WorkerError, WorkerTimeout
+from rnnparity.noise import ARITHMETICS
 from rnnparity.processes import Processes
+from rnnparity.reference import Reference
 from rnnparity.result import Result, Row, Run
 from rnnparity.selection import select
 from rnnparity.workers import Worker, answers
@@ -34,8 +37,8 @@ class Notify(Protocol):
         """``environment`` is ``doing`` something and has ``done`` so many cases."""
 
 
-def _silent(environment: str, doing: str, done: int = 0) -> None:
-    pass
+def silent(environment: str, doing: str, done: int = 0) -> None:
+    """Tell nobody."""
 
 
 def run(
@@ -45,16 +48,20 @@ def run(
     timeout: float = TIMEOUT,
     jobs: int | None = None,
     keep: bool = True,
-    notify: Notify = _silent,
+    arithmetic: str | None = None,
+    notify: Notify = silent,
 ) -> Result:
     """Run cases through apis and compare each with the reference.
 
     ``apis`` are names or patterns (see :func:`rnnparity.select`), or :class:`~rnnparity.Api` records of your
     own. Environments that are missing are made first. ``jobs`` environments work at a time (one for each
-    CPU unless given); a case may take ``timeout`` seconds; ``keep`` keeps the trajectories in the result.
+    CPU unless given); a case may take ``timeout`` seconds; ``keep`` keeps the trajectories in the result;
+    ``arithmetic`` says how precisely the frameworks compute (a name of
+    :data:`rnnparity.noise.ARITHMETICS`), where that is not what the dtype of the cases says.
 
     What goes wrong with an api becomes its row's verdict. Raises :class:`~rnnparity.errors.InputError` for
-    a pattern that matches nothing, no case, cases of different dtypes, or a corrupt environment.
+    a pattern that matches nothing, no case, cases of different dtypes, an unknown arithmetic, or a corrupt
+    environment.
     """
     chosen = select(apis)
     drawn = (cases,) if isinstance(cases, Case) else tuple(cases)
@@ -62,12 +69,14 @@ def run(
         raise InputError(
             "cases", sorted({case.dtype for case in drawn}) or "none", "at least one, all of one dtype"
         )
+    if arithmetic not in (None, *ARITHMETICS):
+        raise InputError("arithmetic", arithmetic, f"one of {', '.join(ARITHMETICS)}")
     declared = environments.declared()
     used = {api.environment: declared[api.environment] for api in chosen}
     for environment in used.values():
         environments.find(environment)  # a corrupt one ends the run before it begins
 
-    plan = _Plan(drawn, timeout, keep, notify)
+    plan = _Plan(drawn, timeout, keep, arithmetic, notify)
     rows: dict[Api, Row] = {}
     with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
         try:
@@ -81,19 +90,22 @@ def run(
             plan.processes.stop()
             pool.shutdown(cancel_futures=True)
             raise
-    return Result(drawn, tuple(rows[api] for api in chosen))
+    return Result(drawn, tuple(rows[api] for api in chosen), arithmetic or drawn[0].dtype)
 
 
 class _Plan:
     """What the environments of one run share."""
 
-    def __init__(self, cases: tuple[Case, ...], timeout: float, keep: bool, notify: Notify) -> None:
+    def __init__(
+        self, cases: tuple[Case, ...], timeout: float, keep: bool, arithmetic: str | None, notify: Notify
+    ) -> None:
         self.cases = cases
         self.timeout = timeout
         self.keep = keep
+        self.arithmetic = arithmetic
         self.notify = notify
         self.processes = Processes()
-        self._references = functools.lru_cache(maxsize=64)(reference.run)
+        self._reference = functools.lru_cache(maxsize=64)(_reference)
         self._one_at_a_time = threading.Lock()
 
     def run(self, environment: Environment, apis: list[Api]) -> dict[Api, Row]:
@@ -152,16 +164,22 @@ class _Plan:
                 continue
             if direction == worker.LOADED:
                 with self._one_at_a_time:  # the first thread to ask computes, the others find it done
-                    expected = self._references(case, equation)
-                comparison = compare.compare(observed, expected, case.dtype)
-                comparison = compare.compare_weights(weights, case.weights).followed_by(comparison)
+                    expected = self._reference(case, equation, self.arithmetic)
+                comparison = compare.compare_weights(weights, case.weights).followed_by(
+                    compare.compare(observed, expected)
+                )
             else:
-                expected = reference.run(case, equation, weights)
-                comparison = compare.compare(observed, expected, case.dtype)
+                taken_out = replace(case, equation=equation, weights=weights)
+                expected = reference.run(taken_out, self.arithmetic)
+                comparison = compare.compare(observed, expected)
             yield self._kept(Run(case.seed, direction, comparison, observed, expected))
 
     def _kept(self, run: Run) -> Run:
         return run if self.keep else Run(run.seed, run.direction, run.comparison)
+
+
+def _reference(case: Case, equation: Equation, arithmetic: str | None) -> Reference:
+    return reference.run(replace(case, equation=equation), arithmetic)
 
 
 class _Collected:

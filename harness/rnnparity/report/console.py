@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnparity import __version__, compare
+from rnnparity.consensus import consensus
 from rnnparity.noise import LIMIT
+from rnnparity.report.curves import curves
 from rnnparity.result import Result, Row
 
 _UNLIMITED = 10_000
@@ -43,7 +45,7 @@ def print_result(result: Result, target: Console) -> None:
     seeds = f"seed {case.seed}" if len(result.cases) == 1 else f"seeds {case.seed} to {result.cases[-1].seed}"
     target.print(
         f"rnnparity {__version__}  LSTM  {seeds}  B={case.batch} T={case.steps} I={case.input_size} "
-        f"U={case.units} {case.dtype}  forget bias {case.equation.forget_bias:g}\n"
+        f"U={case.units} {result.arithmetic}  forget bias {case.equation.forget_bias:g}\n"
     )
     header = (
         "api", "version", "environment", "hidden", "cell", "hidden\nnoise", "cell\nnoise", "step", "verdict",
@@ -53,9 +55,13 @@ def print_result(result: Result, target: Console) -> None:
     for row in result.rows:
         if not row.agree:
             target.print(Text(f"{row.api.key} {row.verdict}: {row.reason}"))
+            target.print(Text("".join(f"    {line}\n" for line in curves(row))), end="")
             target.print(
                 Text("".join(f"    | {line}\n" for line in row.log.splitlines())), end="", style="dim"
             )
+    apart = str(consensus(result.rows))
+    if apart:
+        target.print(Text(f"{apart}\n"))
     target.print(_LEGEND, style="dim")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from rnnparity import __version__
 from rnnparity.compare import Difference
+from rnnparity.consensus import consensus
 from rnnparity.noise import LIMIT
 from rnnparity.result import Result, Row, Run
 
@@ -26,9 +27,11 @@ def document(result: Result) -> dict[str, Any]:
             "units": case.units,
             "dtype": case.dtype,
             "forget_bias": case.equation.forget_bias,
+            "arithmetic": result.arithmetic,
         },
         "noise_limit": LIMIT,
         "agree": result.agree,
+        "apart": list(consensus(result.rows).apart),
         "rows": [_row(row) for row in result.rows],
     }
 
@@ -61,6 +64,7 @@ def _run(run: Run) -> dict[str, Any]:
         "direction": run.direction,
         "verdict": run.comparison.verdict,
         "reason": run.comparison.reason,
+        "gates": list(run.comparison.gates),
         "differences": [_difference(difference) for difference in run.comparison.differences],
     }
 

@@ -1,0 +1,40 @@
+"""The error over time in a line of text: of the run from the first step on, and of each step by itself."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from rnnparity import compare
+from rnnparity.noise import LIMIT, Array
+from rnnparity.result import Row
+
+_WIDTH = 60
+_RAMP = ".:-=+*#"
+_SCALE = f"error by step, within the limit {_RAMP[0]}, then ten times more each: {_RAMP[1:]}"
+_NAMES = {
+    "hidden": "hidden, as it runs",
+    "cell": "cell, as it runs",
+    compare.LOCAL_HIDDEN: "hidden, made there",
+    compare.LOCAL_CELL: "cell, made there",
+}
+
+
+def curves(row: Row) -> Iterator[str]:
+    """Lines for the first run of a row that diverges; none if there is none."""
+    diverging = (run.comparison for run in row.runs if run.comparison.first_step is not None)
+    comparison = next(diverging, None)
+    if comparison is None:
+        return
+    shown = [(_NAMES[d.observed], d.by_step) for d in comparison.differences if d.observed in _NAMES]
+    yield _SCALE
+    for name, by_step in shown:
+        yield f"{name:20s} {_line(by_step)}"
+
+
+def _line(by_step: Array) -> str:
+    """One character for each step, or for each group of steps: its largest error."""
+    groups = np.array_split(by_step, min(_WIDTH, len(by_step)))
+    largest = np.array([group.max() for group in groups]) / LIMIT
+    with np.errstate(divide="ignore"):
+        levels = np.ceil(np.log10(largest)).clip(0, len(_RAMP) - 1)
+    return "".join(_RAMP[int(level)] for level in levels)
