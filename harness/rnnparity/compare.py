@@ -73,7 +73,8 @@ class Comparison:
     """A verdict, why, and what is behind it.
 
     ``differences`` is empty where shapes or dtypes are wrong already. ``parameter`` is the one whose change
-    would explain the local errors best, None where they are not known; ``gates`` are the gates at fault;
+    would explain the local errors best, None where they are not known, and ``significance`` says whether it
+    has to be explained: above 1. ``gates`` are the gates at fault;
     ``residual`` has (hidden - reference) / standard error at places spread over the trajectory, the same ones
     for every api.
     """
@@ -82,6 +83,7 @@ class Comparison:
     reason: str = ""
     differences: tuple[Difference, ...] = ()
     parameter: Parameter | None = None
+    significance: float = 0.0
     gates: tuple[str, ...] = ()
     residual: Array | None = field(default=None, repr=False, compare=False)
 
@@ -159,14 +161,21 @@ def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) 
         # No step errs, and yet the trajectory is beyond the noise: is the noise too small?
         reference = ensemble(reference)
         free = [_against(reference, name, array) for name, array in observed.items()]
-    gates = _gates(local)
-    verdict, reason = DIVERGE, _divergence(free, made, local, gates)
+    verdict, reason = DIVERGE, _divergence(free, made, local)
     lost = int(reference.horizon.min())
     if not reason and lost < reference.case.steps:
         verdict, reason = CHAOTIC, _CHAOTIC_REASON.format(lost)
     residual = _residual(observed[HIDDEN], reference)
     differences = (*free, *made)
-    return Comparison(verdict if reason else AGREE, reason, differences, local.parameter, gates, residual)
+    return Comparison(
+        verdict if reason else AGREE,
+        reason,
+        differences,
+        local.parameter,
+        local.significance,
+        local.gates if verdict == DIVERGE and reason else (),
+        residual,
+    )
 
 
 def compare_weights(extracted: Weights, loaded: Weights) -> Comparison:
@@ -258,21 +267,11 @@ def _residual(hidden: np.ndarray, reference: Reference) -> Array:
     return residual
 
 
-def _gates(local: Local) -> tuple[str, ...]:
-    """The gates at fault: those whose parameters explain the local errors about as well as the best does."""
-    if not local.parameter.significant:
-        return ()
-    strongest = max(local.gates.values())
-    return tuple(gate for gate, ratio in local.gates.items() if ratio > max(1.0, strongest / 2))
-
-
-def _divergence(
-    free: Iterable[Difference], made: Iterable[Difference], local: Local, gates: tuple[str, ...]
-) -> str:
+def _divergence(free: Iterable[Difference], made: Iterable[Difference], local: Local) -> str:
     """Why it diverges, in a sentence or two; empty if it does not."""
     beyond = [difference for difference in (*free, *made) if difference.first_step is not None]
     if not beyond:
-        return f"no element is beyond the noise, all together are: {_parameter(local)}" if gates else ""
+        return f"no element is beyond the noise, all together are: {_parameter(local)}" if local.gates else ""
     first = min(beyond, key=lambda d: (d.observed in LOCAL, d.first_step, -d.noise))
     said = (
         f"{first.observed} differs from step {first.first_step} on; "
@@ -281,7 +280,7 @@ def _divergence(
     start = first_step(made)
     if start is None:
         return f"{said}; step by step it agrees"
-    names = ", ".join(GATE_NAMES[gate] for gate in gates)
+    names = ", ".join(GATE_NAMES[gate] for gate in local.gates)
     return f"{said}; errors are made from step {start} on" + (f", in the {names}" if names else "")
 
 
@@ -291,7 +290,7 @@ def _parameter(local: Local) -> str:
     place = "bias" if parameter.row is None else f"kernel row {parameter.row}"
     return (
         f"as if {place}, {GATE_NAMES[parameter.gate]}, unit {parameter.unit} were larger by "
-        f"{parameter.change:.2g} (score {parameter.score:.3g}, limit {parameter.limit:.3g})"
+        f"{parameter.change:.2g} ({local.significance:.3g} times what rounding explains)"
     )
 
 

@@ -29,14 +29,17 @@ Libraries approximate exp and tanh, and an approximation errs alike wherever its
 of it is no sign of a wrong parameter, however many steps repeat it.
 """
 
+_ALIKE = 0.9  # of the best explanation's score
+
 _ROWS = 4096  # at a time: enough to be fast, few enough for a hundred thousand steps
 
 
 class Parameter(NamedTuple):
-    """The parameter whose change would explain the local errors best.
+    """The parameter whose change would explain the local errors best, by least squares.
 
-    ``row`` counts the kernel's rows x then h, ``None`` stands for the bias; ``change`` estimates how much
-    larger the framework's is than the reference's. It is significant if ``score`` is above ``limit``.
+    ``row`` counts the kernel's rows x then h, None stands for the bias; ``change`` estimates how much
+    larger the framework's is than the reference's; ``score`` is the size of what that explains, in standard
+    deviations of rounding.
     """
 
     gate: str
@@ -44,25 +47,33 @@ class Parameter(NamedTuple):
     unit: int
     change: float
     score: float
-    limit: float
-
-    @property
-    def significant(self) -> bool:
-        """Whether rounding does not explain it."""
-        return self.score > self.limit
 
 
 @dataclass(frozen=True, eq=False)
 class Local:
     """Local errors of hidden and of cell in noise units, each ``[B, T, U]``, and what relates them.
 
-    ``gates`` has the highest score / limit of each gate's parameters.
+    ``parameters`` has the best explanation for each gate, ``significance`` the largest score / limit of any
+    parameter: above 1, rounding does not explain the errors, however small each of them is.
     """
 
     hidden: Array
     cell: Array
-    parameter: Parameter
-    gates: dict[str, float]
+    parameters: dict[str, Parameter]
+    significance: float
+
+    @property
+    def parameter(self) -> Parameter:
+        """The best explanation of all."""
+        return max(self.parameters.values(), key=lambda parameter: parameter.score)
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The gates at fault: those that explain the errors about as well as the best; none if none errs."""
+        enough = _ALIKE * self.parameter.score
+        return tuple(
+            gate for gate, p in self.parameters.items() if p.score > enough and self.significance > 1
+        )
 
 
 class _Sums:
@@ -85,31 +96,35 @@ class _Sums:
         self.alike += (np.abs(sensitivity) * alike).sum(axis=0)
         self.alike_second += (alike * alike).sum(axis=0)
 
-    def strongest(self, gate: str, scale: float) -> Parameter:
-        """The parameter with the highest score / limit; ``scale`` is the size of errors, in noise units."""
-        kernel = self._kernel(gate, scale)
-        bias = self._bias(gate, scale)
-        return max(kernel, bias, key=lambda parameter: parameter.score / parameter.limit)
+    def best(self, gate: str, scale: float) -> Parameter:
+        """The parameter that explains most; ``scale`` is the size of errors, in noise units."""
+        scores = np.concatenate([self.error, [self.bias_error]])
+        seconds = np.concatenate([self.second, [self.bias_second]])
+        seconds[seconds == 0] = np.inf
+        np.divide(np.abs(scores), np.sqrt(seconds), out=scores)
+        row, unit = np.unravel_index(np.argmax(scores), scores.shape)
+        is_bias = row == len(self.error)
+        error = self.bias_error[unit] if is_bias else self.error[row, unit]
+        change, score = error / seconds[row, unit], scores[row, unit] / scale
+        return Parameter(gate, None if is_bias else int(row), int(unit), float(change), float(score))
 
-    def _kernel(self, gate: str, scale: float) -> Parameter:
+    def significance(self, scale: float) -> float:
+        """The largest score / limit of any parameter."""
+        return max(self._kernel(scale), self._bias(scale))
+
+    def _kernel(self, scale: float) -> float:
         """Without what a change of the bias would do as well: v less its mean."""
-        mean = _ratio(self.first, self.bias_second)
-        moved = self.error - mean * self.bias_error
+        mean = self.first / np.where(self.bias_second > 0, self.bias_second, 1)
         second = self.second - mean * self.first
-        still = second <= 1e-9 * self.second  # v does not change
-        moved, second = np.where(still, 0.0, moved), np.where(still, 1.0, second)
-        score = np.abs(_ratio(moved, np.sqrt(second))) / scale
+        second[second <= 1e-9 * self.second] = np.inf  # v does not change
+        moved = np.subtract(self.error, np.multiply(mean, self.bias_error, out=mean), out=mean)
         limit = SCORE_LIMIT + SYSTEMATIC * np.sqrt(self.alike_second) / scale
-        row, unit = np.unravel_index(np.argmax(score / limit), score.shape)
-        change = float(_ratio(moved, second)[row, unit])
-        return Parameter(gate, int(row), int(unit), change, float(score[row, unit]), float(limit[unit]))
+        return float(np.sqrt(np.max(moved * moved / (second * (scale * limit) ** 2))))
 
-    def _bias(self, gate: str, scale: float) -> Parameter:
-        score = np.abs(_ratio(self.bias_error, np.sqrt(self.bias_second))) / scale
-        limit = SCORE_LIMIT + _ratio(self.alike, np.sqrt(self.bias_second)) / scale
-        unit = int(np.argmax(score / limit))
-        change = float(_ratio(self.bias_error, self.bias_second)[unit])
-        return Parameter(gate, None, unit, change, float(score[unit]), float(limit[unit]))
+    def _bias(self, scale: float) -> float:
+        root = np.sqrt(np.where(self.bias_second > 0, self.bias_second, np.inf))
+        limit = SCORE_LIMIT + self.alike / root / scale
+        return float(np.max(np.abs(self.bias_error) / root / scale / limit))
 
 
 class Part(NamedTuple):
@@ -178,12 +193,11 @@ def local_errors(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: A
         for gate in GATES:
             sums[gate].add(part.v, part.error(gate), part.sensitivity[gate], part.alike[gate])
     sizes = dict.fromkeys("ijf", typical(c_errors)) | {"o": typical(h_errors)}
-    strongest = {gate: sums[gate].strongest(gate, sizes[gate]) for gate in GATES}
     return Local(
         h_errors.reshape(hidden.shape),
         c_errors.reshape(cell.shape),
-        max(strongest.values(), key=lambda parameter: parameter.score / parameter.limit),
-        {gate: parameter.score / parameter.limit for gate, parameter in strongest.items()},
+        {gate: sums[gate].best(gate, sizes[gate]) for gate in GATES},
+        max(sums[gate].significance(sizes[gate]) for gate in GATES),
     )
 
 
@@ -210,10 +224,3 @@ def typical(errors: Array) -> float:
     It is at most 1, which the noise promises, and not so small that the grain of the dtype would count.
     """
     return float(np.clip(np.median(np.sqrt(np.mean(errors * errors, axis=0))), 0.2, 1.0))
-
-
-def _ratio(numerator: Array, denominator: Array) -> Array:
-    """The quotient, which is 0 where the numerator is, and infinite where only the denominator is."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        quotient: Array = np.where(numerator == 0, 0.0, numerator / denominator)
-    return quotient

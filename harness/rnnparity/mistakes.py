@@ -202,7 +202,7 @@ STRUCTURAL: Mapping[str, list[Mistake]] = {
     "hard_sigmoid": [_cell(Cell(gate=_hard_sigmoid(slope))) for slope in (1 / 5, 1 / 6)],
     "activations swapped": [_cell(Cell(gate=np.tanh, candidate=_sigmoid))],
     "activation dropped": [_cell(Cell(output=_identity)), _cell(Cell(candidate=_identity))],
-    "initial states zeroed or swapped": [_states_zeroed, _states_swapped],
+    "states zeroed or swapped": [_states_zeroed, _states_swapped],
     "states carried over": [_states_carried],
     "time reversed": [_reversed],
     "shifted by one step": [_shifted],

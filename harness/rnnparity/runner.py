@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
 
+from threadpoolctl import threadpool_limits
+
 from rnnparity import compare, environments, reference
 from rnnparity.case import Case
 from rnnparity.compare import Comparison
@@ -78,7 +80,8 @@ def run(
 
     plan = _Plan(drawn, timeout, keep, arithmetic, notify)
     rows: dict[Api, Row] = {}
-    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+    # One thread: those of a BLAS that wait for work spin, and the frameworks need the cores.
+    with threadpool_limits(1), ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
         try:
             finished = [
                 pool.submit(plan.run, environment, [api for api in chosen if api.environment == name])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from rnnparity import compare, mistakes, noise, reference
 from rnnparity.case import MAX_SEED, Case, make_case
@@ -49,7 +50,7 @@ RULES = {
 }
 """Their defaults for float32."""
 
-VERDICT, IDEAL = "rnnparity", "ideal detector"
+VERDICT, IDEAL = "rnnparity", "ideal"
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,14 @@ def measure(
         **{name: functools.partial(_structural, name) for name in STRUCTURAL},
         **{f"one weight off by {size:g}": functools.partial(_off, size) for size in RELATIVE},
     }
-    kinds = {CLEAN: (clean, functools.partial(_clean, effort))}
-    kinds |= {name: (each, trial) for name, trial in planted.items()}
-    with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
+    trials: dict[str, tuple[Callable[[int], _Noticed], int]] = {
+        CLEAN: (functools.partial(_clean, effort), clean),
+        **{name: (trial, each) for name, trial in planted.items()},
+    }
+    with ProcessPoolExecutor(jobs or os.cpu_count(), initializer=threadpool_limits, initargs=(1,)) as pool:
         results = {
             name: pool.map(trial, range(seed, seed + count), chunksize=8)
-            for name, (count, trial) in kinds.items()
+            for name, (trial, count) in trials.items()
         }
         for name, noticed in results.items():
             yield _score(name, noticed)
@@ -182,7 +185,7 @@ def _live(row: Row) -> Live:
     compared = [run.comparison for run in row.runs]
     verdicts = [comparison.verdict for comparison in compared]
     local = [d.noise for c in compared for d in c.differences if d.observed in compare.LOCAL]
-    scores = [c.parameter.score / c.parameter.limit for c in compared if c.parameter]
+    scores = [comparison.significance for comparison in compared]
     return Live(
         row.api.key,
         len(verdicts),

@@ -7,9 +7,7 @@ from rich.console import Console
 from rnnparity.report.console import print_table
 from rnnparity.selftest import IDEAL, RULES, VERDICT, Live, Score
 
-_LEGEND = (
-    "Of clean runs none should be noticed, of mistakes all. The ideal detector knows which weight is off."
-)
+_LEGEND = "Of clean runs none should be noticed, of mistakes all. The ideal detector knows which weight."
 
 
 def print_scores(scores: Iterable[Score], target: Console) -> None:
