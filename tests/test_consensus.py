@@ -22,7 +22,7 @@ def test_one_api_stands_apart(case: Case) -> None:
     found = consensus(result.rows)
     assert found.apart == ("faults.SwapInBoth@numpy",)
     assert str(found) in str(result)
-    assert str(found) == "Faults.SwapInBoth@numpy stands apart: the other 3 agree with each other."
+    assert str(found) == "faults.SwapInBoth@numpy stands apart: the other 3 agree with each other."
 
 
 def test_the_reference_stands_apart(case: Case) -> None:
@@ -32,7 +32,7 @@ def test_the_reference_stands_apart(case: Case) -> None:
     result = rnnparity.run(case, apis)
     assert {row.verdict for row in result} == {compare.DIVERGE}
     assert consensus(result.rows).apart == (REFERENCE,)
-    assert "The reference stands apart: the other 3 agree with each other." in str(result)
+    assert "the reference stands apart: the other 3 agree with each other." in str(result)
 
 
 def test_all_agree(case: Case) -> None:

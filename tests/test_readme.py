@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ SHOWN = dict(re.findall(r"```text\n\$ ([^\n]*)\n(.*?)```", README, flags=re.DOTA
 
 def words(table: str) -> list[list[str]]:
     """A diff table without its figures, which differ in their last digit between processors."""
-    rows = [line.split() for line in table.splitlines() if line.endswith(("agree", "verdict"))]
+    rows = [line.split() for line in table.splitlines() if line.endswith((*compare.VERDICTS, "verdict"))]
     return [[*row[:3], *row[-2:]] for row in rows]
 
 
@@ -61,11 +62,35 @@ def test_the_second_command_is_what_ci_runs() -> None:
     assert (ROOT / ".ci" / "run").read_text("utf-8").splitlines()[-1] == COMMANDS[1]
 
 
-@pytest.mark.parametrize("command", [command for command in SHOWN if command != "rnnparity run"])
-def test_outputs_are_real(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.startswith("rnnparity ")
-    cli.main(command.split()[1:])
-    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == SHOWN[command].splitlines()
+def shown(prefix: str) -> list[str]:
+    """The commands shown with their output, but for the first one."""
+    return [command for command in SHOWN if command.startswith(prefix) and command != "rnnparity run"]
+
+
+@pytest.mark.parametrize("command", shown("rnnparity run"))
+def test_diff_tables_are_real(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(shlex.split(command)[1:])
+    assert words(capsys.readouterr().out) == words(SHOWN[command])
+
+
+@pytest.mark.parametrize("command", shown("rnnparity inspect"))
+def test_layouts_are_real(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(shlex.split(command)[1:])
+    assert capsys.readouterr().out == SHOWN[command]
+
+
+def test_the_selftest_is_real(capsys: pytest.CaptureFixture[str]) -> None:
+    """In small, and without the figures of single weights, which the number of trials decides."""
+    assert cli.main(["selftest", "--clean", "100", "--each", "23"]) == cli.ALL_AGREE
+    printed, promised = (
+        [
+            re.sub(r"\s+\d+ +(\d+ %)?.*", r" \1", line)
+            for line in text.splitlines()
+            if " weight off " not in line
+        ]
+        for text in (capsys.readouterr().out, SHOWN["rnnparity selftest"])
+    )
+    assert printed == promised
 
 
 def test_lines_fit_a_terminal() -> None:

@@ -194,12 +194,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="in which the frameworks compute, if not as the dtype says: tf32, ...",
     )
-    run.add_argument(
-        "--forget-bias", type=_real, default=1.0, metavar="X", help="of the equation (default: 1.0)"
-    )
-    run.add_argument(
-        "--timeout", type=_real, default=120.0, metavar="S", help="seconds for one case (default: 120)"
-    )
+    for name, metavar, number, text in (
+        ("forget-bias", "X", 1.0, "of the equation"),
+        ("scale", "X", 1.0, "how loud the kernels are: six make most recurrences chaotic"),
+        ("timeout", "S", 120.0, "seconds for one case"),
+    ):
+        run.add_argument(
+            f"--{name}", type=_real, default=number, metavar=metavar, help=f"{text} (default: {number:g})"
+        )
     run.add_argument(
         "--jobs",
         type=_integer,

@@ -35,8 +35,7 @@ class Consensus:
             return "No majority: " + "; ".join(" = ".join(group) for group in self.groups)
         others = len(self.groups[0])
         verb = "stands apart" if len(self.apart) == 1 else "stand apart"
-        name = ", ".join(self.apart)
-        return f"{name[0].upper()}{name[1:]} {verb}: the other {others} agree with each other."
+        return f"{', '.join(self.apart)} {verb}: the other {others} agree with each other."
 
 
 def consensus(rows: Sequence[Row]) -> Consensus:

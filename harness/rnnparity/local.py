@@ -70,10 +70,10 @@ class Local:
     @property
     def gates(self) -> tuple[str, ...]:
         """The gates at fault: those that explain the errors about as well as the best; none if none errs."""
+        if self.significance <= 1:
+            return ()
         enough = _ALIKE * self.parameter.score
-        return tuple(
-            gate for gate, p in self.parameters.items() if p.score > enough and self.significance > 1
-        )
+        return tuple(gate for gate, parameter in self.parameters.items() if parameter.score > enough)
 
 
 class _Sums:

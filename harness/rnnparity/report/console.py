@@ -61,7 +61,9 @@ def print_result(result: Result, target: Console) -> None:
             )
     apart = str(consensus(result.rows))
     if apart:
-        target.print(Text(f"{apart}\n"))
+        target.print(Text(apart))
+    if not result.agree:
+        target.print()
     target.print(_LEGEND, style="dim")
 
 

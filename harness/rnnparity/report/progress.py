@@ -36,6 +36,10 @@ class Display:
 
     def __call__(self, environment: str, doing: str, done: int = 0) -> None:
         """Show what an environment is doing."""
+        if not self._progress.console.is_terminal:
+            if doing.startswith("installing"):
+                self._progress.console.print(f"{environment}: {doing}", markup=False, soft_wrap=True)
+            return
         task = self._tasks[environment]
         self._progress.start_task(task)
         self._progress.update(task, description=doing, completed=done)
