@@ -168,6 +168,20 @@ def test_a_corrupt_environment_is_one_clear_line(
     assert not environments.declared()["numpy"].path.exists()
 
 
+def test_environments_are_made_used_listed_and_removed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RNNPARITY_CACHE_DIR", str(tmp_path))
+    status, _, err = run(capsys, "run", "--api", "numpy.*", *SMALL)
+    assert status == cli.ALL_AGREE
+    assert err == "numpy: installing numpy==2.4.6\n"
+    assert run(capsys, "run", "--api", "numpy.*", *SMALL)[2] == ""
+    listed = run(capsys, "envs", "list", "numpy")[1]
+    assert " made " in listed
+    assert run(capsys, "envs", "remove", "numpy")[1] == "numpy removed\n"
+    assert "not made" in run(capsys, "envs", "list", "numpy")[1]
+
+
 def test_apis_lists_every_api(capsys: pytest.CaptureFixture[str]) -> None:
     from rnnparity_adapters.registry import APIS
 
