@@ -52,9 +52,13 @@ ACTIVATIONS = {
     equations.HARD_SIGMOID_5: _hard_sigmoid(1 / 5),
     equations.HARD_SIGMOID_6: _hard_sigmoid(1 / 6),
     equations.TANH: Activation(np.tanh, lambda z, value: 1 - value * value, middle=0.0),
-    equations.RELU: Activation(lambda z: np.maximum(z, 0.0), lambda z, value: (z > 0) * 1.0, middle=0.0),
+    equations.RELU: Activation(
+        lambda z: np.maximum(z, 0.0), lambda z, value: np.where(z > 0, 1.0, 0.0), middle=0.0
+    ),
     equations.LINEAR: Activation(lambda z: z, lambda z, value: np.ones_like(z), middle=0.0),
-    equations.SOFTSIGN: Activation(_softsign, lambda z, value: np.square(1 - np.abs(value)), middle=0.0),
+    equations.SOFTSIGN: Activation(
+        _softsign, lambda z, value: (1.0 - np.abs(value)) * (1.0 - np.abs(value)), middle=0.0
+    ),
 }
 
 
