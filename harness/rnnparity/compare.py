@@ -169,6 +169,27 @@ def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) 
     return Comparison(verdict if reason else AGREE, reason, differences, local.parameter, gates, residual)
 
 
+def compare_hidden_only(hidden: NDArray[np.floating], reference: Reference) -> Comparison:
+    """As :func:`compare`, of a hidden trajectory ``[B, T, U]`` alone: without local errors."""
+    free = _against(reference, HIDDEN, hidden)
+    if not np.isfinite(free.absolute):
+        return Comparison(NONFINITE, f"{_where(HIDDEN, free.place)} is not finite", (free,))
+    if free.first_step is not None:
+        reference = ensemble(reference)
+        free = _against(reference, HIDDEN, hidden)
+    residual, lost = _residual(hidden, reference), int(reference.horizon.min())
+    if free.first_step is not None:
+        reason = (
+            f"hidden differs from step {free.first_step} on; "
+            f"largest at {_where(HIDDEN, free.place)}: {free.noise:.3g} times the noise"
+        )
+        return Comparison(DIVERGE, reason, (free,), residual=residual)
+    if lost < reference.case.steps:
+        reason = f"agrees up to step {lost}; from there on rounding alone decides the trajectory"
+        return Comparison(CHAOTIC, reason, (free,), residual=residual)
+    return Comparison(AGREE, "", (free,), residual=residual)
+
+
 def compare_weights(extracted: Weights, loaded: Weights) -> Comparison:
     """Weights read back from a framework against those loaded into it: bit for bit."""
     for name, got, expected in zip(Weights._fields, extracted, loaded, strict=True):

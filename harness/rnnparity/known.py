@@ -69,12 +69,10 @@ class Known:
 
     def _value(self, name: str, target: str, value: Any, version: Version) -> Any:
         if "activation" in target:
-            known: dict[str | None, str] = {
-                **_PLAIN,
-                "hard_sigmoid": self.hard_sigmoid(version),
-                None: equations.LINEAR,
-            }
-            known |= {text: text for text in (equations.HARD_SIGMOID_5, equations.HARD_SIGMOID_6)}
+            known: dict[str | None, str] = {None: equations.LINEAR}
+            known.update(_PLAIN)
+            known["hard_sigmoid"] = self.hard_sigmoid(version)
+            known.update({text: text for text in (equations.HARD_SIGMOID_5, equations.HARD_SIGMOID_6)})
             if not isinstance(value, str | None) or value not in known:
                 raise InputError(f"option {name}", value, ", ".join(map(str, known)))
             return known[value]
