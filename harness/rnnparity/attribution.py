@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnparity.forced import Setting, Window, force, vectors
 from rnnparity.hypotheses import with_weights
@@ -61,12 +62,13 @@ def _tails(hidden: Array) -> dict[str, Array]:
     )
 
     def start(flags: Array) -> Array:
-        return steps - np.cumprod(flags[:, ::-1], axis=1).sum(axis=1)
+        first: Array = steps - np.cumprod(flags[:, ::-1], axis=1).sum(axis=1)
+        return first
 
     return {"zeroed": start(zero), "held": np.where(start(zero) < steps, steps, start(held))}
 
 
-def _filled(setting: Setting, base: Reference, past: Array) -> Setting:
+def _filled(setting: Setting, base: Reference, past: NDArray[np.bool_]) -> Setting:
     cell = None if setting.cell is None else np.where(past, base.cell, setting.cell)
     return replace(setting, hidden=np.where(past, base.hidden, setting.hidden), cell=cell)
 
@@ -82,7 +84,7 @@ def coarser(setting: Setting, base: Reference) -> Iterator[str]:
             yield name
 
 
-def is_rounding(setting: Setting, name: str, base: Reference) -> bool:
+def is_rounding(setting: Setting, name: str) -> bool:
     """Whether the error is what rounding in that arithmetic makes: in every unit, and of its size."""
     rows, units = (np.arange(setting.hidden.shape[axis]) for axis in (0, 2))
     whole = force([setting], Window(rows, units, setting.hidden.shape[1]))
@@ -98,8 +100,8 @@ def is_rounding(setting: Setting, name: str, base: Reference) -> bool:
     )
 
 
-def parameters(setting: Setting, base: Reference) -> Iterator[Found]:
-    """One parameter of another value; then one gate's bias; each with the setting that has it."""
+def single(setting: Setting, base: Reference) -> Iterator[Found]:
+    """One parameter of another value."""
     errors = _errors(setting, base)
     wrong = np.flatnonzero(errors > LIMIT)
     if setting.cell is not None and not len(wrong):
@@ -107,8 +109,13 @@ def parameters(setting: Setting, base: Reference) -> Iterator[Found]:
     if len(wrong) <= 2:
         for unit in wrong[np.argsort(-errors[wrong])]:
             yield from _single(setting, int(unit))
-    for gate in GATES:
-        yield _bias_block(setting, gate)
+
+
+def blocks(setting: Setting) -> Iterator[Found]:
+    """One gate's bias, if there is enough to tell it from."""
+    if setting.case.batch * setting.case.steps >= 3:
+        for gate in GATES:
+            yield _bias_block(setting, gate)
 
 
 def _errors(setting: Setting, base: Reference) -> Array:
@@ -137,7 +144,7 @@ def _single(setting: Setting, unit: int) -> Iterator[Found]:
     forced = force([setting], window)
     residual = forced.residual(equation)[0]
     candidates = []
-    for number, gate in enumerate(GATES):
+    for number in range(len(GATES)):
         for row in range(v.shape[2]):
             slope = (_moved(forced, number, v[:, :, row], 1e-6, equation) - residual) / 1e-6
             square = float(slope @ slope)
@@ -145,7 +152,8 @@ def _single(setting: Setting, unit: int) -> Iterator[Found]:
                 change = -float(slope @ residual) / square
                 left = _moved(forced, number, v[:, :, row], change, equation)
                 candidates.append((float(left @ left), number, row, change))
-    for _, number, row, change in sorted(candidates)[:4]:
+    for _, number, row, first in sorted(candidates)[:4]:
+        change = first
         for _ in range(5):
             left = _moved(forced, number, v[:, :, row], change, equation)
             slope = (_moved(forced, number, v[:, :, row], change + 1e-6, equation) - left) / 1e-6

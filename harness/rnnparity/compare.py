@@ -30,6 +30,7 @@ VERDICTS = (AGREE, UNSUPPORTED, UNAVAILABLE, CHAOTIC, DIVERGE, NONFINITE, FAILED
 LOCAL_HIDDEN = "local_hidden"
 LOCAL_CELL = "local_cell"
 _SPREAD = 4096
+_DOUBTFUL = 50 * LIMIT  # beyond, no underestimated noise is to blame
 LOCAL = (LOCAL_HIDDEN, LOCAL_CELL)
 """What :mod:`rnnparity.local` adds to what was observed."""
 
@@ -174,7 +175,7 @@ def compare_hidden_only(hidden: NDArray[np.floating], reference: Reference) -> C
     free = _against(reference, HIDDEN, hidden)
     if not np.isfinite(free.absolute):
         return Comparison(NONFINITE, f"{_where(HIDDEN, free.place)} is not finite", (free,))
-    if free.first_step is not None:
+    if free.first_step is not None and free.noise < _DOUBTFUL:
         reference = ensemble(reference)
         free = _against(reference, HIDDEN, hidden)
     residual, lost = _residual(hidden, reference), int(reference.horizon.min())

@@ -51,16 +51,16 @@ _ROUNDS = 7
 _LONGEST = 2.0
 
 
-def fit(forced: Forced, equation: Equation, name: str) -> Fitted:
+def fit(forced: Forced, equation: Equation, name: str, start: float | None = None) -> Fitted:
     """Fit a constant by Gauss-Newton: the forget bias of all settings at once, others one by one."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if name == "forget_bias":
-            return _fit_all(forced, equation)
-        return _fit_each(forced, equation, name)
+            return _fit_all(forced, equation, start or 0.0)
+        return _fit_each(forced, equation, name, start)
 
 
-def _fit_all(forced: Forced, equation: Equation) -> Fitted:
-    values = np.zeros(len(forced.z))
+def _fit_all(forced: Forced, equation: Equation, start: float) -> Fitted:
+    values = np.full(len(forced.z), start)
     for _ in range(_ROUNDS):
         shift = values[:, None, None, None]
         residual = forced.residual(equation, shift)
@@ -79,13 +79,13 @@ def _newton(residual: Array, slope: Array) -> Array:
     return np.clip(move, -_LONGEST, _LONGEST)
 
 
-def _fit_each(forced: Forced, equation: Equation, name: str) -> Fitted:
+def _fit_each(forced: Forced, equation: Equation, name: str, near: float | None) -> Fitted:
     """One fit for all settings together: only ever asked where there is one that matters."""
     constant = CONSTANTS[name]
     best = Fitted(np.zeros(len(forced.z)), np.full(len(forced.z), np.inf))
     if len(forced.z) > 1:
         return best
-    for start in constant.starts(forced, equation):
+    for start in constant.starts(forced, equation) if near is None else [near]:
         value = start
         for _ in range(_ROUNDS):
             residual = forced.residual(constant.apply(equation, value))

@@ -6,21 +6,23 @@ run by the reference itself, over everything, and only if that brings the differ
 the cause confirmed.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from rnnparity import attribution, compare, hypotheses, reference
 from rnnparity.case import Case
 from rnnparity.compare import Comparison
-from rnnparity.constants import CONSTANTS, described, fit, nice
+from rnnparity.constants import CONSTANTS, Fitted, described, fit, nice
 from rnnparity.forced import Forced, Setting, Window, force
 from rnnparity.hypotheses import BIASES, EQUATIONS, LAYOUTS, ORDERS, EquationHypothesis, Hypothesis
 from rnnparity.noise import Array
 from rnnparity_adapters.equation import Equation
 
+_Item = TypeVar("_Item")
 CONFIRMED, SUSPECT = "confirmed", "suspect"
 UNKNOWN = "unknown"
 
@@ -60,9 +62,9 @@ class _Candidate(NamedTuple):
 
     left: float
     order: int
-    setting: Setting
     layout: Hypothesis | None
     equation: EquationHypothesis | None
+    value: float = 0.0
 
 
 def diagnose(
@@ -105,19 +107,22 @@ class _Search:
     def causes(self) -> list[Cause]:
         """Single hypotheses first, then pairs, then what is no structure."""
         self.window = self._window()
-        equations = self._screen([(None, self.setting)], EQUATIONS)
+        equations = self._screen([None], EQUATIONS)
         singles = [
             *self._alone((*ORDERS, *LAYOUTS, *BIASES, *hypotheses.peepholes(self.setting))),
             *equations,
         ]
-        runs = [c for h in hypotheses.runtime(self.setting.case.steps) for c in self._alone([h])]
-        found = self._confirmed([*singles, *runs])
+        found = self._confirmed(singles)
+        if found:
+            return found
+        runs = [c for h in hypotheses.runtime(self.setting.case.steps, self.base) for c in self._alone([h])]
         return (
-            found
+            self._confirmed(runs)
             or self._irregular()
-            or self._confirmed(self._pairs(runs))
             or self._precision()
-            or self._parameters()
+            or self._parameters(attribution.single(self.setting, self.base))
+            or self._confirmed(self._pairs(runs))
+            or self._parameters(attribution.blocks(self.setting))
             or self._suspects([*singles, *runs])
         )
 
@@ -141,24 +146,26 @@ class _Search:
 
     def _settle(self, candidate: _Candidate) -> Cause | None:
         """Run by the reference, its constants taken from all data."""
-        setting, layout, equation = candidate.setting, candidate.layout, candidate.equation
+        layout, equation = candidate.layout, candidate.equation
+        setting = layout.change(self.setting) if layout else self.setting
+        assert setting is not None
         about: dict[str, Any] = dict(layout.about) if layout else {}
         details = [layout.detail] if layout else []
         best: Comparison | None = None
+        value = 0.0
         if equation is None:
             best = self._compare(setting)
-        for changed, found in self._equations(setting, equation) if equation else ():
+        for changed, found in self._equations(setting, equation, candidate.value) if equation else ():
             comparison = self._compare(replace(setting, case=replace(setting.case, equation=changed)))
             if best is None or _better(comparison, best):
                 best, value = comparison, found
-                detail = equation.detail or described(equation.id, setting.case.equation, value)
-                about |= {"equation": dict(equation.fields), **({"value": value} if equation.fitted else {})}
             if comparison.verdict in _AGREES:
                 break
         if best is None:
             return None
         if equation:
-            details.append(detail)
+            details.append(equation.detail or described(equation.id, setting.case.equation, value))
+            about |= {"equation": dict(equation.fields), **({"value": value} if equation.fitted else {})}
         ids = [h.id for h in (layout, equation) if h]
         status = CONFIRMED if best.verdict in _AGREES else SUSPECT
         if len(ids) == 2:
@@ -166,18 +173,20 @@ class _Search:
         return Cause(" + ".join(ids), "; ".join(details), status, self.before, _noise(best), about)
 
     def _equations(
-        self, setting: Setting, hypothesis: EquationHypothesis
+        self, setting: Setting, hypothesis: EquationHypothesis, start: float
     ) -> Iterator[tuple[Equation, float]]:
-        """The changed equation, with a round constant and then with the fitted one."""
+        """The changed equation: with a round constant, with that of the window, with that of all data."""
         changed = replace(setting.case.equation, **hypothesis.fields)
         if not hypothesis.fitted:
             yield changed, 0.0
             return
+        apply = CONSTANTS[hypothesis.fitted].apply
+        for tried in dict.fromkeys((*nice(start), start)):
+            yield apply(changed, tried), tried
         rows, units = (np.arange(setting.hidden.shape[axis]) for axis in (0, 2))
         whole = force([setting], Window(rows, units, setting.hidden.shape[1]))
-        value = float(fit(whole, changed, hypothesis.fitted).values[0])
-        for tried in dict.fromkeys((*nice(value), value)):
-            yield CONSTANTS[hypothesis.fitted].apply(changed, tried), tried
+        value = float(fit(whole, changed, hypothesis.fitted, start).values[0])
+        yield apply(changed, value), value
 
     # Screening.
 
@@ -202,32 +211,34 @@ class _Search:
 
     def _alone(self, tried: Iterable[Hypothesis]) -> list[_Candidate]:
         """Each hypothesis on the setting, with the equation as it is."""
-        return self._screen(self._changed(tried), (None,))
-
-    def _changed(self, tried: Iterable[Hypothesis]) -> list[tuple[Hypothesis | None, Setting]]:
-        settings = [(hypothesis, hypothesis.change(self.setting)) for hypothesis in tried]
-        return [(hypothesis, setting) for hypothesis, setting in settings if setting is not None]
+        return self._screen(tried, (None,))
 
     def _screen(
         self,
-        settings: list[tuple[Hypothesis | None, Setting]],
+        layouts: Iterable[Hypothesis | None],
         equations: Iterable[EquationHypothesis | None],
     ) -> list[_Candidate]:
         """What every hypothesis on the setting leaves, with every one on the equation."""
-        candidates = []
+        candidates: list[_Candidate] = []
         tried = list(equations)
-        for start in range(0, len(settings), _ENOUGH):
-            some = settings[start : start + _ENOUGH]
-            window = self._fitting(some[0][1])
-            forced = force([setting for _, setting in some], window)
+        for some in _batched(self._changed(layouts), _ENOUGH):
+            forced = force([setting for _, setting in some], self._fitting(some[0][1]))
+            start = len(candidates)
             for number, equation in enumerate(tried):
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    left = self._left(forced, equation)
+                    values, left = self._left(forced, equation)
                 candidates += [
-                    _Candidate(float(left[k]), start + k + 1000 * number, setting, layout, equation)
-                    for k, (layout, setting) in enumerate(some)
+                    _Candidate(float(left[k]), start + k + 1000 * number, layout, equation, float(values[k]))
+                    for k, (layout, _) in enumerate(some)
                 ]
         return candidates
+
+    def _changed(self, tried: Iterable[Hypothesis | None]) -> Iterator[tuple[Hypothesis | None, Setting]]:
+        """The settings, as they are needed: each has weights of its own."""
+        for hypothesis in tried:
+            setting = hypothesis.change(self.setting) if hypothesis else self.setting
+            if setting is not None:
+                yield hypothesis, setting
 
     def _fitting(self, setting: Setting) -> Window:
         """The window, or the start of the trajectory where a setting has other axes."""
@@ -237,30 +248,33 @@ class _Search:
         rows = self.window.rows if batch == self.setting.hidden.shape[0] else np.arange(min(batch, 3))
         return Window(rows, self.window.units, min(steps, self.window.steps))
 
-    def _left(self, forced: Forced, hypothesis: EquationHypothesis | None) -> Array:
-        """RMS ``[S]`` of what an equation leaves, its constant fitted."""
-        equation = self.setting.case.equation
+    def _left(self, forced: Forced, hypothesis: EquationHypothesis | None) -> Fitted:
+        """What an equation leaves, its constant fitted."""
+        equation, none = self.setting.case.equation, np.zeros(len(forced.z))
         if hypothesis is None:
-            return _rms(forced.residual(equation))
+            return Fitted(none, _rms(forced.residual(equation)))
         changed = replace(equation, **hypothesis.fields)
         if changed == equation and not hypothesis.fitted:
-            return np.full(len(forced.z), np.inf)
+            return Fitted(none, np.full(len(forced.z), np.inf))
         if hypothesis.fitted:
-            return fit(forced, changed, hypothesis.fitted).left
-        return _rms(forced.residual(changed))
+            return fit(forced, changed, hypothesis.fitted)
+        return Fitted(none, _rms(forced.residual(changed)))
 
     def _pairs(self, runs: list[_Candidate]) -> list[_Candidate]:
         """Layouts with equations, then layouts with layouts, then ways to run with either."""
         sized = (*ORDERS, *LAYOUTS, *BIASES, *hypotheses.peepholes(self.setting))
-        pairs = self._screen(self._changed(sized), EQUATIONS)
-        pairs += self._screen([(None, self.setting)], [_with_forget(e) for e in EQUATIONS if not e.fitted])
-        if not any(c.left < self.passing for c in pairs):
-            doubled = [_both(a, b) for a in ORDERS[:69] for b in (*LAYOUTS, *BIASES)]
-            doubled += [_both(a, b) for a in LAYOUTS for b in BIASES]
-            pairs += self._screen(self._changed(doubled), (None,))
-        for run in runs:
-            pairs += self._screen([(run.layout, run.setting)], EQUATIONS)
+        pairs = self._screen(sized, EQUATIONS)
+        pairs += self._screen([None], [_with_forget(e) for e in EQUATIONS if not e.fitted])
+        if not self._any(pairs):
+            pairs += self._screen((_both(a, b) for a in LAYOUTS for b in BIASES), (None,))
+            pairs += self._screen((_both(a, b) for a in ORDERS[:23] for b in (*LAYOUTS, *BIASES)), (None,))
+        if not self._any(pairs):
+            for run in runs:
+                pairs += self._screen([run.layout], _WITH_RUNS)
         return pairs
+
+    def _any(self, candidates: list[_Candidate]) -> bool:
+        return any(candidate.left < self.passing for candidate in candidates)
 
     # What is no structure.
 
@@ -274,7 +288,7 @@ class _Search:
     def _precision(self) -> list[Cause]:
         for name in attribution.coarser(self.setting, self.base):
             comparison = self._compare(self.setting, name)
-            if comparison.verdict in _AGREES and attribution.is_rounding(self.setting, name, self.base):
+            if comparison.verdict in _AGREES and attribution.is_rounding(self.setting, name):
                 detail = f"arithmetic or storage in {name}"
                 return [
                     Cause(
@@ -283,17 +297,12 @@ class _Search:
                 ]
         return []
 
-    def _parameters(self) -> list[Cause]:
-        causes = []
-        for id_, detail, about, setting in attribution.parameters(self.setting, self.base):
+    def _parameters(self, tried: Iterable[attribution.Found]) -> list[Cause]:
+        for id_, detail, about, setting in tried:
             comparison = self._compare(setting)
-            status = CONFIRMED if comparison.verdict in _AGREES else SUSPECT
-            cause = Cause(id_, detail, status, self.before, _noise(comparison), about)
-            if status == CONFIRMED:
-                return [cause]
-            if cause.after < _NEAR * self.before:
-                causes.append(cause)
-        return sorted(causes, key=lambda c: c.after)
+            if comparison.verdict in _AGREES:
+                return [Cause(id_, detail, CONFIRMED, self.before, _noise(comparison), about)]
+        return []
 
     def _suspects(self, candidates: list[_Candidate]) -> list[Cause]:
         """What explains most of it, and what is known of the rest."""
@@ -303,7 +312,14 @@ class _Search:
         return [*_distinct(settled), Cause(UNKNOWN, known, SUSPECT, self.before, self.before)]
 
 
+_WITH_RUNS = tuple(e for e in EQUATIONS if e.id in ("forget-bias", "recurrent-activation"))
 _AGREES = (compare.AGREE, compare.CHAOTIC)
+
+
+def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    waiting = iter(items)
+    while batch := list(itertools.islice(waiting, size)):
+        yield batch
 
 
 def _judge(setting: Setting, expected: reference.Reference) -> Comparison:

@@ -10,12 +10,13 @@ S stands for any number of settings that are evaluated together.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnparity.case import Case
 from rnnparity.noise import Array
 from rnnparity.reference import ACTIVATIONS
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import GATES
+from rnnparity_adapters.layout import GATES, PEEPHOLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +36,8 @@ class Setting:
 class Window:
     """The part of a trajectory that a search looks at: batch rows, units, and steps from 0 to ``steps``."""
 
-    rows: Array
-    units: Array
+    rows: NDArray[np.signedinteger]
+    units: NDArray[np.signedinteger]
     steps: int
 
 
@@ -69,7 +70,7 @@ class Forced:
         """Hidden and cell states ``[S, B, T, U]``."""
         gate = ACTIVATIONS[equation.recurrent_activation].function
         shift = equation.forget_bias + np.asarray(forget)
-        z = dict(zip(GATES, np.moveaxis(self.z, 1, 0), strict=True)) | {}
+        z = dict(zip(GATES, np.moveaxis(self.z, 1, 0), strict=True))
         z["f"] = z["f"] + shift
         candidate = ACTIVATIONS[equation.activation].function(z["j"])
         if self.peepholes is None and not equation.cell_clip and self.cell is not None:
@@ -83,16 +84,20 @@ class Forced:
     def _stepped(self, equation: Equation, z: dict[str, Array], candidate: Array) -> tuple[Array, Array]:
         gate, output = (ACTIVATIONS[n].function for n in (equation.recurrent_activation, equation.output))
         before = None if self.cell is None else self._before(self.cell)
-        i, f, o = (None if self.peepholes is None else self.peepholes[:, k] for k in range(3))
         still = {} if self.peepholes is not None else {name: gate(z[name]) for name in "ifo"}
-        c, cells, hiddens = self.start, [], []
+
+        def activated(name: str, t: int, seen: Array) -> Array:
+            if self.peepholes is None:
+                return still[name][:, :, t]
+            return gate(z[name][:, :, t] + self.peepholes[:, PEEPHOLES.index(name)] * seen)
+
+        c = self.start
+        cells: list[Array] = []
+        hiddens: list[Array] = []
         for t in range(self.hidden.shape[2]):
             old = c if before is None else before[:, :, t]
-            gates = {n: still[n][:, :, t] if n in still else gate(z[n][:, :, t] + p * old)
-                     for n, p in (("i", i), ("f", f))}  # fmt: skip
-            c = _next(equation, gates["i"], candidate[:, :, t], gates["f"], old)
-            seen = old if equation.output_peephole_previous else c
-            out = still["o"][:, :, t] if "o" in still else gate(z["o"][:, :, t] + o * seen)
+            c = _next(equation, activated("i", t, old), candidate[:, :, t], activated("f", t, old), old)
+            out = activated("o", t, old if equation.output_peephole_previous else c)
             cells.append(c)
             hiddens.append(out * output(c))
         return np.stack(hiddens, axis=2), np.stack(cells, axis=2)
@@ -119,7 +124,7 @@ def force(settings: list[Setting], window: Window) -> Forced:
     )
 
 
-def vectors(setting: Setting, rows: Array, steps: int) -> Array:
+def vectors(setting: Setting, rows: NDArray[np.signedinteger], steps: int) -> Array:
     """``[x, h]`` ``[B, T, I+U]``: what the kernel multiplies at each step."""
     case = setting.case
     before = np.concatenate([case.initial_hidden[rows, None], setting.hidden[rows, : steps - 1]], axis=1)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from rnnparity import reference
 from rnnparity.forced import Setting
 from rnnparity.noise import Array
+from rnnparity.reference import Reference
 from rnnparity_adapters import equation as equations
 from rnnparity_adapters.layout import GATE_NAMES, GATES, Weights
 
@@ -234,10 +234,9 @@ def _biases() -> Iterator[Hypothesis]:
         )
 
 
-def _states(hidden: str, cell: str) -> Change:
+def _states(hidden: str, cell: str, last: Reference) -> Change:
     def change(setting: Setting) -> Setting:
         case = setting.case
-        last = reference.run(case)
         known = {
             "given": (case.initial_hidden, case.initial_cell), "swapped": (case.initial_cell, case.initial_hidden),
             "zero": (0 * case.initial_hidden, 0 * case.initial_cell),
@@ -270,7 +269,7 @@ def _swapped_axes(reshape: bool, states: str) -> Change:
         if min(batch, steps) < 2:
             return None
 
-        def read(array: Array) -> Array:
+        def read(array: np.ndarray) -> np.ndarray:
             if reshape:
                 return array.reshape(steps, batch, -1).swapaxes(0, 1)
             return array.swapaxes(0, 1)
@@ -289,7 +288,7 @@ def _swapped_axes(reshape: bool, states: str) -> Change:
     return change
 
 
-def _shifted(steps: int) -> Change:
+def _shifted(steps: int, run: Reference) -> Change:
     """The trajectory is late by ``steps``, or early where that is negative. What has no partner is left out."""
 
     def change(setting: Setting) -> Setting | None:
@@ -305,7 +304,6 @@ def _shifted(steps: int) -> Change:
                 hidden=setting.hidden[:, late],
                 cell=cell,
             )
-        run = reference.run(case)
         hidden, cell = (
             None if seen is None else np.concatenate([own[:, :-steps], seen[:, :steps]], axis=1)
             for seen, own in ((setting.hidden, run.hidden), (setting.cell, run.cell))
@@ -316,13 +314,15 @@ def _shifted(steps: int) -> Change:
     return change
 
 
-def runtime(steps: int) -> Iterator[Hypothesis]:
-    """Hypotheses on how the cell was run, for a trajectory of so many steps."""
+def runtime(steps: int, base: Reference) -> Iterator[Hypothesis]:
+    """Hypotheses on how the cell was run, for a trajectory of so many steps; ``base`` is how it should be."""
     for hidden, cell, detail in (
         ("zero", "zero", "zero instead of the given state"), ("zero", "given", "hidden state zero instead of given"),
         ("given", "zero", "cell state zero instead of given"), ("swapped", "swapped", "hidden and cell state swapped"),
     ):  # fmt: skip
-        yield Hypothesis("initial-state", detail, _states(hidden, cell), {"hidden": hidden, "cell": cell})
+        yield Hypothesis(
+            "initial-state", detail, _states(hidden, cell, base), {"hidden": hidden, "cell": cell}
+        )
     carried = (
         ("carried", "carried", "both states"),
         ("carried", "given", "the hidden state"),
@@ -332,7 +332,7 @@ def runtime(steps: int) -> Iterator[Hypothesis]:
         yield Hypothesis(
             "state-carried",
             f"{detail} of an earlier call with the same inputs",
-            _states(hidden, cell),
+            _states(hidden, cell, base),
             {"state": detail},
         )
     yield Hypothesis(
@@ -359,7 +359,7 @@ def runtime(steps: int) -> Iterator[Hypothesis]:
             yield Hypothesis(
                 "time-shift",
                 f"the trajectory is {abs(k)} steps {'late' if k > 0 else 'early'}",
-                _shifted(k),
+                _shifted(k, base),
                 {"steps": k},
             )
 
