@@ -115,7 +115,8 @@ def described(id_: str, equation: Equation, value: float) -> str:
         total = equation.forget_bias + value
         if equation.forget_bias:
             return f"the forget bias is {total:.6g} instead of {equation.forget_bias:.6g}"
-        return f"{abs(value):.6g} is {'added to' if value > 0 else 'taken from'} the forget gate before its activation"
+        verb = "added to" if value > 0 else "taken from"
+        return f"{abs(value):.6g} is {verb} the forget gate before its activation"
     if id_ == "forget-bias-after-sigmoid":
         return f"{value:.6g} is added to the forget gate after its activation"
     return f"the cell state is clipped at {value:.6g}"

@@ -56,7 +56,7 @@ class Forced:
     peepholes: Array | None
 
     def residual(self, equation: Equation, forget: Array | float = 0.0) -> Array:
-        """Predicted less observed ``[S, N]``; ``forget`` is added to the pre-activation of the forget gate."""
+        """Predicted less observed ``[S, N]``; ``forget`` is added to the forget gate's pre-activation."""
         hidden, cell = self.predict(equation, forget)
         errors = hidden - self.hidden
         if self.cell is not None:
