@@ -1,6 +1,7 @@
 """Which function a cell computes, as data."""
 
 from dataclasses import dataclass
+from typing import Optional
 
 SIGMOID = "sigmoid"
 HARD_SIGMOID_5 = "hard_sigmoid(z/5 + 1/2)"
@@ -8,6 +9,9 @@ HARD_SIGMOID_5 = "hard_sigmoid(z/5 + 1/2)"
 HARD_SIGMOID_6 = "hard_sigmoid(z/6 + 1/2)"
 """Keras 3 and PyTorch: ``clip(z / 6 + 0.5, 0, 1)``."""
 TANH = "tanh"
+RELU = "relu"
+LINEAR = "linear"
+SOFTSIGN = "softsign"
 
 
 @dataclass(frozen=True)
@@ -21,9 +25,24 @@ class Equation:
 
     Source: Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000;
     ``forget_bias`` as in ``tf.nn.rnn_cell.LSTMCell``.
+
+    Less common: ``output_activation`` squashes c' instead of ``activation``; ``forget_bias_after`` is
+    added behind the activation of f; ``coupled`` has 1 - i for the forget gate (Greff et al. 2015);
+    ``cell_clip`` limits the size of c', before h' is computed from it; with ``output_peephole_previous`` the
+    output gate's peephole sees c, where Gers & Schmidhuber 2000 have c'.
     """
 
     cell: str = "lstm"
     forget_bias: float = 1.0
     recurrent_activation: str = SIGMOID
     activation: str = TANH
+    output_activation: Optional[str] = None
+    forget_bias_after: float = 0.0
+    coupled: bool = False
+    cell_clip: Optional[float] = None
+    output_peephole_previous: bool = False
+
+    @property
+    def output(self) -> str:
+        """The function that h' takes c' through."""
+        return self.output_activation or self.activation

@@ -8,11 +8,12 @@ column blocks i, j, f, o; bias ``[4U]``.
 """
 
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 GATES = "ijfo"
+PEEPHOLES = "ifo"
 GATE_NAMES = {"i": "input gate", "j": "new input", "f": "forget gate", "o": "output gate"}
 
 # What a row of a kernel multiplies: the input, the previous hidden state, or [input, hidden].
@@ -107,12 +108,14 @@ class Layout:
     """All tensors of an api.
 
     ``forget_bias`` says where the api keeps it: ``"equation"``, added at each step by the cell itself
-    and absent from its tensors, or ``"bias"``, part of the stored bias.
+    and absent from its tensors, or ``"bias"``, part of the stored bias. ``peepholes`` are the tensors that
+    come along where an option of the api asks for them.
     """
 
     tensors: Tuple[Tensor, ...]
     forget_bias: str
     cell: str = "lstm"
+    peepholes: Tuple[Tensor, ...] = ()
 
     @property
     def names(self) -> List[str]:
@@ -167,6 +170,21 @@ def extract(layout: Layout, tensors: Mapping[str, np.ndarray], forget_bias: floa
     if layout.forget_bias == "bias":
         bias = _add_forget_bias(bias, -forget_bias)
     return Weights(kernel.reshape(input_size + units, 4 * units), bias.reshape(4 * units))
+
+
+def extract_peepholes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> Optional[np.ndarray]:
+    """Native tensors -> the peepholes ``[3, U]`` of i, f, o in float64, None where there are none.
+
+    Raises :class:`LayoutError` as :func:`extract` does.
+    """
+    _, units = _native_sizes(layout, tensors)
+    vectors = np.zeros((len(PEEPHOLES), units))
+    found = [tensor for tensor in layout.peepholes if tensor.name in tensors]
+    for tensor in found:
+        block = tensor.from_native(np.asarray(tensors[tensor.name], np.float64), 0, units)
+        for position, gate in enumerate(tensor.gates):
+            vectors[PEEPHOLES.index(gate)] = block[position]
+    return vectors if found else None
 
 
 def convert(
@@ -231,7 +249,10 @@ def _sizes(weights: Weights) -> Tuple[int, int]:
 def _native_sizes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> Tuple[int, int]:
     """input_size and units read off the tensors, once every name and shape has been checked."""
     missing = [name for name in layout.names if name not in tensors]
-    unknown = [name for name in tensors if name not in layout.names]
+    extra = [tensor.name for tensor in layout.peepholes]
+    unknown = [name for name in tensors if name not in layout.names + extra]
+    if any(name in tensors for name in extra):
+        missing += [name for name in extra if name not in tensors]
     if missing or unknown:
         raise LayoutError("tensors %s, but should be %s" % (sorted(tensors), sorted(layout.names)))
     bias = next(tensor for tensor in layout.tensors if not tensor.rows)
@@ -239,7 +260,9 @@ def _native_sizes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> Tuple[in
     kernel = next(tensor for tensor in layout.tensors if "x" in tensor.rows)
     rows = int(np.size(tensors[kernel.name])) // max(1, units * len(kernel.gates))
     input_size = rows - units if kernel.rows == "xh" else rows
-    for name, shape in layout.shapes(input_size, units).items():
+    shapes = layout.shapes(input_size, units)
+    shapes.update((t.name, t.shape(input_size, units)) for t in layout.peepholes if t.name in tensors)
+    for name, shape in shapes.items():
         if np.shape(tensors[name]) != shape:
             raise LayoutError(
                 "%s has shape %s, but should have %s" % (name, list(np.shape(tensors[name])), list(shape))

@@ -7,6 +7,7 @@ from .layout import Layout, Tensor
 TENSORFLOW = Layout(
     tensors=(Tensor("kernel", "xh (gate unit)"), Tensor("bias", "(gate unit)")),
     forget_bias="equation",
+    peepholes=tuple(Tensor("w_%s_diag" % gate, "(gate unit)", gate) for gate in "ifo"),
 )
 
 # The reference cell's own layout.
@@ -15,6 +16,7 @@ CANONICAL = TENSORFLOW
 BLOCK_LSTM = Layout(
     tensors=(Tensor("w", "xh (gate unit)"), Tensor("b", "(gate unit)")),
     forget_bias="equation",
+    peepholes=tuple(Tensor("wc%s" % gate, "(gate unit)", gate) for gate in "ifo"),
 )
 
 # Keras calls the new input c; unit_forget_bias=True only initialises the stored bias with ones.
@@ -76,4 +78,17 @@ NNABLA_FOUR_AFFINES = Layout(
         for suffix, axes in (("/affine/W", "xh (gate unit)"), ("/affine/b", "(gate unit)"))
     ),
     forget_bias="bias",
+)
+
+# ONNX calls the new input c; B holds the biases of W and of R side by side, P the peepholes i, o, f.
+# Only the operator's forward direction.
+ONNX = Layout(
+    tensors=(
+        Tensor("W", "1 (gate unit) x", "iofj"),
+        Tensor("R", "1 (gate unit) h", "iofj"),
+        Tensor("Wb", "1 (gate unit)", "iofj"),
+        Tensor("Rb", "1 (gate unit)", "iofj"),
+    ),
+    forget_bias="bias",
+    peepholes=(Tensor("P", "1 (gate unit)", "iof"),),
 )

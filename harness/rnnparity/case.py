@@ -22,7 +22,8 @@ class Case:
 
     ``weights`` kernel ``[I+U, 4U]`` (rows x, h; gates i, j, f, o) and bias ``[4U]``; ``inputs``
     ``[B, T, I]``; ``initial_hidden`` and ``initial_cell`` ``[B, U]``. ``seed`` is None for a case that
-    was not drawn; it also seeds the weights that a framework initialises itself.
+    was not drawn; it also seeds the weights that a framework initialises itself. ``peepholes`` ``[3, U]``
+    are those of i, f, o, where the cell has any.
     """
 
     equation: Equation
@@ -31,6 +32,7 @@ class Case:
     initial_hidden: NDArray[np.floating]
     initial_cell: NDArray[np.floating]
     seed: int = 0
+    peepholes: NDArray[np.float64] | None = None
 
     @property
     def batch(self) -> int:

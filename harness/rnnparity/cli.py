@@ -98,6 +98,36 @@ def exit_code(result: "Result", strict: bool) -> int:
     return ALL_AGREE
 
 
+def _check(options: argparse.Namespace) -> int:
+    """Every file is checked, whatever is wrong with the others; the worst decides the exit status."""
+    import json
+
+    from rnnparity import compare
+    from rnnparity.checking import check
+    from rnnparity.report import check as report
+    from rnnparity.report import console
+
+    _check_writable(options.json)
+    target, objects, statuses = console.console(), [], set()
+    for file in options.recordings:
+        try:
+            checked = check(file)
+        except InputError as error:
+            statuses.add(_complain(f"{file}: {error}", BAD_INPUT))
+            continue
+        statuses.add(ALL_AGREE if checked.verdict == compare.AGREE else SOMETHING_DIVERGES)
+        objects.append(report.document(checked))
+        if options.json != "-":
+            report.print_check(checked, target)
+    if options.json:
+        text = "".join(json.dumps(each, allow_nan=False) + "\n" for each in objects)
+        if options.json == "-":
+            sys.stdout.write(text)
+        else:
+            Path(options.json).write_text(text, encoding="utf-8")
+    return max(statuses)
+
+
 def _selftest(options: argparse.Namespace) -> int:
     from rnnparity import selftest
     from rnnparity.report import console
@@ -218,6 +248,19 @@ def _parser() -> argparse.ArgumentParser:
         "--strict", action="store_true", help="exit with 3 for what is unavailable or unsupported too"
     )
     run.set_defaults(command=_run)
+
+    check = commands.add_parser(
+        "check", help="check recordings against the reference, and say why they differ", epilog=_EXIT_CODES
+    )
+    check.add_argument(
+        "recordings", nargs="+", metavar="RECORDING", help=".npz files, as rnnparity.record writes them"
+    )
+    check.add_argument(
+        "--json",
+        metavar="PATH",
+        help="write JSON too, one object a line for each recording; - instead of the text",
+    )
+    check.set_defaults(command=_check)
 
     selftest = commands.add_parser("selftest", help="plant mistakes and count what the verdict notices")
     for name, default, text in (

@@ -30,6 +30,7 @@ VERDICTS = (AGREE, UNSUPPORTED, UNAVAILABLE, CHAOTIC, DIVERGE, NONFINITE, FAILED
 LOCAL_HIDDEN = "local_hidden"
 LOCAL_CELL = "local_cell"
 _SPREAD = 4096
+_DOUBTFUL = 50 * LIMIT  # beyond, no underestimated noise is to blame
 LOCAL = (LOCAL_HIDDEN, LOCAL_CELL)
 """What :mod:`rnnparity.local` adds to what was observed."""
 
@@ -176,6 +177,27 @@ def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) 
         local.gates if verdict == DIVERGE and reason else (),
         residual,
     )
+
+
+def compare_hidden_only(hidden: NDArray[np.floating], reference: Reference) -> Comparison:
+    """As :func:`compare`, of a hidden trajectory ``[B, T, U]`` alone: without local errors."""
+    free = _against(reference, HIDDEN, hidden)
+    if not np.isfinite(free.absolute):
+        return Comparison(NONFINITE, f"{_where(HIDDEN, free.place)} is not finite", (free,))
+    if free.first_step is not None and free.noise < _DOUBTFUL:
+        reference = ensemble(reference)
+        free = _against(reference, HIDDEN, hidden)
+    residual, lost = _residual(hidden, reference), int(reference.horizon.min())
+    if free.first_step is not None:
+        reason = (
+            f"hidden differs from step {free.first_step} on; "
+            f"largest at {_where(HIDDEN, free.place)}: {free.noise:.3g} times the noise"
+        )
+        return Comparison(DIVERGE, reason, (free,), residual=residual)
+    if lost < reference.case.steps:
+        reason = f"agrees up to step {lost}; from there on rounding alone decides the trajectory"
+        return Comparison(CHAOTIC, reason, (free,), residual=residual)
+    return Comparison(AGREE, "", (free,), residual=residual)
 
 
 def compare_weights(extracted: Weights, loaded: Weights) -> Comparison:

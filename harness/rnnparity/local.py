@@ -153,8 +153,8 @@ def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmet
     The cell's errors are taken from the previous observed state, the hidden state's from the observed cell
     state of the same step.
     """
-    step = Step(case.equation, case.weights, arithmetic)
-    squash = ACTIVATIONS[case.equation.activation].function
+    step = Step(case.equation, case.weights, arithmetic, case.peepholes)
+    squash = ACTIVATIONS[case.equation.output].function
     rows, units = case.batch * case.steps, case.units
     h_before = np.concatenate([case.initial_hidden[:, None], hidden[:, :-1]], axis=1)
     c_before = np.concatenate([case.initial_cell[:, None], cell[:, :-1]], axis=1).reshape(rows, units)
@@ -164,15 +164,22 @@ def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmet
         now = slice(start, min(start + _ROWS, rows))
         vs, hs, cs, before = (array[now].astype(np.float64) for array in (v, h, c, c_before))
         exact = np.zeros_like(cs)
-        gates = dict(zip(GATES, step.gates(vs, 0.0), strict=True))
-        expected_c = step.cell(gates["i"], gates["j"], gates["f"], Estimate(before, exact))
-        expected_h = step.hidden(gates["o"], Estimate(cs, exact))
+        sums, start_c, end_c = step.sums(vs, 0.0), Estimate(before, exact), Estimate(cs, exact)
+        gates = dict(zip("ijf", step.inner(sums, start_c), strict=True))
+        gates["o"] = step.outer(sums, start_c, end_c)
+        expected_c = step.cell(gates["i"], gates["j"], gates["f"], start_c)
+        expected_h = step.hidden(gates["o"], end_c)
         c_scale, h_scale = (noise.error(state.variance, arithmetic) for state in (expected_c, expected_h))
         scales = dict.fromkeys("ijf", c_scale) | {"o": h_scale}
         output = squash(cs)
         alike_h = gates["o"].own_error * np.abs(output) + arithmetic.activation * np.abs(hs)
         alike = dict.fromkeys("ijf", _alike_in_cell(gates, before) / c_scale) | {"o": alike_h / h_scale}
         sensitivity = _sensitivities(gates, before, output)
+        if case.equation.coupled:
+            sensitivity |= {
+                "i": gates["i"].derivative * (gates["j"].value - before),
+                "f": np.zeros_like(before),
+            }
         yield Part(
             now,
             vs,

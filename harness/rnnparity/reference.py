@@ -12,7 +12,7 @@ from rnnparity.case import Case
 from rnnparity.noise import ARITHMETICS, Arithmetic, Array
 from rnnparity_adapters import equation as equations
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import GATES, Weights
+from rnnparity_adapters.layout import GATES, PEEPHOLES, Weights
 
 
 class Activation(NamedTuple):
@@ -32,6 +32,11 @@ def _sigmoid(z: Array) -> Array:
     return value
 
 
+def _softsign(z: Array) -> Array:
+    value: Array = z / (1 + np.abs(z))
+    return value
+
+
 def _hard_sigmoid(slope: float) -> Activation:
     """clip(slope z + 1/2, 0, 1). Beside a kink a rounding may fall on either side: the steeper one counts."""
     reach = 0.5 / slope * 1.001
@@ -47,6 +52,13 @@ ACTIVATIONS = {
     equations.HARD_SIGMOID_5: _hard_sigmoid(1 / 5),
     equations.HARD_SIGMOID_6: _hard_sigmoid(1 / 6),
     equations.TANH: Activation(np.tanh, lambda z, value: 1 - value * value, middle=0.0),
+    equations.RELU: Activation(
+        lambda z: np.maximum(z, 0.0), lambda z, value: np.where(z > 0, 1.0, 0.0), middle=0.0
+    ),
+    equations.LINEAR: Activation(lambda z: z, lambda z, value: np.ones_like(z), middle=0.0),
+    equations.SOFTSIGN: Activation(
+        _softsign, lambda z, value: (1.0 - np.abs(value)) * (1.0 - np.abs(value)), middle=0.0
+    ),
 }
 
 
@@ -112,7 +124,7 @@ def lstm(case: Case, arithmetic: Arithmetic) -> Reference:
         c' = sigma(f + forget_bias) c + sigma(i) tanh(j)
         h' = sigma(o) tanh(c')
     """
-    step = Step(case.equation, case.weights, arithmetic)
+    step = Step(case.equation, case.weights, arithmetic, case.peepholes)
     x = case.inputs.astype(np.float64)
     shape = (case.batch, case.steps, case.units)
     record = Reference(case, arithmetic, *(np.empty(shape) for _ in range(4)))
@@ -121,9 +133,9 @@ def lstm(case: Case, arithmetic: Arithmetic) -> Reference:
     cell = Estimate(case.initial_cell.astype(np.float64), np.zeros((case.batch, case.units)))
     for t in range(case.steps):
         v[:, : case.input_size] = x[:, t]
-        i, j, f, o = step.gates(v, v_variance)
-        cell = step.cell(i, j, f, cell)
-        hidden = step.hidden(o, cell)
+        sums = step.sums(v, v_variance)
+        before, cell = cell, step.cell(*step.inner(sums, cell), cell)
+        hidden = step.hidden(step.outer(sums, before, cell), cell)
         v[:, case.input_size :], v_variance[:, case.input_size :] = hidden
         record.hidden[:, t], record.cell[:, t] = hidden.value, cell.value
         record.hidden_noise[:, t] = noise.error(hidden.variance, arithmetic)
@@ -143,7 +155,7 @@ def ensemble(reference: Reference, members: int = 16) -> Reference:
     equations themselves, however far that goes. It costs ``members`` runs, so only doubt calls for it.
     """
     case, arithmetic = reference.case, reference.arithmetic
-    step = Step(case.equation, case.weights, arithmetic)
+    step = Step(case.equation, case.weights, arithmetic, case.peepholes)
     random = np.random.RandomState(0)
     x = case.inputs.astype(np.float64)
     h_before, c_before = case.initial_hidden.astype(np.float64), case.initial_cell.astype(np.float64)
@@ -152,16 +164,19 @@ def ensemble(reference: Reference, members: int = 16) -> Reference:
     h, c = np.tile(h_before, (members, 1)), np.tile(c_before, (members, 1))
     hidden_noise, cell_noise = reference.hidden_noise.copy(), reference.cell_noise.copy()
     for t in range(case.steps):
-        i, j, f, o = step.gates(np.concatenate([x[:, t], h_before], axis=1), 0.0)
+        sums = step.sums(np.concatenate([x[:, t], h_before], axis=1), 0.0)
         h_before, true_c = reference.hidden[:, t], reference.cell[:, t]
-        c_error = noise.error(step.cell(i, j, f, Estimate(c_before, exact)).variance, arithmetic)
-        h_error = noise.error(step.hidden(o, Estimate(true_c, exact)).variance, arithmetic)
+        before, now = Estimate(c_before, exact), Estimate(true_c, exact)
+        c_error = noise.error(step.cell(*step.inner(sums, before), before).variance, arithmetic)
+        h_error = noise.error(step.hidden(step.outer(sums, before, now), now).variance, arithmetic)
         c_before = true_c
 
-        i, j, f, o = step.gates(np.concatenate([np.tile(x[:, t], (members, 1)), h], axis=1), 0.0)
-        c = f.value * c + i.value * j.value
-        c += np.tile(c_error, (members, 1)) * random.standard_normal(c.shape)
-        h = step.hidden(o, Estimate(c, all_exact)).value
+        sums = step.sums(np.concatenate([np.tile(x[:, t], (members, 1)), h], axis=1), 0.0)
+        before = Estimate(c, all_exact)
+        c = step.cell(*step.inner(sums, before), before).value
+        c = c + np.tile(c_error, (members, 1)) * random.standard_normal(c.shape)
+        now = Estimate(c, all_exact)
+        h = step.hidden(step.outer(sums, before, now), now).value
         h += np.tile(h_error, (members, 1)) * random.standard_normal(h.shape)
         for noises, members_state, true in ((hidden_noise, h, h_before), (cell_noise, c, true_c)):
             spread = members_state.reshape(members, *true.shape) - true
@@ -170,29 +185,45 @@ def ensemble(reference: Reference, members: int = 16) -> Reference:
 
 
 class Step:
-    """The equation of one step, in its three parts, for N rows at once."""
+    """The equation of one step, in its parts, for N rows at once."""
 
-    def __init__(self, equation: Equation, weights: Weights, arithmetic: Arithmetic) -> None:
+    def __init__(
+        self, equation: Equation, weights: Weights, arithmetic: Arithmetic, peepholes: Array | None = None
+    ) -> None:
+        self._equation = equation
         self._kernel, bias = (np.asarray(array, np.float64) for array in weights)
+        self._peepholes = peepholes
         self._squared = self._kernel * self._kernel
         self._bias, self._bias_size = bias.reshape(4, -1).copy(), np.abs(bias).reshape(4, -1)
         self._bias[GATES.index("f")] += equation.forget_bias
         self._bias_size[GATES.index("f")] += abs(equation.forget_bias)
-        self._gate = ACTIVATIONS[equation.recurrent_activation]
-        self._squash = ACTIVATIONS[equation.activation]
+        gate = ACTIVATIONS[equation.recurrent_activation]
+        self._activations = dict.fromkeys("ifo", gate) | {"j": ACTIVATIONS[equation.activation]}
+        self._output = ACTIVATIONS[equation.output]
         self._arithmetic = arithmetic
 
-    def gates(self, v: Array, v_variance: Array | float) -> list[Gate]:
-        """``v`` = [x, h] ``[N, I+U]`` and its variance -> the gates i, j, f, o, activated."""
+    def sums(self, v: Array, v_variance: Array | float) -> Estimate:
+        """``v`` = [x, h] ``[N, I+U]`` and its variance -> the pre-activations ``[N, 4, U]`` of i, j, f, o."""
         a = self._arithmetic
         products = (v @ self._kernel).reshape(len(v), 4, -1)
-        z = products + self._bias
-        variance = noise.dot(v, v_variance, self._squared, a).reshape(z.shape)
+        variance = noise.dot(v, v_variance, self._squared, a).reshape(products.shape)
         variance = noise.summed(products, variance, v.shape[1], self._bias_size, a)
-        return [
-            self._activated(self._squash if name == "j" else self._gate, z[:, k], variance[:, k])
-            for k, name in enumerate(GATES)
-        ]
+        return Estimate(products + self._bias, variance)
+
+    def inner(self, sums: Estimate, before: Estimate) -> tuple[Gate, Gate, Gate]:
+        """The gates i, j, f, activated, of a step that begins with the cell state ``before``."""
+        i, j, f = (self._gate(name, sums, before) for name in "ijf")
+        equation = self._equation
+        if equation.coupled:
+            f = Gate(1 - i.value, i.variance, -i.derivative, i.own_error)
+        if equation.forget_bias_after:
+            value = f.value + equation.forget_bias_after
+            f = f._replace(value=value, variance=noise.rounded(value, f.variance, self._arithmetic))
+        return i, j, f
+
+    def outer(self, sums: Estimate, before: Estimate, after: Estimate) -> Gate:
+        """The gate o, activated, of a step from the cell state ``before`` to ``after``."""
+        return self._gate("o", sums, before if self._equation.output_peephole_previous else after)
 
     def cell(self, i: Gate, j: Gate, f: Gate, cell: Estimate) -> Estimate:
         """The new cell state, c' = f c + i j."""
@@ -200,13 +231,28 @@ class Step:
         value = f.value * cell.value + i.value * j.value
         variance = noise.product(f.value, f.variance, *cell, a)
         variance = variance + noise.product(i.value, i.variance, j.value, j.variance, a)
-        return Estimate(value, noise.rounded(value, variance, a))
+        clip = self._equation.cell_clip
+        return Estimate(
+            value if clip is None else np.clip(value, -clip, clip), noise.rounded(value, variance, a)
+        )
 
     def hidden(self, o: Gate, cell: Estimate) -> Estimate:
         """The new hidden state, h' = o tanh(c')."""
-        output = self._activated(self._squash, *cell)
+        output = self._activated(self._output, *cell)
         variance = noise.product(o.value, o.variance, output.value, output.variance, self._arithmetic)
         return Estimate(o.value * output.value, variance)
+
+    def _gate(self, name: str, sums: Estimate, cell: Estimate) -> Gate:
+        """A gate of the pre-activations, its peephole on ``cell`` included."""
+        position = GATES.index(name)
+        z, variance = sums.value[:, position], sums.variance[:, position]
+        if self._peepholes is not None and name in PEEPHOLES:
+            weight = self._peepholes[PEEPHOLES.index(name)]
+            seen = weight * cell.value
+            z = z + seen
+            variance = variance + weight**2 * cell.variance + (self._arithmetic.element * seen) ** 2
+            variance = noise.rounded(z, variance, self._arithmetic)
+        return self._activated(self._activations[name], z, variance)
 
     def _activated(self, activation: Activation, z: Array, variance: Array) -> Gate:
         value = activation.function(z)

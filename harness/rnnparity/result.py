@@ -9,6 +9,7 @@ import numpy as np
 from rnnparity import compare
 from rnnparity.case import Case
 from rnnparity.compare import Comparison, Difference
+from rnnparity.diagnose import Cause
 from rnnparity.errors import Divergence, InputError
 from rnnparity.reference import Reference
 from rnnparity_adapters.registry import Api
@@ -30,6 +31,7 @@ class Run:
     ``direction`` is ``loaded`` (the case's weights put into the framework) or ``own`` (weights that the
     framework initialised, taken out and run by the reference). ``observed`` (name -> array, as in
     :func:`rnnparity.compare.compare`) and ``reference`` are None where the run kept no trajectories.
+    ``causes`` say why the first run of an api that diverges does.
     """
 
     seed: int
@@ -37,6 +39,7 @@ class Run:
     comparison: Comparison
     observed: Mapping[str, np.ndarray] | None = None
     reference: Reference | None = None
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +70,11 @@ class Row:
 
     def _differences(self) -> Iterator[Difference]:
         return (difference for run in self.runs for difference in run.comparison.differences)
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Why it diverges, the best first."""
+        return next((run.causes for run in self.runs if run.causes), ())
 
     def run(self, direction: str = "loaded", seed: int | None = None) -> Run:
         """The run of a direction (of the first case, or of the one with ``seed``). Raises InputError."""

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
-from rnnparity import compare, environments, reference
+from rnnparity import checking, compare, environments, reference
 from rnnparity.case import Case
 from rnnparity.compare import Comparison
+from rnnparity.diagnose import Cause
 from rnnparity.environments import Environment
 from rnnparity.errors import InputError, Unavailable, WorkerError, WorkerTimeout
 from rnnparity.noise import ARITHMETICS
@@ -23,6 +25,7 @@ from rnnparity.result import Result, Row, Run
 from rnnparity.selection import select
 from rnnparity.workers import Worker, answers
 from rnnparity_adapters import layout, wire, worker
+from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import LayoutError
 from rnnparity_adapters.registry import Api
@@ -110,6 +113,7 @@ class _Plan:
         self.processes = Processes()
         self._reference = functools.lru_cache(maxsize=64)(_reference)
         self._one_at_a_time = threading.Lock()
+        self._diagnosed: set[Api] = set()
 
     def run(self, environment: Environment, apis: list[Api]) -> dict[Api, Row]:
         """All cases through the apis of one environment."""
@@ -175,10 +179,25 @@ class _Plan:
                 taken_out = replace(case, equation=equation, weights=weights)
                 expected = reference.run(taken_out, self.arithmetic)
                 comparison = compare.compare(observed, expected)
-            yield self._kept(Run(case.seed, direction, comparison, observed, expected))
+            causes: list[Cause] = []
+            if comparison.verdict == compare.DIVERGE and api not in self._diagnosed:
+                self._diagnosed.add(api)
+                causes = self._diagnose(api, expected, observed, wire.group("weights", arrays))
+            yield self._kept(Run(case.seed, direction, comparison, observed, expected, tuple(causes)))
+
+    def _diagnose(
+        self, api: Api, expected: Reference, observed: dict[str, np.ndarray], weights: dict[str, np.ndarray]
+    ) -> list[Cause]:
+        """Why a run diverges, the cell state being that of the stepped run where there are two."""
+        hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
+        with self._one_at_a_time:
+            return checking.diagnosis(
+                api.name, api.layout, expected.case, hidden, observed[CELL], weights=weights,
+                arithmetic=self.arithmetic,
+            )  # fmt: skip
 
     def _kept(self, run: Run) -> Run:
-        return run if self.keep else Run(run.seed, run.direction, run.comparison)
+        return run if self.keep else replace(run, observed=None, reference=None)
 
 
 def _reference(case: Case, equation: Equation, arithmetic: str | None) -> Reference:

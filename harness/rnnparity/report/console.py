@@ -13,6 +13,7 @@ from rich.text import Text
 from rnnparity import __version__, compare
 from rnnparity.consensus import consensus
 from rnnparity.noise import LIMIT
+from rnnparity.report.check import print_causes
 from rnnparity.report.curves import curves
 from rnnparity.result import Result, Row
 
@@ -56,6 +57,7 @@ def print_result(result: Result, target: Console) -> None:
         if not row.agree:
             target.print(Text(f"{row.api.key} {row.verdict}: {row.reason}"))
             target.print(Text("".join(f"    {line}\n" for line in curves(row))), end="")
+            print_causes(row.causes, target)
             target.print(
                 Text("".join(f"    | {line}\n" for line in row.log.splitlines())), end="", style="dim"
             )

@@ -7,6 +7,7 @@ from rnnparity import __version__
 from rnnparity.compare import Difference
 from rnnparity.consensus import consensus
 from rnnparity.noise import LIMIT
+from rnnparity.report import check
 from rnnparity.result import Result, Row, Run
 
 SCHEMA = 1
@@ -53,6 +54,7 @@ def _row(row: Row) -> dict[str, Any]:
         "first_step": row.first_step,
         "hidden": _difference(row.difference("hidden")),
         "cell": _difference(row.difference("cell")),
+        "causes": check.causes(row.causes),
         "runs": [_run(run) for run in row.runs],
         "log": row.log,
     }

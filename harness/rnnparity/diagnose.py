@@ -1,0 +1,371 @@
+"""Why a trajectory differs: the search for the change under which the reference reproduces it.
+
+Hypotheses (:mod:`rnnparity.hypotheses`) are screened with the cell that is told each previous state
+(:mod:`rnnparity.forced`) in a window of the trajectory, every layout with every equation. What passes is
+run by the reference itself, over everything, and only if that brings the difference down to the noise is
+the cause confirmed.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from rnnparity import attribution, compare, hypotheses, reference
+from rnnparity.case import Case
+from rnnparity.compare import Comparison
+from rnnparity.constants import CONSTANTS, Fitted, described, fit, nice
+from rnnparity.forced import Forced, Setting, Window, force
+from rnnparity.hypotheses import BIASES, EQUATIONS, LAYOUTS, ORDERS, EquationHypothesis, Hypothesis
+from rnnparity.noise import Array
+from rnnparity_adapters.equation import Equation
+
+_Item = TypeVar("_Item")
+CONFIRMED, SUSPECT = "confirmed", "suspect"
+UNKNOWN = "unknown"
+
+_TRIED = 8
+"""How many hypotheses that pass the screen the reference runs."""
+
+_PASS = 40.0
+"""Times the noise in the window that a hypothesis may leave to pass the screen; the reference decides."""
+
+_NEAR = 0.2
+"""A hypothesis that leaves less than this part of the difference is suspect."""
+
+_ENOUGH = 150
+"""Settings that are evaluated together."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One cause. ``before`` and ``after`` are the largest difference without and with the change, in noise units.
+
+    ``about`` has the details for a machine, such as the order of gates or the value of a constant, and
+    ``fix`` the change to make, where the api is known. ``note`` says what else would explain the same.
+    """
+
+    id: str
+    detail: str
+    status: str
+    before: float
+    after: float
+    about: Mapping[str, Any] = field(default_factory=dict)
+    fix: str = ""
+    note: str = ""
+
+
+class _Candidate(NamedTuple):
+    """A hypothesis on the setting with one on the equation, either may be None, and what they leave."""
+
+    left: float
+    order: int
+    layout: Hypothesis | None
+    equation: EquationHypothesis | None
+    value: float = 0.0
+
+
+def diagnose(
+    case: Case,
+    hidden: np.ndarray,
+    cell: np.ndarray | None = None,
+    *,
+    shares: tuple[Array, ...] = (),
+    arithmetic: str | None = None,
+) -> list[Cause]:
+    """The causes, best first, of what ``hidden`` and ``cell`` ``[B, T, U]`` differ in from the reference of
+    ``case``; none if they do not differ.
+
+    ``shares`` are the biases ``[4U]`` that add up to the case's, where there are several.
+    """
+    search = _Search(case, hidden, cell, shares, arithmetic or case.dtype)
+    if search.verdict not in (compare.DIVERGE,):
+        return []
+    return search.causes()
+
+
+class _Search:
+    def __init__(
+        self,
+        case: Case,
+        hidden: np.ndarray,
+        cell: np.ndarray | None,
+        shares: tuple[Array, ...],
+        arithmetic: str,
+    ) -> None:
+        wide = (None if a is None else np.asarray(a, np.float64) for a in (hidden, cell))
+        states, cells = wide
+        assert states is not None
+        self.arithmetic = arithmetic
+        self.setting = Setting(case, states, cells, shares or (np.asarray(case.weights.bias, np.float64),))
+        self.base = reference.run(case, arithmetic)
+        comparison = self._compare(self.setting)
+        self.verdict, self.before = comparison.verdict, _noise(comparison)
+
+    def causes(self) -> list[Cause]:
+        """Single hypotheses first, then pairs, then what is no structure."""
+        self.window = self._window()
+        equations = self._screen([None], EQUATIONS)
+        singles = [
+            *self._alone((*ORDERS, *LAYOUTS, *BIASES, *hypotheses.peepholes(self.setting))),
+            *equations,
+        ]
+        found = self._confirmed(singles)
+        if found:
+            return found
+        runs = [c for h in hypotheses.runtime(self.setting.case.steps, self.base) for c in self._alone([h])]
+        return (
+            self._confirmed(runs)
+            or self._irregular()
+            or self._precision()
+            or self._parameters(attribution.single(self.setting, self.base))
+            or self._confirmed(self._pairs(runs))
+            or self._parameters(attribution.blocks(self.setting))
+            or self._suspects([*singles, *runs])
+        )
+
+    # Judging by the reference.
+
+    def _compare(self, setting: Setting, arithmetic: str | None = None) -> Comparison:
+        same = setting is self.setting and arithmetic is None
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            expected = self.base if same else reference.run(setting.case, arithmetic or self.arithmetic)
+            return _judge(setting, expected)
+
+    def _confirmed(self, candidates: Iterable[_Candidate]) -> list[Cause]:
+        """Of those that pass the screen, the ones that the reference confirms, in their own order."""
+        passed = sorted((c for c in candidates if c.left < self.passing), key=lambda c: c.left)
+        causes: list[tuple[int, Cause]] = []
+        for candidate in sorted(passed[:_TRIED], key=lambda c: c.order):
+            cause = self._settle(candidate)
+            if cause is not None and cause.status == CONFIRMED:
+                causes.append((candidate.order, cause))
+        return _distinct(cause for _, cause in sorted(causes, key=lambda pair: pair[0]))
+
+    def _settle(self, candidate: _Candidate) -> Cause | None:
+        """Run by the reference, its constants taken from all data."""
+        layout, equation = candidate.layout, candidate.equation
+        setting = layout.change(self.setting) if layout else self.setting
+        assert setting is not None
+        about: dict[str, Any] = dict(layout.about) if layout else {}
+        details = [layout.detail] if layout else []
+        best: Comparison | None = None
+        value = 0.0
+        if equation is None:
+            best = self._compare(setting)
+        for changed, found in self._equations(setting, equation, candidate.value) if equation else ():
+            comparison = self._compare(replace(setting, case=replace(setting.case, equation=changed)))
+            if best is None or _better(comparison, best):
+                best, value = comparison, found
+            if comparison.verdict in _AGREES:
+                break
+        if best is None:
+            return None
+        if equation:
+            details.append(equation.detail or described(equation.id, setting.case.equation, value))
+            about |= {"equation": dict(equation.fields), **({"value": value} if equation.fitted else {})}
+        ids = [h.id for h in (layout, equation) if h]
+        status = CONFIRMED if best.verdict in _AGREES else SUSPECT
+        if len(ids) == 2:
+            about["with"] = ids[1]
+        return Cause(" + ".join(ids), "; ".join(details), status, self.before, _noise(best), about)
+
+    def _equations(
+        self, setting: Setting, hypothesis: EquationHypothesis, start: float
+    ) -> Iterator[tuple[Equation, float]]:
+        """The changed equation: with a round constant, with that of the window, with that of all data."""
+        changed = replace(setting.case.equation, **hypothesis.fields)
+        if not hypothesis.fitted:
+            yield changed, 0.0
+            return
+        apply = CONSTANTS[hypothesis.fitted].apply
+        for tried in dict.fromkeys((*nice(start), start)):
+            yield apply(changed, tried), tried
+        rows, units = (np.arange(setting.hidden.shape[axis]) for axis in (0, 2))
+        whole = force([setting], Window(rows, units, setting.hidden.shape[1]))
+        value = float(fit(whole, changed, hypothesis.fitted, start).values[0])
+        yield apply(changed, value), value
+
+    # Screening.
+
+    def _window(self) -> Window:
+        """Rows, units and steps in which the difference shows, from the first step on."""
+        rows, units = (np.arange(self.setting.hidden.shape[axis]) for axis in (0, 2))
+        whole = force([self.setting], Window(rows, units, self.setting.hidden.shape[1]))
+        hidden, _ = whole.predict(self.setting.case.equation)
+        error = np.abs(hidden - whole.hidden)[0]
+        noise = self.base.hidden_noise
+        late = (error > 10 * noise).any(axis=(0, 2))
+        first = int(late.argmax()) if late.any() else error.shape[1] - 1
+        steps = min(error.shape[1], first + 4 if first < 8 else first + 2)
+        strongest = error[:, :steps].max(axis=1)
+        chosen_rows = np.sort(np.argsort(-strongest.max(axis=1), kind="stable")[:3])
+        chosen_units = np.sort(np.argsort(-strongest.max(axis=0), kind="stable")[:6])
+        window = Window(chosen_rows, chosen_units, steps)
+        place = np.ix_(chosen_rows, np.arange(steps), chosen_units)
+        self.passing = _PASS * float(np.sqrt(np.mean(np.square(np.minimum(noise[place], 1e-3)))))
+        self.start = float(np.sqrt(np.mean(np.square(error[place]))))
+        return window
+
+    def _alone(self, tried: Iterable[Hypothesis]) -> list[_Candidate]:
+        """Each hypothesis on the setting, with the equation as it is."""
+        return self._screen(tried, (None,))
+
+    def _screen(
+        self,
+        layouts: Iterable[Hypothesis | None],
+        equations: Iterable[EquationHypothesis | None],
+    ) -> list[_Candidate]:
+        """What every hypothesis on the setting leaves, with every one on the equation."""
+        candidates: list[_Candidate] = []
+        tried = list(equations)
+        for some in _batched(self._changed(layouts), _ENOUGH):
+            forced = force([setting for _, setting in some], self._fitting(some[0][1]))
+            start = len(candidates)
+            for number, equation in enumerate(tried):
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                    values, left = self._left(forced, equation)
+                candidates += [
+                    _Candidate(float(left[k]), start + k + 1000 * number, layout, equation, float(values[k]))
+                    for k, (layout, _) in enumerate(some)
+                ]
+        return candidates
+
+    def _changed(self, tried: Iterable[Hypothesis | None]) -> Iterator[tuple[Hypothesis | None, Setting]]:
+        """The settings, as they are needed: each has weights of its own."""
+        for hypothesis in tried:
+            setting = hypothesis.change(self.setting) if hypothesis else self.setting
+            if setting is not None:
+                yield hypothesis, setting
+
+    def _fitting(self, setting: Setting) -> Window:
+        """The window, or the start of the trajectory where a setting has other axes."""
+        batch, steps, _ = setting.hidden.shape
+        if (batch, steps) == self.setting.hidden.shape[:2]:
+            return self.window
+        rows = self.window.rows if batch == self.setting.hidden.shape[0] else np.arange(min(batch, 3))
+        return Window(rows, self.window.units, min(steps, self.window.steps))
+
+    def _left(self, forced: Forced, hypothesis: EquationHypothesis | None) -> Fitted:
+        """What an equation leaves, its constant fitted."""
+        equation, none = self.setting.case.equation, np.zeros(len(forced.z))
+        if hypothesis is None:
+            return Fitted(none, _rms(forced.residual(equation)))
+        changed = replace(equation, **hypothesis.fields)
+        if changed == equation and not hypothesis.fitted:
+            return Fitted(none, np.full(len(forced.z), np.inf))
+        if hypothesis.fitted:
+            return fit(forced, changed, hypothesis.fitted)
+        return Fitted(none, _rms(forced.residual(changed)))
+
+    def _pairs(self, runs: list[_Candidate]) -> list[_Candidate]:
+        """Layouts with equations, then layouts with layouts, then ways to run with either."""
+        sized = (*ORDERS, *LAYOUTS, *BIASES, *hypotheses.peepholes(self.setting))
+        pairs = self._screen(sized, EQUATIONS)
+        pairs += self._screen([None], [_with_forget(e) for e in EQUATIONS if not e.fitted])
+        if not self._any(pairs):
+            pairs += self._screen((_both(a, b) for a in LAYOUTS for b in BIASES), (None,))
+            pairs += self._screen((_both(a, b) for a in ORDERS[:23] for b in (*LAYOUTS, *BIASES)), (None,))
+        if not self._any(pairs):
+            for run in runs:
+                pairs += self._screen([run.layout], _WITH_RUNS)
+        return pairs
+
+    def _any(self, candidates: list[_Candidate]) -> bool:
+        return any(candidate.left < self.passing for candidate in candidates)
+
+    # What is no structure.
+
+    def _irregular(self) -> list[Cause]:
+        return [
+            Cause(id_, detail, CONFIRMED, self.before, _noise(comparison), about)
+            for id_, detail, about, setting in attribution.irregular(self.setting, self.base)
+            if (comparison := self._compare(setting)).verdict in _AGREES
+        ]
+
+    def _precision(self) -> list[Cause]:
+        for name in attribution.coarser(self.setting, self.base):
+            comparison = self._compare(self.setting, name)
+            if comparison.verdict in _AGREES and attribution.is_rounding(self.setting, name):
+                detail = f"arithmetic or storage in {name}"
+                return [
+                    Cause(
+                        "precision", detail, CONFIRMED, self.before, _noise(comparison), {"arithmetic": name}
+                    )
+                ]
+        return []
+
+    def _parameters(self, tried: Iterable[attribution.Found]) -> list[Cause]:
+        for id_, detail, about, setting in tried:
+            comparison = self._compare(setting)
+            if comparison.verdict in _AGREES:
+                return [Cause(id_, detail, CONFIRMED, self.before, _noise(comparison), about)]
+        return []
+
+    def _suspects(self, candidates: list[_Candidate]) -> list[Cause]:
+        """What explains most of it, and what is known of the rest."""
+        near = sorted((c for c in candidates if c.left < _NEAR * self.start), key=lambda c: c.left)[:3]
+        settled = [cause for cause in map(self._settle, near) if cause and cause.after < _NEAR * self.before]
+        known = attribution.known(self.setting, self.base)
+        return [*_distinct(settled), Cause(UNKNOWN, known, SUSPECT, self.before, self.before)]
+
+
+_WITH_RUNS = tuple(e for e in EQUATIONS if e.id in ("forget-bias", "recurrent-activation"))
+_AGREES = (compare.AGREE, compare.CHAOTIC)
+
+
+def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    waiting = iter(items)
+    while batch := list(itertools.islice(waiting, size)):
+        yield batch
+
+
+def _judge(setting: Setting, expected: reference.Reference) -> Comparison:
+    hidden = setting.hidden.astype(setting.case.dtype)
+    if setting.cell is None:
+        return compare.compare_hidden_only(hidden, expected)
+    return compare.compare({"hidden": hidden, "cell": setting.cell.astype(setting.case.dtype)}, expected)
+
+
+def _noise(comparison: Comparison) -> float:
+    return max((difference.noise for difference in comparison.differences), default=float("inf"))
+
+
+def _better(one: Comparison, other: Comparison) -> bool:
+    return (one.verdict not in _AGREES, _noise(one)) < (other.verdict not in _AGREES, _noise(other))
+
+
+def _rms(residual: Array) -> Array:
+    rms: Array = np.sqrt(np.mean(residual * residual, axis=1))
+    return rms
+
+
+def _both(first: Hypothesis, second: Hypothesis) -> Hypothesis:
+    def change(setting: Setting) -> Setting | None:
+        changed = first.change(setting)
+        return None if changed is None else second.change(changed)
+
+    about = {**second.about, **first.about, "with": second.id}
+    return Hypothesis(f"{first.id} + {second.id}", f"{first.detail}; {second.detail}", change, about)
+
+
+def _with_forget(equation: EquationHypothesis) -> EquationHypothesis:
+    """The same and a forget bias of another size."""
+    return EquationHypothesis(f"{equation.id} + forget-bias", equation.detail, equation.fields, "forget_bias")
+
+
+def _distinct(causes: Iterable[Cause]) -> list[Cause]:
+    """One of each id, the first; the others explain the same data, which is said."""
+    first: dict[str, Cause] = {}
+    for cause in causes:
+        first.setdefault(cause.id, cause)
+    if len(first) > 1:
+        names = ", ".join(first)
+        note = (
+            f"{names} explain these data equally well; "
+            "a run with other random weights, a non-zero initial state and I != U would tell"
+        )
+        return [replace(cause, note=note) for cause in first.values()]
+    return list(first.values())
