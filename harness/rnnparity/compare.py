@@ -40,6 +40,20 @@ _CHAOTIC_REASON = (
 )
 
 
+HEAT_CELLS = 64
+"""A heatmap has at most this many cells along steps, and along units."""
+
+
+class Heat(NamedTuple):
+    """A picture of the errors: ``noise`` ``[T', U']``, each cell the largest |difference| / standard error of
+    ``steps`` steps, ``units`` units (fewer in the last cells) and every batch row.
+    """
+
+    noise: Array
+    steps: int
+    units: int
+
+
 class Place(NamedTuple):
     """One element of a trajectory."""
 
@@ -56,7 +70,8 @@ class Difference:
     ``local_hidden`` or ``local_cell`` for what is added at each step (see :mod:`rnnparity.local`).
     ``absolute`` is the largest |difference|, ``noise`` the largest |difference| / standard error, found at
     ``place``; ``first_step`` is the first step with an element beyond the limit, None if there is none;
-    ``by_step`` ``[T]`` has the largest |difference| / standard error of each step.
+    ``by_step`` ``[T]`` has the largest |difference| / standard error of each step. ``heat`` is there where
+    something is beyond the limit.
     """
 
     observed: str
@@ -66,6 +81,7 @@ class Difference:
     place: Place
     first_step: int | None
     by_step: Array = field(repr=False, compare=False)
+    heat: Heat | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -245,7 +261,16 @@ def _difference(name: str, state: str, difference: Array, in_noise: Array, start
         place=Place(batch, start + step, unit),
         first_step=start + int(beyond[0]) if beyond.size else None,
         by_step=by_step,
+        heat=_heat(in_noise.max(axis=0)) if beyond.size else None,
     )
+
+
+def _heat(in_noise: Array) -> Heat:
+    """``[T, U]`` in cells that keep the largest of what they cover."""
+    steps, units = (-(-length // HEAT_CELLS) for length in in_noise.shape)
+    by_steps = np.maximum.reduceat(in_noise, np.arange(0, in_noise.shape[0], steps), axis=0)
+    cells = np.maximum.reduceat(by_steps, np.arange(0, in_noise.shape[1], units), axis=1)
+    return Heat(cells, steps, units)
 
 
 def _residual(hidden: np.ndarray, reference: Reference) -> Array:

@@ -14,6 +14,8 @@ from rnnparity import __version__, compare
 from rnnparity.consensus import consensus
 from rnnparity.noise import LIMIT
 from rnnparity.report.curves import curves
+from rnnparity.report.json_report import Document
+from rnnparity.report.words import told
 from rnnparity.result import Result, Row
 
 _UNLIMITED = 10_000
@@ -63,6 +65,13 @@ def print_result(result: Result, target: Console) -> None:
     if apart:
         target.print(Text(f"{apart}\n"))
     target.print(_LEGEND, style="dim")
+
+
+def print_changes(document: Document, target: Console) -> None:
+    """What has changed since a baseline, if it was asked for."""
+    if "changes" in document:
+        changes = [f"  {told(change)}" for change in document["changes"]]
+        target.print(Text("\n".join(["", "since the baseline:", *(changes or ["  nothing has changed"])])))
 
 
 def print_table(
