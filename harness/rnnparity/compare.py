@@ -215,6 +215,32 @@ def compare_hidden(observed: NDArray[np.floating], other: NDArray[np.floating]) 
     return _difference(HIDDEN, HIDDEN, difference, difference / error)
 
 
+def compare_recorded(observed: np.ndarray, stored: np.ndarray, error: Array | None, name: str) -> Comparison:
+    """A trajectory ``[B, T, U]`` against one of the same case that was stored: form first, then values.
+
+    ``error`` is the standard error of either; None where the weights are not known, so that it can only be
+    assumed. Equal numbers agree, finite or not.
+    """
+    if (observed.shape, observed.dtype) != (stored.shape, stored.dtype):
+        forms = [f"{list(array.shape)} {array.dtype}" for array in (observed, stored)]
+        return Comparison(FAILED, f"{name} is {forms[0]}, but should be {forms[1]}")
+    one, two = observed.astype(np.float64), stored.astype(np.float64)
+    if error is None:
+        arithmetic = ARITHMETICS[str(stored.dtype)]
+        both = np.hypot(assumed(one, arithmetic), assumed(two, arithmetic))
+    else:
+        both = np.sqrt(2) * error
+    with np.errstate(invalid="ignore", divide="ignore"):
+        same = (observed == stored) | (np.isnan(observed) & np.isnan(stored))
+        distance = np.where(same, 0.0, np.abs(one - two))
+        distance[np.isnan(distance)] = np.inf
+        in_noise = np.where(same, 0.0, distance / np.where(np.isfinite(both), both, 1.0))
+    difference = _difference(name, name, distance, in_noise)
+    if difference.first_step is None:
+        return Comparison(AGREE, "", (difference,))
+    return Comparison(DIVERGE, _said(difference), (difference,))
+
+
 def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference) -> str:
     missing = _REQUIRED - set(observed)
     unknown = set(observed) - set(_QUANTITIES)
@@ -299,15 +325,19 @@ def _divergence(
     if not beyond:
         return f"no element is beyond the noise, all together are: {_parameter(local)}" if gates else ""
     first = min(beyond, key=lambda d: (d.observed in LOCAL, d.first_step, -d.noise))
-    said = (
-        f"{first.observed} differs from step {first.first_step} on; "
-        f"largest at {_where(first.observed, first.place)}: {first.noise:.3g} times the noise"
-    )
+    said = _said(first)
     start = first_step(made)
     if start is None:
         return f"{said}; step by step it agrees"
     names = ", ".join(GATE_NAMES[gate] for gate in gates)
     return f"{said}; errors are made from step {start} on" + (f", in the {names}" if names else "")
+
+
+def _said(difference: Difference) -> str:
+    return (
+        f"{difference.observed} differs from step {difference.first_step} on; "
+        f"largest at {_where(difference.observed, difference.place)}: {difference.noise:.3g} times the noise"
+    )
 
 
 def _parameter(local: Local) -> str:
