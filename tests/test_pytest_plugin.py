@@ -312,8 +312,8 @@ LAYERS = {
             layer = torch.nn.LSTM(5, 4)
             before = [p.clone() for p in layer.parameters()]
             rnnparity.check(layer)
-            rnnparity.check(torch.nn.LSTMCell(5, 4))
-            rnnparity.check(layer, like="tf.nn.rnn_cell.LSTMCell")
+            rnnparity.check(torch.nn.LSTMCell(5, 4), seeds=[0])
+            rnnparity.check(layer, like="tf.nn.rnn_cell.LSTMCell", seeds=[0])
             assert all(torch.equal(a, b) for a, b in zip(before, layer.parameters()))
             assert not layer.batch_first
             rnnparity_regression.check(layer, steps=6)
@@ -333,8 +333,8 @@ LAYERS = {
         import keras
 
         def test_layers(rnnparity, rnnparity_regression):
-            layer = keras.layers.LSTM(4, kernel_initializer=keras.initializers.GlorotUniform(1),
-                                      recurrent_initializer=keras.initializers.Orthogonal(1))
+            layer = keras.layers.LSTM(4, kernel_initializer=keras.initializers.GlorotUniform(seed=1),
+                                      recurrent_initializer=keras.initializers.Orthogonal(seed=1))
             layer.build((None, None, 5))
             rnnparity.check(layer, seeds=[0], steps=5)
             rnnparity.check(keras.layers.LSTMCell(4), seeds=[0], steps=5)

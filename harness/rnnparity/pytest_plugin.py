@@ -183,7 +183,7 @@ class Regression:
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._config, self._node = request.config, request.node
-        name = re.sub(r"[^\w.@()-]+", "_", request.node.name)
+        name = re.sub(r"[^\w.@()-]+", "_", request.node.name).strip("_")
         folder = request.config.getini("rnnparity_recordings")
         base = request.config.rootpath / folder if folder else request.path.parent
         self.path: Path = base / request.path.stem / f"{name}.npz"
@@ -231,7 +231,7 @@ class Regression:
         from rnnparity import regression
 
         if isinstance(given, Outcome):
-            return regression.of_run(given.api, given.row.run(), given.row.version)
+            return regression.of_run(given.api, given.row.run(), given.row.version, given.row.python)
         return regression.take(given, seed, **sizes)
 
 

@@ -41,16 +41,21 @@ def take(given: Any, seed: int, **sizes: Any) -> Taken:
         arrays = {name: np.asarray(array) for name, array in given.items()}
         if HIDDEN not in arrays:
             raise InputError("trajectory", sorted(arrays), "arrays with hidden [B, T, U] among them")
-        return Taken(arrays, {"provenance": _provenance({})})
+        return Taken(
+            arrays, {"provenance": _provenance({"numpy": np.__version__}, platform.python_version())}
+        )
     api = own_cells.layer_api(given)
     if api is None:
         raise InputError("trajectory", type(given).__name__, "arrays by name, or a layer of PyTorch or Keras")
     run = next(own_cells.run(given, None, seed, **sizes))
-    return of_run(api, run, own_cells.version(api))
+    return of_run(api, run, own_cells.version(api), platform.python_version())
 
 
-def of_run(api: Api, run: Run, version: str) -> Taken:
-    """A run of an api, with everything needed to run it again. Raises InputError for a run without states."""
+def of_run(api: Api, run: Run, version: str, python: str) -> Taken:
+    """A run of an api in a ``version`` under a ``python``, with everything needed to run it again.
+
+    Raises :class:`~rnnparity.errors.InputError` for a run without a trajectory.
+    """
     if run.observed is None or run.reference is None:
         raise InputError("run", run.comparison.reason or "no trajectory", "one that kept its trajectory")
     case, reference = run.reference.case, run.reference
@@ -67,7 +72,7 @@ def of_run(api: Api, run: Run, version: str) -> Taken:
         "api": api.name,
         "options": api.options,
         "version": version,
-        "provenance": _provenance({api.package: version}) | {"case": described},
+        "provenance": _provenance({api.package: version}, python) | {"case": described},
     }
     return Taken(arrays, meta, {HIDDEN: reference.hidden_noise, CELL: reference.cell_noise})
 
@@ -76,21 +81,19 @@ def differences(taken: Taken, stored: Recording) -> list[str]:
     """What is wrong with a trajectory, given the one recorded; empty if nothing is."""
     if set(taken.arrays) != set(stored.arrays):
         return [f"the recording has {sorted(stored.arrays)}, but now there are {sorted(taken.arrays)}"]
-    found = []
+    given, states = [], []
     for name, array in taken.arrays.items():
         was = stored.arrays[name]
-        if name in (HIDDEN, CELL, "stepped_hidden") and was.ndim == 3:
-            comparison = compare.compare_recorded(array, was, taken.noise.get(name), name)
-            if comparison.verdict != compare.AGREE:
-                found.append(comparison.reason)
-                found += [
-                    f"    {line}"
-                    for difference in comparison.differences
-                    for line in failure.around(difference, array, was)
-                ]
-        elif (array.dtype, array.shape) != (was.dtype, was.shape) or not np.array_equal(array, was):
-            found.append(f"{name} is not the recorded one: this is another case, or another layer")
-    return found
+        if name not in (HIDDEN, CELL):
+            if (array.dtype, array.shape) != (was.dtype, was.shape) or not np.array_equal(array, was):
+                given.append(f"{name} is not what was recorded: another case, or other weights")
+            continue
+        comparison = compare.compare_recorded(array, was, taken.noise.get(name), name)
+        if comparison.verdict != compare.AGREE:
+            states.append(comparison.reason)
+            for difference in comparison.differences:
+                states += [f"    {line}" for line in failure.around(difference, array, was)]
+    return given + states
 
 
 def moved(taken: Taken, stored: Recording) -> list[str]:
@@ -108,11 +111,11 @@ def record(taken: Taken, path: Path) -> None:
     fixture_file.write(path, taken.arrays, taken.meta)
 
 
-def _provenance(versions: dict[str, str]) -> dict[str, Any]:
+def _provenance(versions: dict[str, str], python: str) -> dict[str, Any]:
     return {
-        "versions": {"rnnparity": rnnparity.__version__, "numpy": np.__version__, **versions},
+        "versions": {"rnnparity": rnnparity.__version__, **versions},
         "platform": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
+        "python": python,
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
     }
 

@@ -1,6 +1,7 @@
 """A result as JSON. The form is described by ``schema.json`` beside this file; its number is ``schema``."""
 
 import json
+import os
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
@@ -77,8 +78,10 @@ def full(result: Result, arguments: Sequence[str]) -> Document:
         name: {"python": declared[name].python, "requirements": list(declared[name].requirements)}
         for name in used
     }
+    asked = os.environ.get(environments.PINS)
+    pins = f"{environments.PINS}={shlex.quote(asked)} " if asked else ""
     for row, said in zip(result.rows, made["rows"], strict=True):
-        said["command"] = shlex.join(["rnnparity", "run", "--api", row.api.key, *arguments])
+        said["command"] = pins + shlex.join(["rnnparity", "run", "--api", row.api.key, *arguments])
     return made
 
 
