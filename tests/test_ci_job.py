@@ -44,7 +44,7 @@ def test_the_job_writes_a_report_and_a_summary(tmp_path: Path) -> None:
     )
     assert "nothing has changed" in again.stdout
     assert run(script("Summary"), tmp_path).returncode == 0
-    assert (tmp_path / "summary.md").read_text("utf-8").startswith("## rnnparity: 1 apis: 1 agree")
+    assert (tmp_path / "summary.md").read_text("utf-8").startswith("## rnnparity: 1 api: 1 agree")
 
 
 def test_the_job_fails_as_its_command_does(tmp_path: Path) -> None:

@@ -87,7 +87,8 @@ def declared() -> dict[str, Environment]:
     """
     text = (resources.files("rnnparity_adapters") / "environments.toml").read_text("utf-8")
     rows = tomllib.loads(text)
-    pins = {pin.partition("==")[0]: pin for pin in os.environ.get(PINS, "").split()}
+    asked: list[str] = os.environ.get(PINS, "").split()
+    pins = {pin.partition("==")[0]: pin for pin in asked}
     required = {
         requirement.partition("==")[0] for row in rows.values() for requirement in row["requirements"]
     }
@@ -98,7 +99,7 @@ def declared() -> dict[str, Environment]:
         name: Environment(
             name,
             row["python"],
-            tuple(pins.get(pinned.partition("==")[0], pinned) for pinned in row["requirements"]),
+            tuple(str(pins.get(pinned.partition("==")[0], pinned)) for pinned in row["requirements"]),
             row.get("variables", {}),
             row.get("torch-backend", ""),
         )

@@ -30,8 +30,9 @@ class Ledger:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Hand over in a process of pytest-xdist; elsewhere fail for known differences of nothing."""
         config = session.config
-        if hasattr(config, "workeroutput"):
-            config.workeroutput["rnnparity"] = {
+        handed_over: dict[str, Any] | None = getattr(config, "workeroutput", None)
+        if handed_over is not None:
+            handed_over["rnnparity"] = {
                 "used": sorted(self.used), "moved": self.moved, "matched": sorted(self.matched),
             }  # fmt: skip
         elif session.exitstatus == pytest.ExitCode.OK and any(self._idle(config)):

@@ -84,7 +84,9 @@ def _wanted(apis: Sequence[Any], options: dict[str, Any]) -> Iterator[Wanted]:
         chosen = select(apis or "*")
     except InputError as error:
         raise pytest.UsageError(f"marker {_MARK}: {error}") from None
-    for api, seed, *values in itertools.product(chosen, seeds, *choices.values()):
+    for (api, seed), values in itertools.product(
+        itertools.product(chosen, seeds), itertools.product(*choices.values())
+    ):
         sizes = dict(zip(choices, values, strict=True))
         varied = [f"{name}{value}" for name, value in sizes.items() if _several(options[name])]
         yield Wanted(api, seed, sizes, "-".join([f"seed{seed}", *varied]))

@@ -44,7 +44,9 @@ def figure(difference: dict[str, Any] | None, name: str, form: str) -> str:
 def summary(document: Document) -> str:
     """``20 apis: 19 agree, 1 diverge``."""
     counted = Counter(row["verdict"] for row in document["rows"])
-    return f"{len(document['rows'])} apis: " + ", ".join(f"{n} {verdict}" for verdict, n in counted.items())
+    number = len(document["rows"])
+    apis = "1 api" if number == 1 else f"{number} apis"
+    return f"{apis}: " + ", ".join(f"{count} {verdict}" for verdict, count in counted.items())
 
 
 def case_line(document: Document) -> str:
