@@ -175,3 +175,20 @@ def test_stale_folders_are_named_and_removed_but_nothing_else(cache: Path) -> No
     assert all(environments.remove(folder) for folder in environments.stale())
     assert not environments.remove(old)
     assert folders(cache) == ["mine", current.name]
+
+
+def test_other_versions_than_those_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = environments.declared()
+    monkeypatch.setenv(environments.PINS, "keras==3.12.0 torch==2.12.0")
+    now = environments.declared()
+    assert "keras==3.12.0" in now["keras-torch"].requirements
+    assert "torch==2.12.0" in now["keras-torch"].requirements
+    assert now["torch"].path != before["torch"].path
+    assert now["nnabla"] == before["nnabla"]
+
+
+@pytest.mark.parametrize("pins", ["kersa==3.12.0", "keras"])
+def test_pins_of_nothing(pins: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(environments.PINS, pins)
+    with pytest.raises(InputError, match=f"RNNPARITY_PINS: got {pins}, but should be NAME==VERSION"):
+        environments.declared()

@@ -15,6 +15,7 @@ import rnnparity
 from rnnparity import Case, compare
 from rnnparity.errors import Divergence, InputError
 from rnnparity.result import Row
+from rnnparity.workers import Pool
 from rnnparity_adapters import layouts
 from rnnparity_adapters.registry import Api
 
@@ -173,8 +174,23 @@ def _children() -> list[psutil.Process]:
 
 
 def test_no_worker_outlives_its_run(case: Case) -> None:
+    before = _children()  # those that the plugin keeps for this pytest process
     rnnparity.run(case, [fault("Sound"), fault("Hang")], timeout=2)
-    assert _children() == []
+    assert _children() == before
+
+
+def test_a_pool_s_worker_goes_on_with_the_next_run(case: Case) -> None:
+    before = _children()
+    with Pool() as pool:
+        kept = []
+        for _ in range(2):
+            assert rnnparity.run(case, fault("Sound"), pool=pool).agree
+            kept.append([child for child in _children() if child not in before])
+        assert len(kept[0]) == 1
+        assert kept[0] == kept[1]
+        assert rnnparity.run(case, fault("Segfault"), pool=pool).rows[0].verdict == compare.CRASHED
+        assert rnnparity.run(case, fault("Sound"), pool=pool).agree
+    assert _children() == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

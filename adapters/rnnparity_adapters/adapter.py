@@ -94,6 +94,18 @@ class Adapter(abc.ABC):
         Returns ``hidden`` and ``cell``, and for a layer ``stepped_hidden`` and ``last_cell`` as well.
         """
 
+    @classmethod
+    def of(cls, setup: Setup, given: Any) -> "Adapter":
+        """An adapter of an object that exists already, of which it makes a copy."""
+        adapter = cls.__new__(cls)
+        adapter.setup = setup
+        adapter.copy(given)
+        return adapter
+
+    def copy(self, given: Any) -> None:
+        """Make a copy of a framework's object the one to run, where the framework can."""
+        raise NotImplementedError
+
     def close(self) -> None:  # noqa: B027  (most hold nothing)
         """Give back what the object holds outside of Python's memory, such as a session."""
 

@@ -33,6 +33,14 @@ class _Object(Adapter):
         self.object, self.shape = new, shape
         self.infer = _inference(new.__call__)
 
+    def copy(self, given: Any) -> None:
+        setup, sequences = self.setup, "return_sequences" in given.get_config()
+        flags = {"return_sequences": True, "return_state": True} if sequences else {}
+        new = type(given).from_config(dict(given.get_config(), **flags))
+        self._hold(new, *((setup.batch, setup.steps) if sequences else (setup.batch,)), setup.input_size)
+        if given.built:
+            new.set_weights(given.get_weights())
+
     def initialise(self, seed: int) -> None:
         # Not keras.utils.set_random_seed: it empties TensorFlow's caches, which triples the next run's time.
         config = self.object.get_config()

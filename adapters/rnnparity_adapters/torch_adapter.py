@@ -1,5 +1,6 @@
 """``torch.nn.LSTM`` and ``torch.nn.LSTMCell``."""
 
+import copy
 from typing import Any, Dict
 
 import numpy as np
@@ -12,6 +13,10 @@ class _Module(Adapter):
     """What the two share: their parameters."""
 
     module: Any
+
+    def copy(self, given: Any) -> None:
+        self.module = copy.deepcopy(given).eval()
+        self.module.batch_first = True
 
     def initialise(self, seed: int) -> None:
         torch.manual_seed(seed)

@@ -55,12 +55,13 @@ class _Adapters:
         if self._current:
             self._current[1].close()
             self._current = None
-        adapter = _adapter_class(path)(setup)
+        adapter = adapter_class(path)(setup)
         self._current = path, adapter
         return adapter
 
 
-def _adapter_class(path: str) -> Type[Adapter]:
+def adapter_class(path: str) -> Type[Adapter]:
+    """The class at ``module:Class`` of this package, or at ``file.py:Class``."""
     module, _, name = path.rpartition(":")
     if not module.endswith(".py"):
         return getattr(importlib.import_module("rnnparity_adapters." + module), name)
@@ -79,9 +80,9 @@ def _answer(request: wire.Frame, adapters: _Adapters) -> wire.Frame:
         message = request.message
         adapter = adapters.get(message["adapter"], Setup(**message["setup"]))
         adapter.write(wire.group("weights", request.arrays))
-        arrays = _run(LOADED, adapter, request.arrays)
+        arrays = run(LOADED, adapter, request.arrays)
         adapter.initialise(message["seed"])
-        arrays.update(_run(OWN, adapter, request.arrays))
+        arrays.update(run(OWN, adapter, request.arrays))
         return wire.Frame(
             {"ok": True, "python": platform.python_version(), "version": _version(message["package"])}, arrays
         )
@@ -90,7 +91,8 @@ def _answer(request: wire.Frame, adapters: _Adapters) -> wire.Frame:
         return wire.Frame({"ok": False, "error": summary, "log": traceback.format_exc()}, {})
 
 
-def _run(direction: str, adapter: Adapter, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+def run(direction: str, adapter: Adapter, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    """What the adapter makes of the arrays of a case, with its weights, under the name of the direction."""
     weights = adapter.read()
     trajectory = adapter.run(arrays["inputs"], arrays["initial_hidden"], arrays["initial_cell"])
     named = dict(wire.prefixed("weights", weights), **wire.prefixed("trajectory", trajectory))

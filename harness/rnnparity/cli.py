@@ -47,9 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from rnnparity import baseline
     from rnnparity.case import make_case
     from rnnparity.report import console, json_report
     from rnnparity.report.progress import Display
+    from rnnparity.report.write import prepare, write
     from rnnparity.runner import run
     from rnnparity.selection import select
 
@@ -58,6 +60,9 @@ def _run(options: argparse.Namespace) -> int:
     if not options.timeout > 0:
         raise InputError("timeout", options.timeout, "a number of seconds above 0")
     _check_writable(options.json)
+    if options.report:
+        prepare(Path(options.report))
+    before = baseline.read(Path(options.baseline)) if options.baseline else None
     apis = select(options.api or "*")
     names = ("batch", "steps", "input_size", "units", "dtype", "forget_bias", "scale")
     drawn = {name: getattr(options, name) for name in names}
@@ -76,13 +81,25 @@ def _run(options: argparse.Namespace) -> int:
             arithmetic=options.arithmetic,
             notify=display,
         )
+    document = json_report.document(result)
+    changes = {} if before is None else {"changes": baseline.changes(before, document)}
     if options.json == "-":
-        sys.stdout.write(json_report.text(result))
+        sys.stdout.write(json_report.text(document | changes))
     else:
         console.print_result(result, console.console())
+        console.print_changes(changes, console.console())
         if options.json:
-            Path(options.json).write_text(json_report.text(result), encoding="utf-8")
+            Path(options.json).write_text(json_report.text(document | changes), encoding="utf-8")
+    if options.report:
+        again = {**drawn, "seed": options.seed, "trials": options.trials, "arithmetic": options.arithmetic}
+        write(json_report.full(result, _arguments(again)) | changes, Path(options.report))
     return exit_code(result, options.strict)
+
+
+def _arguments(options: dict[str, object]) -> list[str]:
+    """Options by the names of their arguments, as they are typed."""
+    given = {name.replace("_", "-"): value for name, value in options.items() if value is not None}
+    return [word for name, value in given.items() for word in (f"--{name}", str(value))]
 
 
 def exit_code(result: "Result", strict: bool) -> int:
@@ -243,6 +260,12 @@ def _parser() -> argparse.ArgumentParser:
         "--json",
         metavar="PATH",
         help="write the result as JSON too; - writes it to stdout instead of the table",
+    )
+    run.add_argument(
+        "--report", metavar="DIR", help="write report.html, report.json, report.md and junit.xml there too"
+    )
+    run.add_argument(
+        "--baseline", metavar="OLD.json", help="say what has changed since this --json or report.json"
     )
     run.add_argument(
         "--strict", action="store_true", help="exit with 3 for what is unavailable or unsupported too"

@@ -41,6 +41,20 @@ _CHAOTIC_REASON = (
 )
 
 
+HEAT_CELLS = 64
+"""A heatmap has at most this many cells along steps, and along units."""
+
+
+class Heat(NamedTuple):
+    """A picture of the errors: ``noise`` ``[T', U']``, each cell the largest |difference| / standard error of
+    ``steps`` steps, ``units`` units (fewer in the last cells) and every batch row.
+    """
+
+    noise: Array
+    steps: int
+    units: int
+
+
 class Place(NamedTuple):
     """One element of a trajectory."""
 
@@ -57,7 +71,8 @@ class Difference:
     ``local_hidden`` or ``local_cell`` for what is added at each step (see :mod:`rnnparity.local`).
     ``absolute`` is the largest |difference|, ``noise`` the largest |difference| / standard error, found at
     ``place``; ``first_step`` is the first step with an element beyond the limit, None if there is none;
-    ``by_step`` ``[T]`` has the largest |difference| / standard error of each step.
+    ``by_step`` ``[T]`` has the largest |difference| / standard error of each step. ``heat`` is there where
+    something is beyond the limit.
     """
 
     observed: str
@@ -67,6 +82,7 @@ class Difference:
     place: Place
     first_step: int | None
     by_step: Array = field(repr=False, compare=False)
+    heat: Heat | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -230,6 +246,32 @@ def compare_hidden(observed: NDArray[np.floating], other: NDArray[np.floating]) 
     return _difference(HIDDEN, HIDDEN, difference, difference / error)
 
 
+def compare_recorded(observed: np.ndarray, stored: np.ndarray, error: Array | None, name: str) -> Comparison:
+    """A trajectory ``[B, T, U]`` against one of the same case that was stored: form first, then values.
+
+    ``error`` is the standard error of either; None where the weights are not known, so that it can only be
+    assumed. Equal numbers agree, finite or not.
+    """
+    if (observed.shape, observed.dtype) != (stored.shape, stored.dtype):
+        forms = [f"{list(array.shape)} {array.dtype}" for array in (observed, stored)]
+        return Comparison(FAILED, f"{name} is {forms[0]}, but should be {forms[1]}")
+    one, two = observed.astype(np.float64), stored.astype(np.float64)
+    if error is None:
+        arithmetic = ARITHMETICS[str(stored.dtype)]
+        both = np.hypot(assumed(one, arithmetic), assumed(two, arithmetic))
+    else:
+        both = np.sqrt(2) * error
+    with np.errstate(invalid="ignore", divide="ignore"):
+        same = (observed == stored) | (np.isnan(observed) & np.isnan(stored))
+        distance = np.where(same, 0.0, np.abs(one - two))
+        distance[np.isnan(distance)] = np.inf
+        in_noise = np.where(same, 0.0, distance / np.where(np.isfinite(both), both, 1.0))
+    difference = _difference(name, name, distance, in_noise)
+    if difference.first_step is None:
+        return Comparison(AGREE, "", (difference,))
+    return Comparison(DIVERGE, _said(difference), (difference,))
+
+
 def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference) -> str:
     missing = _REQUIRED - set(observed)
     unknown = set(observed) - set(_QUANTITIES)
@@ -276,7 +318,16 @@ def _difference(name: str, state: str, difference: Array, in_noise: Array, start
         place=Place(batch, start + step, unit),
         first_step=start + int(beyond[0]) if beyond.size else None,
         by_step=by_step,
+        heat=_heat(in_noise.max(axis=0)) if beyond.size else None,
     )
+
+
+def _heat(in_noise: Array) -> Heat:
+    """``[T, U]`` in cells that keep the largest of what they cover."""
+    steps, units = (-(-length // HEAT_CELLS) for length in in_noise.shape)
+    by_steps = np.maximum.reduceat(in_noise, np.arange(0, in_noise.shape[0], steps), axis=0)
+    cells = np.maximum.reduceat(by_steps, np.arange(0, in_noise.shape[1], units), axis=1)
+    return Heat(cells, steps, units)
 
 
 def _residual(hidden: np.ndarray, reference: Reference) -> Array:
@@ -295,15 +346,19 @@ def _divergence(free: Iterable[Difference], made: Iterable[Difference], local: L
     if not beyond:
         return f"no element is beyond the noise, all together are: {_parameter(local)}" if local.gates else ""
     first = min(beyond, key=lambda d: (d.observed in LOCAL, d.first_step, -d.noise))
-    said = (
-        f"{first.observed} differs from step {first.first_step} on; "
-        f"largest at {_where(first.observed, first.place)}: {first.noise:.3g} times the noise"
-    )
+    said = _said(first)
     start = first_step(made)
     if start is None:
         return f"{said}; step by step it agrees"
     names = ", ".join(GATE_NAMES[gate] for gate in local.gates)
     return f"{said}; errors are made from step {start} on" + (f", in the {names}" if names else "")
+
+
+def _said(difference: Difference) -> str:
+    return (
+        f"{difference.observed} differs from step {difference.first_step} on; "
+        f"largest at {_where(difference.observed, difference.place)}: {difference.noise:.3g} times the noise"
+    )
 
 
 def _parameter(local: Local) -> str:

@@ -26,7 +26,7 @@ from typing import Any
 import filelock
 import platformdirs
 
-from rnnparity.errors import CorruptEnvironment, Unavailable
+from rnnparity.errors import CorruptEnvironment, InputError, Unavailable
 from rnnparity.processes import Processes, Stopped
 from rnnparity.uv_command import Notify, Uv, UvError
 
@@ -76,14 +76,30 @@ class Environment:
         raise ValueError(f"environment {self.name} pins no {package}")
 
 
+PINS = "RNNPARITY_PINS"
+"""Environment variable with other versions than those declared, such as ``keras==3.14.0 torch==2.12.0``."""
+
+
 def declared() -> dict[str, Environment]:
-    """Every environment of environments.toml by its name."""
+    """Every environment of environments.toml by its name, with the versions that :data:`PINS` asks for.
+
+    Raises :class:`~rnnparity.errors.InputError` for a pin of what no environment requires.
+    """
     text = (resources.files("rnnparity_adapters") / "environments.toml").read_text("utf-8")
+    rows = tomllib.loads(text)
+    asked: list[str] = os.environ.get(PINS, "").split()
+    pins = {pin.partition("==")[0]: pin for pin in asked}
+    required = {
+        requirement.partition("==")[0] for row in rows.values() for requirement in row["requirements"]
+    }
+    for name, pin in pins.items():
+        if name not in required or pin == name:
+            raise InputError(PINS, pin, f"NAME==VERSION, the name one of {', '.join(sorted(required))}")
     return {
         name: Environment(
             name,
             row["python"],
-            tuple(row["requirements"]),
+            tuple(str(pins.get(pinned.partition("==")[0], pinned)) for pinned in row["requirements"]),
             row.get("variables", {}),
             row.get("torch-backend", ""),
         )

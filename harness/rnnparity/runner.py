@@ -4,7 +4,7 @@ import functools
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
@@ -23,7 +23,7 @@ from rnnparity.processes import Processes
 from rnnparity.reference import Reference
 from rnnparity.result import Result, Row, Run
 from rnnparity.selection import select
-from rnnparity.workers import Worker, answers
+from rnnparity.workers import Pool, Worker, answers
 from rnnparity_adapters import layout, wire, worker
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.equation import Equation
@@ -55,6 +55,7 @@ def run(
     keep: bool = True,
     arithmetic: str | None = None,
     notify: Notify = silent,
+    pool: Pool | None = None,
 ) -> Result:
     """Run cases through apis and compare each with the reference.
 
@@ -62,7 +63,8 @@ def run(
     own. Environments that are missing are made first. ``jobs`` environments work at a time (one for each
     CPU unless given); a case may take ``timeout`` seconds; ``keep`` keeps the trajectories in the result;
     ``arithmetic`` says how precisely the frameworks compute (a name of
-    :data:`rnnparity.noise.ARITHMETICS`), where that is not what the dtype of the cases says.
+    :data:`rnnparity.noise.ARITHMETICS`), where that is not what the dtype of the cases says. With a ``pool``
+    workers stay for the next run; without one they end with this one.
 
     What goes wrong with an api becomes its row's verdict. Raises :class:`~rnnparity.errors.InputError` for
     a pattern that matches nothing, no case, cases of different dtypes, an unknown arithmetic, or a corrupt
@@ -81,20 +83,20 @@ def run(
     for environment in used.values():
         environments.find(environment)  # a corrupt one ends the run before it begins
 
-    plan = _Plan(drawn, timeout, keep, arithmetic, notify)
+    plan = _Plan(drawn, timeout, keep, arithmetic, notify, pool)
     rows: dict[Api, Row] = {}
     # One thread: those of a BLAS that wait for work spin, and the frameworks need the cores.
-    with threadpool_limits(1), ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(jobs or os.cpu_count()) as threads:
         try:
             finished = [
-                pool.submit(plan.run, environment, [api for api in chosen if api.environment == name])
+                threads.submit(plan.run, environment, [api for api in chosen if api.environment == name])
                 for name, environment in used.items()
             ]
             for future in finished:
                 rows.update(future.result())
         except BaseException:  # Ctrl-C above all
             plan.processes.stop()
-            pool.shutdown(cancel_futures=True)
+            threads.shutdown(cancel_futures=True)
             raise
     return Result(drawn, tuple(rows[api] for api in chosen), arithmetic or drawn[0].dtype)
 
@@ -103,14 +105,21 @@ class _Plan:
     """What the environments of one run share."""
 
     def __init__(
-        self, cases: tuple[Case, ...], timeout: float, keep: bool, arithmetic: str | None, notify: Notify
+        self,
+        cases: tuple[Case, ...],
+        timeout: float,
+        keep: bool,
+        arithmetic: str | None,
+        notify: Notify,
+        pool: Pool | None,
     ) -> None:
         self.cases = cases
         self.timeout = timeout
         self.keep = keep
         self.arithmetic = arithmetic
         self.notify = notify
-        self.processes = Processes()
+        self.pool = pool
+        self.processes = pool.processes if pool else Processes()
         self._reference = functools.lru_cache(maxsize=64)(_reference)
         self._one_at_a_time = threading.Lock()
         self._diagnosed: set[Api] = set()
@@ -147,7 +156,9 @@ class _Plan:
                     yield _request(api.api, case)
 
         say("starting")
-        for done, answer in enumerate(answers(start, requests(), self.timeout)):
+        lent = self.pool.lend(environment.name, start) if self.pool else start
+        end = functools.partial(self.pool.keep, environment.name) if self.pool else Worker.close
+        for done, answer in enumerate(answers(lent, requests(), self.timeout, end)):
             row, case = asked[done]
             say(row.api.label, done)
             if isinstance(answer, WorkerError):
@@ -160,35 +171,22 @@ class _Plan:
 
     def _judge(self, api: Api, case: Case, answer: Frame) -> Iterator[Run]:
         """Both directions of one answer, against the reference."""
-        equation = Equation(**{**vars(case.equation), **api.equation})
+        equation = equation_of(api, case)
+        with self._one_at_a_time:  # the first thread to ask computes, the others find it done
+            expected = self._reference(case, equation, self.arithmetic)
         for direction in (worker.LOADED, worker.OWN):
-            arrays = wire.group(direction, answer.arrays)
-            observed = wire.group("trajectory", arrays)
-            try:
-                weights = layout.extract(api.layout, wire.group("weights", arrays), equation.forget_bias)
-            except LayoutError as error:
-                yield Run(case.seed, direction, Comparison(compare.FAILED, f"weights read back: {error}"))
-                continue
-            if direction == worker.LOADED:
-                with self._one_at_a_time:  # the first thread to ask computes, the others find it done
-                    expected = self._reference(case, equation, self.arithmetic)
-                comparison = compare.compare_weights(weights, case.weights).followed_by(
-                    compare.compare(observed, expected)
-                )
-            else:
-                taken_out = replace(case, equation=equation, weights=weights)
-                expected = reference.run(taken_out, self.arithmetic)
-                comparison = compare.compare(observed, expected)
-            causes: list[Cause] = []
-            if comparison.verdict == compare.DIVERGE and api not in self._diagnosed:
+            run = judge(api, expected, direction, answer.arrays, self.arithmetic)
+            if run.comparison.verdict == compare.DIVERGE and api not in self._diagnosed:
                 self._diagnosed.add(api)
-                causes = self._diagnose(api, expected, observed, wire.group("weights", arrays))
-            yield self._kept(Run(case.seed, direction, comparison, observed, expected, tuple(causes)))
+                weights = wire.group("weights", wire.group(direction, answer.arrays))
+                run = replace(run, causes=tuple(self._diagnose(api, run, weights)))
+            yield self._kept(run)
 
-    def _diagnose(
-        self, api: Api, expected: Reference, observed: dict[str, np.ndarray], weights: dict[str, np.ndarray]
-    ) -> list[Cause]:
+    def _diagnose(self, api: Api, run: Run, weights: dict[str, np.ndarray]) -> list[Cause]:
         """Why a run diverges, the cell state being that of the stepped run where there are two."""
+        observed, expected = run.observed, run.reference
+        assert observed is not None
+        assert expected is not None
         hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
         with self._one_at_a_time:
             return checking.diagnosis(
@@ -198,6 +196,38 @@ class _Plan:
 
     def _kept(self, run: Run) -> Run:
         return run if self.keep else replace(run, observed=None, reference=None)
+
+
+def equation_of(api: Api, case: Case) -> Equation:
+    """The case's equation, as the api's options make it."""
+    return Equation(**{**vars(case.equation), **api.equation})
+
+
+def judge(
+    api: Api,
+    loaded: Reference,
+    direction: str,
+    arrays: Mapping[str, np.ndarray],
+    arithmetic: str | None = None,
+) -> Run:
+    """What an adapter returned in one direction, against the reference.
+
+    ``loaded`` is the reference of the case's own weights; weights that were taken out get one of theirs.
+    """
+    case = loaded.case
+    found = wire.group(direction, dict(arrays))
+    observed = wire.group("trajectory", found)
+    try:
+        weights = layout.extract(api.layout, wire.group("weights", found), case.equation.forget_bias)
+    except LayoutError as error:
+        return Run(case.seed, direction, Comparison(compare.FAILED, f"weights read back: {error}"))
+    if direction == worker.LOADED:
+        same = compare.compare_weights(weights, case.weights)
+        return Run(
+            case.seed, direction, same.followed_by(compare.compare(observed, loaded)), observed, loaded
+        )
+    expected = reference.run(replace(case, weights=weights), arithmetic)
+    return Run(case.seed, direction, compare.compare(observed, expected), observed, expected)
 
 
 def _reference(case: Case, equation: Equation, arithmetic: str | None) -> Reference:

@@ -108,12 +108,41 @@ class Worker:
         return "\n".join(lines[-_LOG_LINES:])
 
 
+class Pool:
+    """Workers that wait for the next run, one of each environment. Leaving it ends them."""
+
+    def __init__(self) -> None:
+        self.processes = Processes()
+        self._waiting: dict[str, Worker] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._waiting.values():
+            worker.close()
+
+    def lend(self, environment: str, start: Callable[[], Worker]) -> Callable[[], Worker]:
+        """What gives the worker that waits, and starts one where there is none."""
+        return lambda: self._waiting.pop(environment, None) or start()
+
+    def keep(self, environment: str, worker: Worker) -> None:
+        """Take back a worker that has answered everything."""
+        self._waiting[environment] = worker
+
+
 def answers(
-    start: Callable[[], Worker], requests: Iterable[Frame], timeout: float
+    start: Callable[[], Worker],
+    requests: Iterable[Frame],
+    timeout: float,
+    end: Callable[[Worker], None] = Worker.close,
 ) -> Iterator[Frame | WorkerError]:
     """Feed ``requests`` to a worker, one ahead, and yield what becomes of each, in order.
 
-    A request that ends its worker yields the error; a new worker goes on with the next.
+    A request that ends its worker yields the error; a new worker goes on with the next. ``end`` is what
+    becomes of a worker that has answered everything.
     """
     coming = iter(requests)
     sent: deque[Frame] = deque()
@@ -124,7 +153,7 @@ def answers(
                 worker.send(request)
                 sent.append(request)
             if not sent:
-                return
+                break
             try:
                 answer: Frame | WorkerError = worker.receive(timeout)
             except WorkerError as error:
@@ -136,8 +165,10 @@ def answers(
                 worker = start()
                 for request in sent:
                     worker.send(request)
-    finally:
+    except BaseException:
         worker.close()
+        raise
+    end(worker)
 
 
 def _ending(status: int) -> str:

@@ -15,6 +15,8 @@ from rnnparity.consensus import consensus
 from rnnparity.noise import LIMIT
 from rnnparity.report.check import print_causes
 from rnnparity.report.curves import curves
+from rnnparity.report.json_report import Document
+from rnnparity.report.words import told
 from rnnparity.result import Result, Row
 
 _UNLIMITED = 10_000
@@ -67,6 +69,13 @@ def print_result(result: Result, target: Console) -> None:
     if not result.agree:
         target.print()
     target.print(_LEGEND, style="dim")
+
+
+def print_changes(document: Document, target: Console) -> None:
+    """What has changed since a baseline, if it was asked for."""
+    if "changes" in document:
+        changes = [f"  {told(change)}" for change in document["changes"]]
+        target.print(Text("\n".join(["", "since the baseline:", *(changes or ["  nothing has changed"])])))
 
 
 def print_table(

@@ -1,10 +1,12 @@
 """The error over time in a line of text: of the run from the first step on, and of each step by itself."""
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 
 from rnnparity import compare
+from rnnparity.compare import Comparison
 from rnnparity.noise import LIMIT, Array
 from rnnparity.result import Row
 
@@ -22,9 +24,12 @@ _NAMES = {
 def curves(row: Row) -> Iterator[str]:
     """Lines for the first run of a row that diverges; none if there is none."""
     diverging = (run.comparison for run in row.runs if run.comparison.first_step is not None)
-    comparison = next(diverging, None)
-    if comparison is None:
-        return
+    for comparison in itertools.islice(diverging, 1):
+        yield from lines(comparison)
+
+
+def lines(comparison: Comparison) -> Iterator[str]:
+    """A line of text for each state, as it runs and as it is made at each step."""
     shown = [(_NAMES[d.observed], d.by_step) for d in comparison.differences if d.observed in _NAMES]
     yield _SCALE
     for name, by_step in shown:

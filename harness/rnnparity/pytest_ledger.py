@@ -1,0 +1,90 @@
+"""What a pytest run has used, gathered from all its processes, and what that says at its end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class Ledger:
+    """The recordings that were ``used``, what has changed around those that hold (``moved``, by path), and
+    the lines of the file of known differences that ``matched`` a test.
+    """
+
+    def __init__(self) -> None:
+        self.used: set[str] = set()
+        self.moved: dict[str, list[str]] = {}
+        self.matched: set[int] = set()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A process of pytest-xdist has ended: take over what it used."""
+        said = getattr(node, "workeroutput", {}).get("rnnparity")
+        if said:
+            self.used |= set(said["used"])
+            self.moved |= said["moved"]
+            self.matched |= set(said["matched"])
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand over in a process of pytest-xdist; elsewhere fail for known differences of nothing."""
+        config = session.config
+        handed_over: dict[str, Any] | None = getattr(config, "workeroutput", None)
+        if handed_over is not None:
+            handed_over["rnnparity"] = {
+                "used": sorted(self.used), "moved": self.moved, "matched": sorted(self.matched),
+            }  # fmt: skip
+        elif session.exitstatus == pytest.ExitCode.OK and any(self._idle(config)):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what no test's outcome can say."""
+        config = terminalreporter.config
+        said = [*self._idle(config), *self._unused(config), *self._elsewhere()]
+        if said:
+            terminalreporter.section("rnnparity")
+            for line in said:
+                terminalreporter.line(line)
+
+    def _idle(self, config: pytest.Config) -> Iterator[str]:
+        """Known differences that match no test of a complete run."""
+        if not (config.getini("rnnparity_known") and _complete(config)):
+            return
+        from rnnparity.pytest_plugin import known_differences
+
+        for known in known_differences(config):
+            if known.line not in self.matched:
+                yield (
+                    f"FAILED: {config.getini('rnnparity_known')}, line {known.line}: "
+                    f"{known.api} | {known.case} matches no test; remove it"
+                )
+
+    def _unused(self, config: pytest.Config) -> Iterator[str]:
+        """Recordings that no test of a complete run asked for."""
+        if not _complete(config):
+            return
+        folder = config.getini("rnnparity_recordings")
+        folders = [config.rootpath / folder] if folder else {Path(path).parent for path in self.used}
+        kept = {str(path) for place in folders for path in place.rglob("*.npz")}
+        for path in sorted(kept - self.used):
+            yield f"unused recording: {path}"
+
+    def _elsewhere(self) -> Iterator[str]:
+        """Recordings that still hold, and what has changed around them."""
+        changes: dict[str, list[str]] = {}
+        for path, moved in self.moved.items():
+            for change in moved:
+                changes.setdefault(change, []).append(path)
+        for change, paths in sorted(changes.items()):
+            count = "1 recording" if len(paths) == 1 else f"{len(paths)} recordings"
+            yield f"{count} still hold{'s' if len(paths) == 1 else ''}: {change}"
+
+
+def _complete(config: pytest.Config) -> bool:
+    """Whether everything was asked for, so that what is not used is not needed."""
+    chosen = config.option.keyword or config.option.markexpr or getattr(config.option, "lf", False)
+    return config.args_source != pytest.Config.ArgsSource.ARGS and not chosen
+
+
+LEDGER = pytest.StashKey[Ledger]()

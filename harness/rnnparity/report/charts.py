@@ -1,0 +1,79 @@
+"""What a report draws of a row: error curves and heatmaps, small enough to keep, without losing a maximum."""
+
+from typing import Any
+
+import numpy as np
+
+from rnnparity import compare
+from rnnparity.compare import Difference, Heat
+from rnnparity.result import Row, Run
+from rnnparity_adapters.adapter import STEPPED_HIDDEN
+
+POINTS = 500
+"""A curve has at most this many points."""
+
+_ALWAYS = ("hidden", "cell", *compare.LOCAL)
+_DRAWN = (*_ALWAYS, STEPPED_HIDDEN)
+
+
+def charts(row: Row) -> dict[Run, dict[str, Any]]:
+    """The worst run of each direction with its curves, the worst of them with heatmaps, in JSON's terms."""
+    directions = dict.fromkeys(run.direction for run in row.runs)
+    chosen = [
+        max((run for run in row.runs if run.direction == direction), key=_badness) for direction in directions
+    ]
+    drawn = {run: {"curves": _curves(run)} for run in chosen if run.comparison.differences}
+    if drawn:
+        worst = max(drawn, key=_badness)
+        drawn[worst]["heatmaps"] = [
+            _heatmap(difference.observed, difference.heat)
+            for difference in worst.comparison.differences
+            if difference.observed in _DRAWN and difference.heat is not None
+        ]
+    return drawn
+
+
+def number(value: float) -> float | str:
+    """JSON has no infinity."""
+    return value if value < float("inf") else "infinity"
+
+
+def _badness(run: Run) -> tuple[int, float]:
+    differences = run.comparison.differences
+    return compare.VERDICTS.index(run.comparison.verdict), max((d.noise for d in differences), default=-1.0)
+
+
+def _curves(run: Run) -> list[dict[str, Any]]:
+    """The free-running and the local errors, and those of the stepped run where they are beyond the limit."""
+    return [
+        _curve(difference)
+        for difference in run.comparison.differences
+        if difference.observed in _ALWAYS
+        or (difference.observed in _DRAWN and difference.first_step is not None)
+    ]
+
+
+def _curve(difference: Difference) -> dict[str, Any]:
+    width = -(-len(difference.by_step) // POINTS)
+    points = np.maximum.reduceat(difference.by_step, np.arange(0, len(difference.by_step), width))
+    return {
+        "observed": difference.observed,
+        "steps_per_point": width,
+        "noise": [_short(value, 4) for value in points],
+    }
+
+
+def _heatmap(observed: str, heat: Heat) -> dict[str, Any]:
+    return {
+        "observed": observed,
+        "steps_per_cell": heat.steps,
+        "units_per_cell": heat.units,
+        "noise": [[_short(value, 2) for value in cells] for cells in heat.noise],
+    }
+
+
+def _short(value: float, digits: int) -> float | str:
+    """To so many significant digits; large ones as integers, which JSON writes shorter."""
+    rounded = float(f"{value:.{digits}g}")
+    whole = rounded.is_integer() and abs(rounded) < 1e15
+    return int(rounded) if whole else number(rounded)

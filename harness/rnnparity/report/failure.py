@@ -1,0 +1,48 @@
+"""Why a test fails, in pytest's own output."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from rnnparity.compare import Difference
+from rnnparity.noise import LIMIT
+from rnnparity.report.curves import lines
+from rnnparity.result import Run
+
+_AROUND = 3
+
+
+def text(what: str, run: Run) -> str:
+    """What is wrong, the numbers around the first wrong step, and the error by step."""
+    return "\n".join([f"{what}: {_case(run)}: {run.comparison.reason}", *_details(run)])
+
+
+def around(difference: Difference, observed: np.ndarray, expected: np.ndarray) -> Iterator[str]:
+    """The unit with the largest difference at the steps about the first wrong one: got, and expected."""
+    batch, _, unit = difference.place
+    first = difference.first_step or 0
+    yield f"{difference.observed} of batch {batch}, unit {unit}:"
+    yield f"{'step':>10s} {'got':>14s} {'expected':>14s} {'noise units':>12s}"
+    for step in range(max(0, first - 1), min(len(difference.by_step), first + _AROUND)):
+        mark = ">" if difference.by_step[step] > LIMIT else " "
+        got, wanted = observed[batch, step, unit], expected[batch, step, unit]
+        yield f"{mark} {step:8d} {got:14.8f} {wanted:14.8f} {difference.by_step[step]:12.3g}"
+
+
+def _details(run: Run) -> Iterator[str]:
+    wrong = [d for d in run.comparison.differences if d.first_step is not None and d.observed in _STATES]
+    if not wrong or run.observed is None or run.reference is None:
+        return
+    first = min(wrong, key=lambda difference: (difference.first_step, -difference.noise))
+    yield ""
+    yield from around(first, run.observed[first.observed], getattr(run.reference, first.state))
+    yield ""
+    yield from lines(run.comparison)
+
+
+_STATES = ("hidden", "cell", "stepped_hidden")
+
+
+def _case(run: Run) -> str:
+    weights = "with the case's weights" if run.direction == "loaded" else "with its own weights"
+    return f"seed {run.seed}, {weights}"

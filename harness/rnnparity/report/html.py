@@ -1,0 +1,154 @@
+"""A document as one HTML page that needs nothing else: text, table, data and the library that draws it."""
+
+import base64
+import gzip
+import json
+from collections.abc import Iterable
+from html import escape
+from importlib import resources
+from string import Template
+from typing import Any
+
+from rnnparity.report.json_report import Document
+from rnnparity.report.words import COLUMNS, case_line, cells, key, label, summary, told
+from rnnparity_adapters.layout import GATE_NAMES
+
+_FIRST_NUMBER = 4
+_WEIGHTS = {"loaded": "with the case's weights", "own": "with weights that the framework initialised"}
+
+
+def text(document: Document) -> str:
+    """The page. Its charts are drawn from the document itself, which it carries."""
+    from plotly.offline import get_plotlyjs
+
+    rows = document["rows"]
+    return Template(_file("page.html")).substitute(
+        summary=escape(summary(document)),
+        case=escape(case_line(document)),
+        table=_table(rows),
+        changes=_changes(document),
+        rows="\n".join(_row(number, row, document) for number, row in enumerate(rows)),
+        limit=f"{document['noise_limit']:g}",
+        version=escape(document["rnnparity"]),
+        platform=escape(document.get("platform", "")),
+        style=_file("page.css"),
+        data=packed(document),
+        library=get_plotlyjs(),
+        script=_file("page.js"),
+    )
+
+
+def packed(document: Document) -> str:
+    """JSON, gzip, base64: a third of the size, and nothing in it that HTML could misread."""
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
+
+
+def _file(name: str) -> str:
+    return (resources.files("rnnparity.report") / name).read_text("utf-8")
+
+
+def _table(rows: Iterable[dict[str, Any]]) -> str:
+    header = "".join(
+        f'<th scope="col"{_number(position)}>{name}</th>' for position, name in enumerate(COLUMNS)
+    )
+    body = "\n".join(_table_row(number, row) for number, row in enumerate(rows))
+    return f"<thead><tr>{header}</tr></thead>\n<tbody>\n{body}\n</tbody>"
+
+
+def _table_row(number: int, row: dict[str, Any]) -> str:
+    name, verdict, *rest = cells(row)
+    values = "".join(
+        f"<td{_number(position)}>{escape(value)}</td>" for position, value in enumerate(rest, start=2)
+    )
+    link = f'<a href="#row-{number}">{_breakable(name)}</a>'
+    return f'<tr><th scope="row">{link}</th><td>{_badge(verdict)}</td>{values}</tr>'
+
+
+def _number(position: int) -> str:
+    return ' class="number"' if position >= _FIRST_NUMBER else ""
+
+
+def _badge(verdict: str) -> str:
+    return f'<span class="verdict {verdict}">{verdict}</span>'
+
+
+def _breakable(name: str) -> str:
+    """A dotted name that may continue on a new line behind each dot."""
+    return escape(name).replace(".", ".<wbr>").replace("(", "<wbr>(")
+
+
+def _changes(document: Document) -> str:
+    if "changes" not in document:
+        return ""
+    said = "".join(f"<li>{escape(told(change))}</li>" for change in document["changes"])
+    listed = f"<ul>{said}</ul>" if said else "<p>Nothing has changed.</p>"
+    return f'<section aria-labelledby="changes"><h2 id="changes">Since the baseline</h2>{listed}</section>'
+
+
+def _row(number: int, row: dict[str, Any], document: Document) -> str:
+    """Everything about one api; open from the start where it does not agree."""
+    parts = [
+        f"<p>{escape(row['reason'])}</p>" if row["reason"] else "",
+        _facts(row, document),
+        *(_run(number, position, row, run) for position, run in enumerate(row["runs"]) if "curves" in run),
+        f"<h4>Log</h4><pre>{escape(row['log'])}</pre>" if row["log"] else "",
+    ]
+    opened = "" if row["verdict"] == "agree" else " open"
+    heading = f"<h3>{_breakable(label(row))}</h3> <span>{escape(row['environment'])}</span>"
+    inner = "\n".join(filter(None, parts))
+    return (
+        f'<details class="row" id="row-{number}"{opened}>'
+        f"<summary>{heading} {_badge(row['verdict'])}</summary>\n{inner}\n</details>"
+    )
+
+
+def _facts(row: dict[str, Any], document: Document) -> str:
+    environment = document.get("environments", {}).get(row["environment"], {})
+    gates = dict.fromkeys(gate for run in row["runs"] for gate in run["gates"])
+    facts = {
+        "gates at fault": ", ".join(f"{gate} ({GATE_NAMES[gate]})" for gate in gates),
+        "version": row["version"],
+        "Python": row["python"],
+        "environment": ", ".join(environment.get("requirements", ())),
+    }
+    listed = "".join(
+        f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items() if value
+    )
+    command = row.get("command")
+    again = f'<pre class="command" tabindex="0">{escape(command)}</pre>' if command else ""
+    return f"<dl>{listed}</dl>{again}"
+
+
+def _run(number: int, position: int, row: dict[str, Any], run: dict[str, Any]) -> str:
+    """The charts of one run; the script fills them when they come into view."""
+    heading = f"<h4>Seed {run['seed']}, {_WEIGHTS[run['direction']]}</h4>"
+    curves = _figure(number, position, "curves", 0, f"Error by step of {key(row)}. {_said(run)}")
+    maps = [
+        _figure(number, position, "heatmaps", k, f"Error of {name} by step and unit.")
+        for k, name in enumerate(heatmap["observed"] for heatmap in run.get("heatmaps", ()))
+    ]
+    return heading + curves + (f'<div class="maps">{"".join(maps)}</div>' if maps else "")
+
+
+def _figure(number: int, run: int, kind: str, which: int, alternative: str) -> str:
+    where = f'data-row="{number}" data-run="{run}" data-kind="{kind}" data-which="{which}"'
+    return (
+        f'<figure class="chart" {where}>'
+        f'<div class="plot" role="img" aria-label="{escape(alternative)}"></div>'
+        "<details><summary>Data</summary></details></figure>"
+    )
+
+
+def _said(run: dict[str, Any]) -> str:
+    """The largest error of each curve, for who does not see them."""
+    noises = {difference["observed"]: difference["noise"] for difference in run["differences"]}
+    said = (
+        f"{curve['observed'].replace('_', ' ')} at most {_three(noises[curve['observed']])} noise units"
+        for curve in run["curves"]
+    )
+    return "; ".join(said) + "."
+
+
+def _three(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}"

@@ -1,0 +1,57 @@
+"""A document as JUnit XML: a test case for each row, for what reads such files."""
+
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+from rnnparity import compare
+from rnnparity.report.json_report import Document
+from rnnparity.report.words import key, label
+
+_FAILURES = (compare.DIVERGE, compare.NONFINITE)
+_SKIPPED = (compare.UNAVAILABLE, compare.UNSUPPORTED)
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def text(document: Document) -> str:
+    """The document as XML, ending with a newline."""
+    rows = document["rows"]
+    counts = {
+        "tests": len(rows),
+        "failures": sum(_outcome(row) == "failure" for row in rows),
+        "errors": sum(_outcome(row) == "error" for row in rows),
+        "skipped": sum(_outcome(row) == "skipped" for row in rows),
+    }
+    suite = ElementTree.Element("testsuite", {"name": "rnnparity"})
+    suite.attrib |= {name: str(count) for name, count in counts.items()}
+    for row in rows:
+        suite.append(_case(row))
+    suites = ElementTree.Element("testsuites")
+    suites.append(suite)
+    ElementTree.indent(suites)
+    body = ElementTree.tostring(suites, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
+
+
+def _case(row: dict[str, Any]) -> ElementTree.Element:
+    case = ElementTree.Element("testcase", classname=f"rnnparity.{row['environment']}", name=label(row))
+    outcome = _outcome(row)
+    if outcome:
+        said = ElementTree.SubElement(case, outcome, type=row["verdict"], message=_clean(row["reason"]))
+        said.text = _clean(f"{key(row)} {row['version']}: {row['reason']}\n{row.get('command', '')}")
+    if row["log"]:
+        ElementTree.SubElement(case, "system-err").text = _clean(row["log"])
+    return case
+
+
+def _outcome(row: dict[str, Any]) -> str:
+    """The element's name; empty for a row that agrees."""
+    verdict = row["verdict"]
+    if verdict == compare.AGREE:
+        return ""
+    return "failure" if verdict in _FAILURES else "skipped" if verdict in _SKIPPED else "error"
+
+
+def _clean(text: str) -> str:
+    """Without the characters that XML cannot hold."""
+    return _FORBIDDEN.sub("\ufffd", text)

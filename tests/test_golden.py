@@ -1,0 +1,17 @@
+"""Every api against what it returned when it was recorded: the project uses its own plugin."""
+
+import os
+
+import pytest
+
+from rnnparity import fixture_file
+from rnnparity.pytest_plugin import Outcome, Regression
+
+
+@pytest.mark.rnnparity(seeds=[7], batch=3, steps=7, input_size=5, units=4)
+def test_golden(rnnparity_run: Outcome, rnnparity_regression: Regression) -> None:
+    assert rnnparity_run.row.verdict != "unavailable" or not os.environ.get("CI"), rnnparity_run.row.reason
+    rnnparity_run.check()
+    rnnparity_regression.check(rnnparity_run)
+    provenance = fixture_file.read(rnnparity_regression.path).meta["provenance"]
+    assert set(provenance) == {"versions", "python", "platform", "date", "case"}

@@ -1,0 +1,278 @@
+"""Reports: each form says what the JSON says, nothing is lost in making it small, and a browser shows it."""
+
+import base64
+import gzip
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import jsonschema
+import numpy as np
+import pytest
+from browser import Page, chromium
+from test_cli import SMALL
+from test_cli import run as command
+from test_runner import fault
+
+import rnnparity
+from rnnparity import Case, Result, cli, compare
+from rnnparity.compare import Comparison, Difference, Heat, Place
+from rnnparity.report import json_report
+from rnnparity.report.charts import POINTS
+from rnnparity.report.write import FILES, write
+from rnnparity.result import Row, Run
+from rnnparity_adapters import layouts
+from rnnparity_adapters.registry import Api
+
+FAULTS = ("Sound", "StatesSwapped", "SwapInBoth", "NotFinite", "Raise")
+LIMIT_OF_SIZE = 10_000_000
+
+
+@pytest.fixture(scope="module")
+def folder(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    result = rnnparity.run(case, [fault(name) for name in FAULTS], keep=False)
+    document = json_report.full(result, ["--seed", "7"])
+    document["changes"] = [{"kind": "worse", "api": "a@b", "was": "agree", "now": "diverge: </script><b>|*"}]
+    write(document, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def document(folder: Path) -> dict[str, Any]:
+    loaded = json.loads((folder / "report.json").read_text("utf-8"))
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def test_json_follows_its_schema(document: dict[str, Any]) -> None:
+    jsonschema.validate(
+        document, json.loads((resources.files("rnnparity.report") / "schema.json").read_text("utf-8"))
+    )
+    swapped = document["rows"][1]
+    assert swapped["command"] == "rnnparity run --api faults.StatesSwapped@numpy --seed 7"
+    assert document["environments"]["numpy"]["requirements"]
+    assert [len(run["curves"]) for run in swapped["runs"]] == [4, 4]
+    assert sum("heatmaps" in run for run in swapped["runs"]) == 1
+
+
+def test_making_it_small_keeps_every_maximum(case: Case) -> None:
+    random = np.random.RandomState(3)
+    errors = random.exponential(size=(2, 20_011, 131)) ** 3 + 1
+    difference = compare._difference("hidden", "hidden", errors, errors)
+    assert difference.heat is not None
+    assert difference.heat.noise.max() == errors.max()
+    assert max(difference.heat.noise.shape) <= compare.HEAT_CELLS
+    row = Row(fault("Sound"), "1", "3", compare.DIVERGE, "", (run_of(difference),))
+    (drawn,) = json_report.document(Result((case,), (row,), "float32"), charts=True)["rows"][0]["runs"]
+    (curve,), (heat,) = drawn["curves"], drawn["heatmaps"]
+    assert len(curve["noise"]) <= POINTS
+    for name, array, width in (
+        ("curve", errors.max(axis=(0, 2)), curve["steps_per_point"]),
+        ("heat", errors.max(axis=(0, 2)), heat["steps_per_cell"]),
+    ):
+        points = curve["noise"] if name == "curve" else np.max(heat["noise"], axis=1)
+        for k, point in enumerate(points):
+            assert point == pytest.approx(array[k * width : (k + 1) * width].max(), rel=0.06)
+    cells = errors.max(axis=0)[: heat["steps_per_cell"], : heat["units_per_cell"]]
+    assert heat["noise"][0][0] == pytest.approx(cells.max(), rel=0.06)
+
+
+def run_of(difference: Difference, seed: int = 0) -> Run:
+    return Run(seed, "loaded", Comparison(compare.DIVERGE, "made up", (difference,)))
+
+
+def test_markdown(folder: Path) -> None:
+    text = (folder / "report.md").read_text("utf-8")
+    lines = text.splitlines()
+    assert lines[0] == "## rnnparity: 5 apis: 1 agree, 2 diverge, 1 nonfinite, 1 failed"
+    table = [line for line in lines if line.startswith("|")]
+    assert len(table) == 2 + len(FAULTS)
+    assert {line.count("|") for line in table} == {10}
+    assert r"a@b: agree, now diverge: \</script\>\<b\>\|\*" in text
+
+
+def test_junit(folder: Path) -> None:
+    suite = ElementTree.parse(folder / "junit.xml").getroot()[0]
+    assert suite.attrib == {"name": "rnnparity", "tests": "5", "failures": "3", "errors": "1", "skipped": "0"}
+    outcomes = {case.get("name"): [element.tag for element in case] for case in suite}
+    assert outcomes["faults.Sound"] == []
+    assert outcomes["faults.NotFinite"] == ["failure"]
+    assert outcomes["faults.Raise"] == ["error", "system-err"]
+
+
+class Outline(HTMLParser):
+    """Each element, and what refers to what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_the_page_makes_sense_without_eyes(folder: Path) -> None:
+    outline = Outline()
+    outline.feed((folder / "report.html").read_text("utf-8"))
+    tags = [tag for tag, _ in outline.found]
+    assert tags.count("h1") == tags.count("main") == tags.count("caption") == 1
+    ids = {values.get("id") for _, values in outline.found}
+    for tag, values in outline.found:
+        assert values.get("aria-labelledby", next(iter(ids))) in ids
+        if tag == "a":
+            assert str(values["href"]).removeprefix("#") in ids
+        if tag == "th":
+            assert values["scope"] in ("row", "col")
+        if values.get("role") == "img":
+            assert len(str(values["aria-label"])) > 20
+        assert "src" not in values
+        assert tag != "link" or values["href"] == "data:,"
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """A real browser; it is missing nowhere in continuous integration."""
+    if not shutil.which("chromedriver") and not os.environ.get("CI"):
+        pytest.skip("install chromium and chromium-driver to test reports")
+    with chromium() as page:
+        yield page
+
+
+def open_all(page: Page) -> int:
+    """Open each api and scroll to each chart; how many charts there are."""
+    page.ask("document.querySelectorAll('details.row').forEach((row) => { row.open = true; });")
+    count = int(page.ask("return document.querySelectorAll('figure.chart').length"))
+    for number in range(count):
+        chart = f"document.querySelectorAll('figure.chart')[{number}]"
+        page.ask(f"{chart}.scrollIntoView()")
+        page.wait_for(f"{chart}.querySelector('svg.main-svg')")
+    return count
+
+
+def test_the_page_loads_and_draws_from_disk(page: Page, folder: Path, document: dict[str, Any]) -> None:
+    page.open(folder / "report.html")
+    assert open_all(page) == sum(
+        bool(run.get("curves")) + len(run.get("heatmaps", []))
+        for row in document["rows"]
+        for run in row["runs"]
+    )
+    assert page.complaints() == []
+    assert {url.partition(":")[0] for url in page.requests()} <= {"file", "data", "blob"}
+
+
+def test_the_page_s_numbers_are_those_of_the_json(page: Page, folder: Path, document: dict[str, Any]) -> None:
+    page.open(folder / "report.html")
+    open_all(page)
+    carried = page.ask("return document.getElementById('document').textContent")
+    assert json.loads(gzip.decompress(base64.b64decode(carried))) == document
+    charts = page.ask(
+        "return [...document.querySelectorAll('figure.chart')].map((figure) => {"
+        " const data = figure.querySelector('.plot').data;"
+        " return [{ ...figure.dataset }, data.map((trace) => trace.y), data.map((trace) => trace.text)]; })"
+    )
+    for where, ys, texts in charts:
+        run = document["rows"][int(where["row"])]["runs"][int(where["run"])]
+        if where["kind"] == "curves":
+            for curve, y, text in zip(run["curves"], ys, texts, strict=True):
+                finite = [value for value in curve["noise"] if value != "infinity"]
+                assert [v for v, said in zip(y, text, strict=True) if "infinite" not in said] == [
+                    value or None for value in finite
+                ]
+        else:
+            heat = run["heatmaps"][int(where["which"])]["noise"]
+            said = [[cell.partition(" ")[0] for cell in row] for row in texts[0]]
+            numbers = [["infinite" if v == "infinity" else f"{v:.15g}" for v in row] for row in heat]
+            assert said == [list(units) for units in zip(*numbers, strict=True)]
+    shown = page.ask(
+        "return [...document.querySelectorAll('main > section:first-child tbody tr')]"
+        ".map((row) => [...row.children].map((cell) => cell.textContent))"
+    )
+    for cells, row in zip(shown, document["rows"], strict=True):
+        assert cells[:2] == [row["api"], row["verdict"]]
+        assert cells[6] == ("-" if row["hidden"] is None else f"{row['hidden']['noise']:.3g}")
+
+
+def test_data_behind_a_chart(page: Page, folder: Path, document: dict[str, Any]) -> None:
+    page.open(folder / "report.html")
+    open_all(page)
+    page.ask("document.querySelectorAll('figure details').forEach((data) => { data.open = true; })")
+    page.wait_for(f"document.querySelectorAll('figure table').length === {open_all(page)}")
+    first = page.ask(
+        "const table = document.querySelector('figure table');"
+        "return [...table.tBodies[0].rows[0].children].map((cell) => cell.textContent)"
+    )
+    curves = document["rows"][0]["runs"][0]["curves"]
+    assert [float(cell) for cell in first[1:]] == [pytest.approx(c["noise"][0], rel=0.01) for c in curves]
+
+
+def test_the_page_on_a_phone_and_in_the_dark(page: Page, folder: Path) -> None:
+    page.open(folder / "report.html", width=390)
+    open_all(page)
+    assert page.ask("return document.documentElement.scrollWidth") <= 390
+    light = page.ask("return document.querySelector('.plot').layout.font.color")
+    page.prefer("dark")
+    page.wait_for(f"document.querySelector('.plot').layout.font.color !== {json.dumps(light)}")
+    assert page.complaints() == []
+
+
+def test_fifty_apis_of_twenty_thousand_steps(page: Page, case: Case, tmp_path: Path) -> None:
+    """The worst case: everything diverges, in every state, in both directions."""
+    steps, units = 20_000, 64
+    long = Case(
+        case.equation,
+        case.weights,
+        np.zeros((1, steps, 1), "float32"),
+        np.zeros((1, units), "float32"),
+        np.zeros((1, units), "float32"),
+    )
+    random = np.random.RandomState(0)
+
+    def difference(name: str) -> Difference:
+        heat = Heat(random.lognormal(5, 3, (64, 64)), 313, 1)
+        by_step = random.lognormal(5, 3, steps)
+        return Difference(name, name, 1.0, 1.0, Place(0, 0, 0), 0, by_step, heat)
+
+    def diverging(direction: str) -> Run:
+        differences = tuple(map(difference, ("hidden", "cell", *compare.LOCAL)))
+        return Run(0, direction, Comparison(compare.DIVERGE, "made up", differences))
+
+    apis = [Api(f"made.up{number}", "numpy", "numpy", "", layouts.CANONICAL) for number in range(50)]
+    rows = tuple(
+        Row(api, "1", "3", compare.DIVERGE, "made up", tuple(map(diverging, ("loaded", "own"))))
+        for api in apis
+    )
+    write(json_report.full(Result((long,), rows, "float32"), []), tmp_path)
+    assert {name: (tmp_path / name).stat().st_size < LIMIT_OF_SIZE for name in FILES} == dict.fromkeys(
+        FILES, True
+    )
+    page.open(tmp_path / "report.html")
+    took = page.ask("return performance.timing.loadEventEnd - performance.timing.navigationStart")
+    assert took < 10_000
+    assert page.complaints() == []
+
+
+def test_report_and_baseline_of_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = ["run", "--api", "numpy.*", *SMALL, "--report", str(tmp_path / "new" / "report")]
+    assert command(capsys, *arguments)[0] == cli.ALL_AGREE
+    report = tmp_path / "new" / "report"
+    assert sorted(path.name for path in report.iterdir()) == sorted(FILES)
+    stored = report / "report.json"
+    again = json.loads(stored.read_text("utf-8"))["rows"][0]["command"]
+    assert again.startswith("rnnparity run --api numpy.lstm_cell@numpy --batch 3 --steps 4")
+    status, out, _ = command(capsys, *again.split()[1:], "--baseline", str(stored))
+    assert status == cli.ALL_AGREE
+    assert "since the baseline:\n  nothing has changed\n" in out
+
+
+def test_a_folder_that_cannot_be(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    status, out, err = command(capsys, "run", "--report", str(tmp_path / "file" / "x"))
+    assert (status, out) == (cli.BAD_INPUT, "")
+    assert err.startswith("rnnparity: --report: got ")
