@@ -234,6 +234,5 @@ def known(setting: Setting, base: Reference) -> str:
     ]
     if setting.cell is not None:
         local = local_errors(setting.case, setting.hidden, setting.cell, base.arithmetic)
-        gate = max(local.gates, key=lambda name: local.gates[name])
-        said.append(f"most of it in the {GATE_NAMES[gate]}")
+        said.append(f"most of it in the {GATE_NAMES[local.parameter.gate]}")
     return ", ".join(said)

@@ -113,7 +113,7 @@ def _compare(hidden: np.ndarray, cell: np.ndarray | None, expected: Reference) -
 
 
 def _masking(recording: Recording, expected: Reference) -> Cause | None:
-    """If the steps past each length are not as the api has them: Keras holds the last state, others zero it."""
+    """If the steps past each length are not as the api has them: Keras holds the last state, others zero."""
     if recording.lengths is None or np.all(recording.lengths == recording.hidden.shape[1]):
         return None
     past = np.arange(recording.hidden.shape[1]) >= recording.lengths[:, None]
