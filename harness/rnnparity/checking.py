@@ -10,7 +10,7 @@ from rnnparity.case import Case
 from rnnparity.compare import Comparison
 from rnnparity.diagnose import CONFIRMED, Cause, diagnose
 from rnnparity.known import KNOWN
-from rnnparity.noise import Array
+from rnnparity.noise import LIMIT, Array
 from rnnparity.recording import Recording, read
 from rnnparity.reference import Reference
 from rnnparity.remedies import Api, remedy
