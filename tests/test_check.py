@@ -13,6 +13,7 @@ import rnnparity
 from rnnparity import Case, cli, reference
 from rnnparity.checking import check
 from rnnparity.errors import InputError
+from rnnparity.recording import read
 from rnnparity_adapters import layout, layouts
 from rnnparity_adapters.equation import SIGMOID, Equation
 from rnnparity_adapters.layout import Layout
@@ -41,6 +42,8 @@ def made(tmp_path: Path) -> Made:
 
 
 PLAIN = Equation(forget_bias=0.0)
+ONE = Equation(forget_bias=1.0)
+LESS = Equation(forget_bias=-0.5)
 
 
 def test_a_clean_recording_agrees(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,13 +54,13 @@ def test_a_clean_recording_agrees(made: Made, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("api", "native", "equation", "fix", "options"),
     [
-        ("torch.nn.LSTM", layouts.TORCH_LAYER, replace(PLAIN, forget_bias=1.0), "add 1 to `bias_ih_l0[U:2*U]`", {}),
-        ("keras.layers.LSTM", layouts.KERAS, replace(PLAIN, forget_bias=-0.5), "subtract 0.5 from `bias[U:2*U]`", {}),
+        ("torch.nn.LSTM", layouts.TORCH_LAYER, ONE, "add 1 to `bias_ih_l0[U:2*U]`", {}),
+        ("keras.layers.LSTM", layouts.KERAS, LESS, "subtract 0.5 from `bias[U:2*U]`", {}),
         ("tf.nn.rnn_cell.LSTMCell", layouts.TENSORFLOW, PLAIN, "pass `forget_bias=0`", {}),
-        ("PF.lstm_cell", layouts.NNABLA_LSTM_CELL, replace(PLAIN, forget_bias=1.0), "add 1 to `lstm/affine/b[2]`", {}),
-        ("PF.lstm", layouts.NNABLA_LSTM, replace(PLAIN, forget_bias=1.0), "add 1 to `lstm/bias[0, 0, 1]`", {}),
+        ("PF.lstm_cell", layouts.NNABLA_LSTM_CELL, ONE, "add 1 to `lstm/affine/b[2]`", {}),
+        ("PF.lstm", layouts.NNABLA_LSTM, ONE, "add 1 to `lstm/bias[0, 0, 1]`", {}),
         (
-            "article.lstm_cell_four_affines", layouts.NNABLA_FOUR_AFFINES, replace(PLAIN, forget_bias=1.0),
+            "article.lstm_cell_four_affines", layouts.NNABLA_FOUR_AFFINES, ONE,
             "add 1 to `Wf/affine/b`", {},
         ),
         (
@@ -86,9 +89,7 @@ def test_the_change_is_written_for_the_api(
 
 def test_the_fix_for_the_forget_bias_removes_it(made: Made) -> None:
     """Done as it says, the recording agrees."""
-    recording = rnnparity.checking.read(
-        made("torch.nn.LSTM", layouts.TORCH_LAYER, replace(PLAIN, forget_bias=1.0))
-    )
+    recording = read(made("torch.nn.LSTM", layouts.TORCH_LAYER, ONE))
     units = recording.hidden.shape[2]
     weights = {name: tensor.copy() for name, tensor in recording.weights.items()}
     weights["bias_ih_l0"][units : 2 * units] += 1

@@ -116,6 +116,11 @@ def rows_turned(k: Any, size: int) -> Any:
     return np.concatenate([k[units:], k[:units]])
 
 
+def reshaped(k: Any, size: int) -> Any:
+    """The recurrent kernel transposed, and its numbers read in the old shape."""
+    return np.concatenate([k[:size], k[size:].T.reshape(k[size:].shape)])
+
+
 def one_weight(case: Case, random: np.random.RandomState) -> Made:
     return case, *one_weight_off(case, nudge(case, random, 0.1))
 
@@ -139,7 +144,7 @@ MORE: dict[str, tuple[str, Mutation]] = {
     "axes swapped": ("batch-time-axes", swapped_axes),
     "one weight off": ("parameter", one_weight),
     "a gate's bias": ("parameter", bias_of_a_gate),
-    "flat transposed": ("kernel-transposed", kernel(lambda k, n: np.concatenate([k[:n], k[n:].T.reshape(k[n:].shape)]))),
+    "flat transposed": ("kernel-transposed", kernel(reshaped)),
     "hard sigmoid and forget bias": (
         "recurrent-activation + forget-bias", equation(recurrent_activation=HARD_SIGMOID_5, forget_bias=0.0),
     ),
@@ -162,7 +167,9 @@ def two(order: tuple[int, ...], **fields: Any) -> Mutation:
 
 PAIRS: dict[str, tuple[str, Mutation]] = {
     "order and forget bias": ("gate-order + forget-bias", two((0, 2, 1, 3), forget_bias=0.0)),
-    "order and hard sigmoid": ("gate-order + recurrent-activation", two((3, 1, 0, 2), recurrent_activation=HARD_SIGMOID_5)),
+    "order and hard sigmoid": (
+        "gate-order + recurrent-activation", two((3, 1, 0, 2), recurrent_activation=HARD_SIGMOID_5),
+    ),
 }  # fmt: skip
 
 
