@@ -10,7 +10,7 @@ from rnnparity.case import Case
 from rnnparity.compare import Comparison
 from rnnparity.diagnose import CONFIRMED, Cause, diagnose
 from rnnparity.known import KNOWN
-from rnnparity.noise import Array
+from rnnparity.noise import LIMIT, Array
 from rnnparity.recording import Recording, read
 from rnnparity.reference import Reference
 from rnnparity.remedies import Api, remedy
@@ -113,7 +113,7 @@ def _compare(hidden: np.ndarray, cell: np.ndarray | None, expected: Reference) -
 
 
 def _masking(recording: Recording, expected: Reference) -> Cause | None:
-    """If the steps past each length are not as the api has them: Keras holds the last state, others zero."""
+    """If steps past a length are not as the api has them: Keras holds the last state, others zero it."""
     if recording.lengths is None or np.all(recording.lengths == recording.hidden.shape[1]):
         return None
     past = np.arange(recording.hidden.shape[1]) >= recording.lengths[:, None]
@@ -121,15 +121,9 @@ def _masking(recording: Recording, expected: Reference) -> Cause | None:
     last = recording.hidden[np.arange(len(past)), recording.lengths - 1]
     held = np.broadcast_to(last[:, None], recording.hidden.shape)[past]
     away = np.abs(own - expected.hidden[past]) / expected.hidden_noise[past]
-    found = (
-        ZEROED
-        if not own.any()
-        else HELD
-        if np.array_equal(own, held)
-        else COMPUTED
-        if np.all(away < 60)
-        else "neither zeroed, held nor computed"
-    )
+    computed = bool(np.all(away < 10 * LIMIT))
+    ways = ((ZEROED, not own.any()), (HELD, np.array_equal(own, held)), (COMPUTED, computed))
+    found = next((how for how, is_so in ways if is_so), "neither zeroed, held nor computed")
     usual = HELD if "keras" in recording.api else ZEROED
     if found == usual:
         return None

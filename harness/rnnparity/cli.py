@@ -145,6 +145,17 @@ def _check(options: argparse.Namespace) -> int:
     return max(statuses)
 
 
+def _diff(options: argparse.Namespace) -> int:
+    from rnnparity import symptom
+
+    one, other = (symptom.read_trajectory(path) for path in (options.one, options.other))
+    found = symptom.diff(one, other)
+    print(symptom.describe(found))
+    if not found.agree:
+        print("".join(f"  {reading}\n" for reading in found.readings), end="")
+    return ALL_AGREE if found.agree else SOMETHING_DIVERGES
+
+
 def _selftest(options: argparse.Namespace) -> int:
     from rnnparity import selftest
     from rnnparity.report import console
@@ -284,6 +295,17 @@ def _parser() -> argparse.ArgumentParser:
         help="write JSON too, one object a line for each recording; - instead of the text",
     )
     check.set_defaults(command=_check)
+
+    diff = commands.add_parser(
+        "diff",
+        help="compare two stored trajectories without weights, and read the symptom",
+        epilog=_EXIT_CODES,
+    )
+    for name in ("one", "other"):
+        diff.add_argument(
+            name, metavar=name.upper(), help=".npz, .npy or .csv; FILE.csv:NAME for one source of it"
+        )
+    diff.set_defaults(command=_diff)
 
     selftest = commands.add_parser("selftest", help="plant mistakes and count what the verdict notices")
     for name, default, text in (

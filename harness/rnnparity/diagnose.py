@@ -41,7 +41,7 @@ _ENOUGH = 150
 
 @dataclass(frozen=True)
 class Cause:
-    """One cause. ``before`` and ``after`` are the largest difference in noise, without and with the change.
+    """One cause. ``before`` and ``after`` are the largest difference without and with the change, in noise.
 
     ``about`` has the details for a machine, such as the order of gates or the value of a constant, and
     ``fix`` the change to make, where the api is known. ``note`` says what else would explain the same.

@@ -5,6 +5,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -26,7 +27,16 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     All sizes are checked, those of the archive and those of the arrays' own headers, before any is read.
     """
     try:
-        with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
+        with Path(path).open("rb") as file:
+            return read_stream(file)
+    except OSError as error:
+        raise InputError("file", error.strerror or str(error), "a recording that can be read") from None
+
+
+def read_stream(stream: IO[bytes]) -> dict[str, np.ndarray]:
+    """As :func:`read`, from an open file."""
+    try:
+        with zipfile.ZipFile(stream) as archive:
             entries = archive.infolist()
             _check_sizes(entries)
             for entry in entries:
@@ -34,8 +44,6 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
             return {entry.filename[: -len(".npy")]: _array(archive, entry) for entry in entries}
     except InputError:
         raise
-    except OSError as error:
-        raise InputError("file", error.strerror or str(error), "a recording that can be read") from None
     except _BROKEN as error:
         said = str(error).partition("\n")[0][:80]
         raise InputError("file", f"{type(error).__name__}: {said}", "a whole .npz file") from None
