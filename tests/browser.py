@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 
 _SWITCHES = (
     "--headless=new",
@@ -40,7 +41,13 @@ class Page:
         """What a script returns."""
         return self.driver.execute_script(script)
 
+    def hover(self, selector: str) -> None:
+        """Move the mouse to the middle of an element."""
+        element = self.driver.find_element("css selector", selector)
+        ActionChains(self.driver).scroll_to_element(element).move_to_element(element).perform()
+
     def wait_for(self, expression: str) -> None:
+        """Wait until an expression of JavaScript is true."""
         deadline = time.monotonic() + 30
         while not self.ask(f"return !!({expression})"):
             assert time.monotonic() < deadline, expression

@@ -37,7 +37,7 @@ def test_the_wheel_brings_two_packages_and_nothing_else(wheel: list[str]) -> Non
     top = {name.partition("/")[0] for name in wheel}
     version = importlib.metadata.version("rnnparity")
     assert top == {"rnnparity", "rnnparity_adapters", f"rnnparity-{version}.dist-info"}
-    data = {"environments.toml", "schema.json", "py.typed"}
+    data = {"environments.toml", "schema.json", "py.typed", "page.html", "page.css", "page.js"}
     assert data <= {Path(name).name for name in wheel}
 
 

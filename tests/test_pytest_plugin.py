@@ -98,7 +98,7 @@ def test_a_wrong_cell_is_shown_where_it_differs(pytester: pytest.Pytester) -> No
             "*without_forget_bias is not tf.nn.rnn_cell.LSTMCell: seed 0, with the case's weights: *"
             "errors are made from step 0 on, in the *forget gate*",
             "E * of batch *, unit *",
-            "E *step*got*expected*noise units",
+            "E *step*got*expected*worst, in noise units",
             "E *> *",
             "E *cell, made there*",
         ]

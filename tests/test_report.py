@@ -139,8 +139,9 @@ def test_the_page_makes_sense_without_eyes(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     """A real browser; it is missing nowhere in continuous integration."""
-    if not shutil.which("chromedriver") and not os.environ.get("CI"):
-        pytest.skip("install chromium and chromium-driver to test reports")
+    if not shutil.which("chromedriver"):
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing("install chromium and chromium-driver to test reports")
     with chromium() as page:
         yield page
 
@@ -210,6 +211,16 @@ def test_data_behind_a_chart(page: Page, folder: Path, document: dict[str, Any])
     )
     curves = document["rows"][0]["runs"][0]["curves"]
     assert [float(cell) for cell in first[1:]] == [pytest.approx(c["noise"][0], rel=0.01) for c in curves]
+
+
+@pytest.mark.parametrize(("kind", "said"), [("curves", "at step"), ("heatmaps", "noise units")])
+def test_a_chart_says_what_the_mouse_is_on(page: Page, folder: Path, kind: str, said: str) -> None:
+    page.open(folder / "report.html")
+    chart = f"#row-1 figure[data-kind={kind}]"
+    page.ask(f"document.querySelector('{chart}').scrollIntoView({{ block: 'center' }})")
+    page.wait_for(f"document.querySelector('{chart} svg.main-svg')")
+    page.hover(f"{chart} .nsewdrag")
+    page.wait_for(f"document.querySelector('{chart} .hoverlayer').textContent.includes('{said}')")
 
 
 def test_the_page_on_a_phone_and_in_the_dark(page: Page, folder: Path) -> None:

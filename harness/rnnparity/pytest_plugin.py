@@ -78,15 +78,13 @@ def _wanted(apis: Sequence[Any], options: dict[str, Any]) -> Iterator[Wanted]:
     from rnnparity.errors import InputError
     from rnnparity.selection import select
 
-    seeds = options.pop("seeds", [0])
+    seeds: list[int] = list(options.pop("seeds", [0]))
     choices = {name: value if _several(value) else [value] for name, value in options.items()}
     try:
         chosen = select(apis or "*")
     except InputError as error:
         raise pytest.UsageError(f"marker {_MARK}: {error}") from None
-    for (api, seed), values in itertools.product(
-        itertools.product(chosen, seeds), itertools.product(*choices.values())
-    ):
+    for api, seed, values in itertools.product(chosen, seeds, itertools.product(*choices.values())):
         sizes = dict(zip(choices, values, strict=True))
         varied = [f"{name}{value}" for name, value in sizes.items() if _several(options[name])]
         yield Wanted(api, seed, sizes, "-".join([f"seed{seed}", *varied]))

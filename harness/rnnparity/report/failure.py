@@ -18,15 +18,18 @@ def text(what: str, run: Run) -> str:
 
 
 def around(difference: Difference, observed: np.ndarray, expected: np.ndarray) -> Iterator[str]:
-    """The unit with the largest difference at the steps about the first wrong one: got, and expected."""
+    """The unit with the largest difference at the steps about the first wrong one: got, and expected.
+
+    Beside them, the largest difference of any unit at that step, in noise units.
+    """
     batch, _, unit = difference.place
     first = difference.first_step or 0
     yield f"{difference.observed} of batch {batch}, unit {unit}:"
-    yield f"{'step':>10s} {'got':>14s} {'expected':>14s} {'noise units':>12s}"
+    yield f"{'step':>10s} {'got':>14s} {'expected':>14s} {'worst, in noise units':>22s}"
     for step in range(max(0, first - 1), min(len(difference.by_step), first + _AROUND)):
         mark = ">" if difference.by_step[step] > LIMIT else " "
         got, wanted = observed[batch, step, unit], expected[batch, step, unit]
-        yield f"{mark} {step:8d} {got:14.8f} {wanted:14.8f} {difference.by_step[step]:12.3g}"
+        yield f"{mark} {step:8d} {got:14.8f} {wanted:14.8f} {difference.by_step[step]:22.3g}"
 
 
 def _details(run: Run) -> Iterator[str]:

@@ -48,7 +48,8 @@ function curves(run) {
   const infinite = run.curves.some((curve) => curve.noise.includes("infinity"));
   const [low, high] = [Math.log10(lowest) - 0.1, Math.log10(top) - (infinite ? 0 : 0.8)];
   made.yaxis.range = [low, high];
-  made.yaxis.dtick = high - low > 8 ? 2 : high - low > 2 ? 1 : "D2"; // a tick each 100, each 10, or at 1, 2 and 5
+  if (high - low > 2) made.yaxis.dtick = high - low > 8 ? 2 : 1; // powers of ten
+  else made.yaxis.tickvals = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
   made.yaxis.exponentformat = "power";
   made.legend = { orientation: "h", x: 0, y: -0.22, yanchor: "top" };
   made.margin.b = 90;
