@@ -119,8 +119,8 @@ class _Search:
         return (
             self._confirmed(runs)
             or self._irregular()
-            or self._precision()
             or self._parameters(attribution.single(self.setting, self.base))
+            or self._precision()
             or self._confirmed(self._pairs(runs))
             or self._parameters(attribution.blocks(self.setting))
             or self._suspects([*singles, *runs])
@@ -167,7 +167,8 @@ class _Search:
             details.append(equation.detail or described(equation.id, setting.case.equation, value))
             about |= {"equation": dict(equation.fields), **({"value": value} if equation.fitted else {})}
         ids = [h.id for h in (layout, equation) if h]
-        status = CONFIRMED if best.verdict in _AGREES else SUSPECT
+        fits_anything = equation is not None and bool(equation.fitted) and setting.hidden.size < 3
+        status = CONFIRMED if best.verdict in _AGREES and not fits_anything else SUSPECT
         if len(ids) == 2:
             about["with"] = ids[1]
         return Cause(" + ".join(ids), "; ".join(details), status, self.before, _noise(best), about)
