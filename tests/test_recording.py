@@ -13,8 +13,10 @@ import pytest
 
 from rnnparity import Case, reference
 from rnnparity.errors import InputError
+from rnnparity.known import KNOWN
 from rnnparity.recording import read, record
 from rnnparity_adapters import layout, layouts
+from rnnparity_adapters.registry import APIS
 
 Arrays = dict[str, Any]
 
@@ -227,3 +229,8 @@ def test_every_truncation_and_many_corruptions_are_refused(tmp_path: Path, array
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         read(tmp_path / "absent.npz")
+
+
+def test_every_api_that_runs_can_be_recorded() -> None:
+    for api in APIS:
+        assert KNOWN[api.name].layout is api.layout

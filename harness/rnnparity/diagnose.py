@@ -368,10 +368,30 @@ def _distinct(causes: Iterable[Cause]) -> list[Cause]:
     for cause in causes:
         first.setdefault(cause.id, cause)
     if len(first) > 1:
-        names = ", ".join(first)
-        note = (
-            f"{names} explain these data equally well; "
-            "a run with other random weights, a non-zero initial state and I != U would tell"
-        )
+        note = f"{', '.join(first)} explain these data equally well; {_what_would_tell(first)}"
         return [replace(cause, note=note) for cause in first.values()]
     return list(first.values())
+
+
+_TELLING = (
+    (
+        {"forget-bias", "forget-bias-after-sigmoid", "coupled-gates"},
+        "a run with c0 != 0 and h0 = 0 moves only the forget terms",
+    ),
+    (
+        {"kernel-transposed", "gate-order", "concat-order"},
+        "one with h0 != 0 and c0 = 0 only the recurrent kernel, given I != U and asymmetric weights",
+    ),
+    ({"bias-dropped", "bias-doubled"}, "one with other random biases, different in every gate, the biases"),
+    (
+        {"initial-state", "state-carried", "batch-time-axes", "direction", "time-shift"},
+        "one with random non-zero initial states, B >= 3 and T >= 3 tells how it was run",
+    ),
+)
+
+
+def _what_would_tell(ids: Iterable[str]) -> str:
+    """The runs that separate causes."""
+    parts = {part for id_ in ids for part in id_.split(" + ")}
+    said = [text for group, text in _TELLING if group & parts]
+    return ", ".join(said) or "a longer run with other random weights and non-zero initial states would tell"
