@@ -251,3 +251,31 @@ def test_almost_all_of_many_mutants_are_named() -> None:
                 wrong.append((kind, seed, causes[0]))
     assert not wrong
     assert right >= 0.97 * total
+
+
+def test_float32_under_the_name_of_float64_is_precision() -> None:
+    case = draw(2, dtype="float64")
+    narrow = replace(
+        case,
+        weights=Weights(*(a.astype("float32") for a in case.weights)),
+        inputs=case.inputs.astype("float32"),
+        initial_hidden=case.initial_hidden.astype("float32"),
+        initial_cell=case.initial_cell.astype("float32"),
+    )
+    hidden, cell = CORRECT.run(narrow)
+    cause = found(case, hidden.astype("float64"), cell.astype("float64"))[0]
+    assert (cause.id, cause.about["arithmetic"], cause.status) == ("precision", "float32", CONFIRMED)
+
+
+def test_equal_explanations_name_the_run_that_tells() -> None:
+    """A forget gate whose bias is 0.5 in every unit, doubled, is one with a forget bias of 0.5."""
+    case = draw(9)
+    even = replace(case, equation=replace(case.equation, forget_bias=0.0))
+    constant = replace(
+        even, weights=Weights(case.weights.kernel, np.repeat(np.array([0.1, 0.2, 0.5, 0.3], "float32"), 6))
+    )
+    hidden, _ = run(replace(constant, equation=replace(constant.equation, forget_bias=0.5)))
+    causes = found(constant, hidden, None)
+    assert {cause.id for cause in causes} == {"forget-bias", "bias-doubled"}
+    assert all("explain these data equally well" in cause.note for cause in causes)
+    assert "c0 != 0 and h0 = 0" in causes[0].note

@@ -13,8 +13,10 @@ import pytest
 
 from rnnparity import Case, reference
 from rnnparity.errors import InputError
+from rnnparity.known import KNOWN
 from rnnparity.recording import read, record
 from rnnparity_adapters import layout, layouts
+from rnnparity_adapters.registry import APIS
 
 Arrays = dict[str, Any]
 
@@ -144,6 +146,7 @@ BAD: dict[str, Callable[[Arrays], Arrays]] = {
     "unknown option": meta(options={"hiden_size": 4}),
     "two layers": meta(options={"num_layers": 2}),
     "bidirectional": meta(options={"bidirectional": True}),
+    "an option of another api": meta(options={"use_peepholes": True}),
     "options that are a list": meta(options=[1]),
     "meta that is no JSON": having("meta", "api=torch"),
     "meta that is a list": having("meta", "[1]"),
@@ -227,3 +230,20 @@ def test_every_truncation_and_many_corruptions_are_refused(tmp_path: Path, array
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         read(tmp_path / "absent.npz")
+
+
+def test_every_api_that_runs_can_be_recorded() -> None:
+    for api in APIS:
+        assert KNOWN[api.name].layout is api.layout
+
+
+def test_peepholes_that_the_options_ask_for_are_needed(tmp_path: Path, arrays: Arrays, case: Case) -> None:
+    tensors = layout.load(layouts.TENSORFLOW, case.weights, 1.0)
+    given = (tensors, arrays["inputs"], arrays["hidden"])
+    options = {"use_peepholes": True}
+    with pytest.raises(InputError, match="w_i_diag"):
+        record(tmp_path / "a.npz", "tf.nn.rnn_cell.LSTMCell", *given, options=options)
+    tensors |= {f"rnn/w_{gate}_diag:0": np.full(4, n, "float32") for n, gate in enumerate("ifo")}
+    made = record(tmp_path / "a.npz", "tf.nn.rnn_cell.LSTMCell", *given, options=options)
+    assert made.case.peepholes is not None
+    assert made.case.peepholes[:, 0].tolist() == [0, 1, 2]

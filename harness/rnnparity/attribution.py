@@ -20,6 +20,10 @@ _COARSER = (
 )  # fmt: skip
 
 
+_ENOUGH = 3
+"""Steps, of all rows together, from which a parameter can be told: one would fit anything."""
+
+
 class Found(NamedTuple):
     """A cause, in words and for a machine, and the setting that it would make."""
 
@@ -101,7 +105,9 @@ def is_rounding(setting: Setting, name: str) -> bool:
 
 
 def single(setting: Setting, base: Reference) -> Iterator[Found]:
-    """One parameter of another value."""
+    """One parameter of another value, if there is enough to tell it from."""
+    if setting.case.batch * setting.case.steps < _ENOUGH:
+        return
     errors = _errors(setting, base)
     wrong = np.flatnonzero(errors > LIMIT)
     if setting.cell is not None and not len(wrong):
@@ -113,7 +119,7 @@ def single(setting: Setting, base: Reference) -> Iterator[Found]:
 
 def blocks(setting: Setting) -> Iterator[Found]:
     """One gate's bias, if there is enough to tell it from."""
-    if setting.case.batch * setting.case.steps >= 3:
+    if setting.case.batch * setting.case.steps >= _ENOUGH:
         for gate in GATES:
             yield _bias_block(setting, gate)
 
@@ -157,7 +163,8 @@ def _single(setting: Setting, unit: int) -> Iterator[Found]:
         for _ in range(5):
             left = _moved(forced, number, v[:, :, row], change, equation)
             slope = (_moved(forced, number, v[:, :, row], change + 1e-6, equation) - left) / 1e-6
-            change -= float(slope @ left) / float(slope @ slope)
+            square = float(slope @ slope)
+            change -= float(slope @ left) / square if square else 0.0
         yield _changed(setting, GATES[number], row, unit, change)
 
 

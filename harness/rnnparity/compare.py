@@ -30,7 +30,7 @@ VERDICTS = (AGREE, UNSUPPORTED, UNAVAILABLE, CHAOTIC, DIVERGE, NONFINITE, FAILED
 LOCAL_HIDDEN = "local_hidden"
 LOCAL_CELL = "local_cell"
 _SPREAD = 4096
-_DOUBTFUL = 50 * LIMIT  # beyond, no underestimated noise is to blame
+_DOUBTFUL = 5 * LIMIT  # beyond, no underestimated noise is to blame
 LOCAL = (LOCAL_HIDDEN, LOCAL_CELL)
 """What :mod:`rnnparity.local` adds to what was observed."""
 

@@ -266,7 +266,7 @@ def _swapped_axes(reshape: bool, states: str) -> Change:
     def change(setting: Setting) -> Setting | None:
         case = setting.case
         batch, steps = case.batch, case.steps
-        if min(batch, steps) < 2:
+        if steps < 2:
             return None
 
         def read(array: np.ndarray) -> np.ndarray:

@@ -243,6 +243,10 @@ def _check_layout(recording: Recording) -> None:
         case = recording.case
     except LayoutError as error:
         raise InputError("weights", "tensors that do not fit the api", f"otherwise: {error}") from None
+    asked = recording.options.get("use_peepholes", recording.options.get("use_peephole", False))
+    if asked and case.peepholes is None:
+        names = ", ".join(tensor.name for tensor in recording.known.layout.peepholes)
+        raise InputError("weights", "no peepholes", f"{names} too, as the options ask for them")
     size, units = recording.inputs.shape[2], recording.hidden.shape[2]
     if case.weights.kernel.shape != (size + units, 4 * units):
         rows, columns = case.weights.kernel.shape

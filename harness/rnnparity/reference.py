@@ -171,7 +171,7 @@ def ensemble(reference: Reference, members: int = 16) -> Reference:
         h_error = noise.error(step.hidden(step.outer(sums, before, now), now).variance, arithmetic)
         c_before = true_c
 
-        sums = step.sums(np.concatenate([np.tile(x[:, t], (members, 1)), h], axis=1), 0.0)
+        sums = step.sums(np.concatenate([np.tile(x[:, t], (members, 1)), h], axis=1), None)
         before = Estimate(c, all_exact)
         c = step.cell(*step.inner(sums, before), before).value
         c = c + np.tile(c_error, (members, 1)) * random.standard_normal(c.shape)
@@ -202,10 +202,15 @@ class Step:
         self._output = ACTIVATIONS[equation.output]
         self._arithmetic = arithmetic
 
-    def sums(self, v: Array, v_variance: Array | float) -> Estimate:
-        """``v`` = [x, h] ``[N, I+U]`` and its variance -> the pre-activations ``[N, 4, U]`` of i, j, f, o."""
+    def sums(self, v: Array, v_variance: Array | float | None) -> Estimate:
+        """``v`` = [x, h] ``[N, I+U]`` and its variance -> the pre-activations ``[N, 4, U]`` of i, j, f, o.
+
+        Without a variance there is none in what comes out either.
+        """
         a = self._arithmetic
         products = (v @ self._kernel).reshape(len(v), 4, -1)
+        if v_variance is None:
+            return Estimate(products + self._bias, np.zeros_like(products))
         variance = noise.dot(v, v_variance, self._squared, a).reshape(products.shape)
         variance = noise.summed(products, variance, v.shape[1], self._bias_size, a)
         return Estimate(products + self._bias, variance)

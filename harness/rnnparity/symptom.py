@@ -35,8 +35,8 @@ _ROWS = (
 _UNITS = "only units {} differ: one parameter, one direction of two, or a slice of the weights (parameter)"
 _NEXT = (
     "to tell which, record the weights, the inputs and both states of one of the two (rnnparity.record) "
-    "and run `rnnparity check`; without weights, a run with c0 != 0 and h0 = 0 moves only the forget terms, and one "
-    "with h0 != 0 and c0 = 0 only the recurrent ones"
+    "and run `rnnparity check`; without weights, a run with c0 != 0 and h0 = 0 moves only the forget "
+    "terms, and one with h0 != 0 and c0 = 0 only the recurrent ones"
 )
 
 
