@@ -19,10 +19,10 @@ from rnnparity.noise import Arithmetic, Array
 from rnnparity.reference import ACTIVATIONS, Estimate, Gate, Step
 from rnnparity_adapters.layout import GATES
 
-SCORE_LIMIT = 10.0
+SCORE_LIMIT = 12.0
 """Standard deviations of a projection. Its tails are longer than normal where few steps count."""
 
-SYSTEMATIC = 0.15
+SYSTEMATIC = 0.2
 """How much of an activation's error may be alike from step to step.
 
 Libraries approximate exp and tanh, and an approximation errs alike wherever its argument does: this much
