@@ -122,7 +122,8 @@ def reshaped(k: Any, size: int) -> Any:
 
 
 def one_weight(case: Case, random: np.random.RandomState) -> Made:
-    return case, *one_weight_off(case, nudge(case, random, 0.1))
+    observed = one_weight_off(case, nudge(case, random, 0.1))
+    return case, observed.hidden, observed.cell
 
 
 MORE: dict[str, tuple[str, Mutation]] = {

@@ -1,5 +1,6 @@
 """Planted faults through real workers: each becomes its row's verdict, and the run goes on."""
 
+import io
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from rnnparity import Case, compare
 from rnnparity.errors import Divergence, InputError
 from rnnparity.result import Row
 from rnnparity.workers import Pool
-from rnnparity_adapters import layouts
+from rnnparity_adapters import layouts, wire
 from rnnparity_adapters.registry import Api
 
 HERE = Path(__file__).parent
@@ -165,6 +166,36 @@ def test_frame_and_text(case: Case) -> None:
     assert frame["hidden_noise"].max() > 1000
     assert frame["first_step"].tolist()[1] == 0
     assert "faults.SwapInBoth@numpy diverge: loaded weights" in str(result)
+
+
+def test_frames_carry_arrays_bit_for_bit() -> None:
+    arrays: dict[str, np.ndarray] = {
+        "nan": np.array([np.nan, -0.0, 1e-45, np.inf], np.float32),
+        "empty": np.zeros((0, 3)),
+        "scalar": np.array(7, np.int64),
+        "transposed": np.arange(6.0).reshape(2, 3).T,
+        "flags": np.array([True, False]),
+    }
+    body = wire.encode(wire.Frame({"text": "\u00e9", "n": [1, None]}, arrays))
+    frame = wire.decode(wire.read(io.BytesIO(body)) or b"")
+    assert frame.message == {"text": "\u00e9", "n": [1, None]}
+    assert list(frame.arrays) == list(arrays)
+    for name, array in arrays.items():
+        assert frame.arrays[name].dtype == array.dtype
+        assert frame.arrays[name].shape == array.shape
+        assert frame.arrays[name].tobytes() == array.tobytes()
+        assert frame.arrays[name].flags.writeable
+
+
+def test_what_is_no_frame_is_refused() -> None:
+    body = wire.encode(wire.Frame({}, {"a": np.arange(4.0)}))
+    assert wire.read(io.BytesIO(body[:-1])) is None
+    with pytest.raises(wire.WireError):
+        wire.read(io.BytesIO(b"PK" + body[2:]))
+    inside = wire.read(io.BytesIO(body)) or b""
+    for broken in (inside[:-8], inside + b"\0", b"", inside.replace(b"<f8", b"|O8")):
+        with pytest.raises(wire.WireError):
+            wire.decode(broken)
 
 
 def _children() -> list[psutil.Process]:

@@ -1,10 +1,10 @@
-"""Frames between the harness and a worker: a mark, eight bytes of length, then an npz.
+"""Frames between the harness and a worker: a mark, two lengths, a header in JSON, then the arrays' bytes.
 
-npz carries arrays bit for bit between numpy 1.18 and 2.4 and, read with ``allow_pickle=False``, can
-never run code. What is not an array travels as JSON under the key ``message``.
+The header holds the message and, in the order of the bytes, each array's name, dtype and shape: plain
+numbers, so that reading a frame can never run code. npz would do the same, but its zip costs a fast
+framework a third of its time.
 """
 
-import io
 import json
 import struct
 from typing import Any, BinaryIO, Dict, NamedTuple, Optional
@@ -12,8 +12,9 @@ from typing import Any, BinaryIO, Dict, NamedTuple, Optional
 import numpy as np
 
 _HEAD = struct.Struct("<4sQ")
+_HEADER = struct.Struct("<Q")
 _MARK = b"rnnp"
-_MESSAGE = "message"
+_KINDS = "biufc"  # numbers; an array of objects would have to be unpickled
 
 
 class Frame(NamedTuple):
@@ -29,15 +30,12 @@ class WireError(Exception):
 
 def encode(frame: Frame) -> bytes:
     """A frame as bytes, head first."""
-    text = json.dumps(frame.message).encode("utf-8")
-    buffer = io.BytesIO()
-    buffer.write(_HEAD.pack(_MARK, 0))
-    named: Any = dict(frame.arrays, **{_MESSAGE: np.frombuffer(text, np.uint8)})
-    np.savez(buffer, **named)
-    body = buffer.getbuffer().nbytes - _HEAD.size
-    buffer.seek(0)
-    buffer.write(_HEAD.pack(_MARK, body))
-    return buffer.getvalue()
+    arrays = {name: np.asarray(array, order="C") for name, array in frame.arrays.items()}
+    forms = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
+    header = json.dumps([frame.message, forms]).encode("utf-8")
+    length = _HEADER.size + len(header) + sum(array.nbytes for array in arrays.values())
+    start = _HEAD.pack(_MARK, length), _HEADER.pack(len(header)), header
+    return b"".join([*start, *(array.data for array in arrays.values())])
 
 
 def read(stream: BinaryIO) -> Optional[bytes]:
@@ -55,9 +53,20 @@ def read(stream: BinaryIO) -> Optional[bytes]:
 def decode(body: bytes) -> Frame:
     """The inverse of :func:`encode`, for a body that :func:`read` returned."""
     try:
-        with np.load(io.BytesIO(body), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        return Frame(json.loads(arrays.pop(_MESSAGE).tobytes().decode("utf-8")), arrays)
+        (length,) = _HEADER.unpack_from(body)
+        place = _HEADER.size + length
+        message, forms = json.loads(body[_HEADER.size : place].decode("utf-8"))
+        arrays = {}
+        for name, form, shape in forms:
+            dtype = np.dtype(form)
+            if dtype.kind not in _KINDS:
+                raise ValueError("%s is no number" % form)
+            array = np.frombuffer(body, dtype, int(np.prod(shape)), place).reshape(shape)
+            arrays[name] = array.copy()
+            place += array.nbytes
+        if place != len(body):
+            raise ValueError("%d bytes too many" % (len(body) - place))
+        return Frame(message, arrays)
     except Exception as error:
         raise WireError("not a frame: %s: %s" % (type(error).__name__, error)) from error
 

@@ -1,5 +1,6 @@
 """The process side of a worker: frames in, frames out, one adapter object kept between cases."""
 
+import functools
 import importlib
 import importlib.util
 import os
@@ -99,6 +100,7 @@ def run(direction: str, adapter: Adapter, arrays: Dict[str, np.ndarray]) -> Dict
     return wire.prefixed(direction, named)
 
 
+@functools.lru_cache(maxsize=None)
 def _version(package: str) -> str:
     try:
         metadata: Any = importlib.import_module("importlib.metadata")

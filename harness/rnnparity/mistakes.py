@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,11 +53,14 @@ class Cell:
         """The trajectory of a float32 case."""
         kernel, bias = self.round_factor(case.weights.kernel), case.weights.bias
         forget_bias, after = np.float32(case.equation.forget_bias), np.float32(self.added_after)
-        h, c = case.initial_hidden, case.initial_cell
+        h: Any = case.initial_hidden
+        c: Any = case.initial_cell
         states = []
         with np.errstate(over="ignore", invalid="ignore"):  # a mistake may grow without bound
             for x in case.inputs.swapaxes(0, 1):
-                i, j, f, o = np.split(self.round_factor(np.concatenate([x, h], 1)) @ kernel + bias, 4, 1)
+                xh: Any = np.concatenate([x, h], 1)
+                gates: list[Any] = np.split(self.round_factor(xh) @ kernel + bias, 4, 1)
+                i, j, f, o = gates
                 c = (self.gate(f + forget_bias) + after) * c + self.gate(i) * self.candidate(j)
                 c = self.round_state(c)
                 h = self.round_state(self.gate(o) * self.output(c))

@@ -128,8 +128,8 @@ def lstm(case: Case, arithmetic: Arithmetic) -> Reference:
     x = case.inputs.astype(np.float64)
     shape = (case.batch, case.steps, case.units)
     record = Reference(case, arithmetic, *(np.empty(shape) for _ in range(4)))
-    v = np.concatenate([x[:, 0], case.initial_hidden], axis=1)
-    v_variance = np.zeros_like(v)
+    v: Array = np.concatenate([x[:, 0], case.initial_hidden.astype(np.float64)], axis=1)
+    v_variance: Array = np.zeros_like(v)
     cell = Estimate(case.initial_cell.astype(np.float64), np.zeros((case.batch, case.units)))
     for t in range(case.steps):
         v[:, : case.input_size] = x[:, t]

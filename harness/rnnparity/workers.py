@@ -22,6 +22,9 @@ from rnnparity_adapters.wire import Frame
 
 _BOOT = Path(rnnparity_adapters.__file__).with_name("boot.py")
 _LOG_LINES = 15
+_PIPE = 2**20  # bytes: a worker need not wait until its answer is read
+_VARIABLES = {"OMP_NUM_THREADS": "1"}
+"""One thread a worker: there is a worker for each CPU, and threads that wait for work spin."""
 _AHEAD = 2  # the case being run and the next one
 
 
@@ -40,7 +43,8 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**os.environ, **variables},
+            env={**_VARIABLES, **os.environ, **variables},
+            pipesize=_PIPE,
         )
         self._answers: queue.SimpleQueue[bytes | wire.WireError | None] = queue.SimpleQueue()
         self._collector = threading.Thread(target=self._collect, daemon=True)

@@ -1,0 +1,1 @@
+"""What the harness costs beside bare scripts with the same calls: ``python -m bench``, from ``tests``."""
