@@ -19,24 +19,24 @@ Mutation = Callable[[Case, np.random.RandomState], Made]
 
 ID = {
     "gate order, kernel and bias": "gate-order",
-    "gate order, recurrent kernel": "gate-order",
+    "gate order, recurrent": "gate-order",
     "gate order, bias": "gate-order",
     "recurrent kernel transposed": "kernel-transposed",
     "a bias dropped": "bias-dropped",
     "a bias doubled": "bias-doubled",
-    "forget bias missing or halved": "forget-bias",
-    "forget bias after the sigmoid": "forget-bias-after-sigmoid",
+    "forget bias missing, halved": "forget-bias",
+    "forget bias after sigmoid": "forget-bias-after-sigmoid",
     "hard_sigmoid": "recurrent-activation",
     "activations swapped": "activation",
     "activation dropped": "activation",
-    "initial states zeroed or swapped": "initial-state",
+    "states zeroed or swapped": "initial-state",
     "states carried over": "state-carried",
     "time reversed": "direction",
     "shifted by one step": "time-shift",
     "bfloat16, float16, TF32": "precision",
 }
 """What is planted -> the cause."""
-NEEDS_STATE = {"initial states zeroed or swapped"}
+NEEDS_STATE = {"states zeroed or swapped"}
 
 
 def draw(seed: int, zero: bool = False, **sizes: Any) -> Case:
@@ -231,7 +231,7 @@ def test_little_data_is_enough(batch: int, steps: int) -> None:
     case = draw(4, batch=batch, steps=steps)
     hidden, _ = STRUCTURAL["gate order, kernel and bias"][4](case, np.random.RandomState(0))
     assert found(case, hidden, None)[0].id == "gate-order"
-    hidden, _ = STRUCTURAL["forget bias missing or halved"][0](case, np.random.RandomState(0))
+    hidden, _ = STRUCTURAL["forget bias missing, halved"][0](case, np.random.RandomState(0))
     assert found(case, hidden, None)[0].id == "forget-bias"
 
 

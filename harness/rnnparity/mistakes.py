@@ -195,13 +195,13 @@ _ORDERS = list(itertools.permutations(range(4)))[1:]
 
 STRUCTURAL: Mapping[str, list[Mistake]] = {
     "gate order, kernel and bias": [_gate_order("all", True, order) for order in _ORDERS],
-    "gate order, recurrent kernel": [_gate_order("recurrent", False, order) for order in _ORDERS],
+    "gate order, recurrent": [_gate_order("recurrent", False, order) for order in _ORDERS],
     "gate order, bias": [_gate_order("none", True, order) for order in _ORDERS],
     "recurrent kernel transposed": [_transposed],
     "a bias dropped": [_bias_times(0.75), _bias_times(0.25), _bias_times(0.0)],
     "a bias doubled": [_bias_times(1.75), _bias_times(1.25), _bias_times(2.0)],
-    "forget bias missing or halved": [_forget_bias(0, 0), _forget_bias(0.5, 0)],
-    "forget bias after the sigmoid": [_forget_bias(0, 1)],
+    "forget bias missing, halved": [_forget_bias(0, 0), _forget_bias(0.5, 0)],
+    "forget bias after sigmoid": [_forget_bias(0, 1)],
     "hard_sigmoid": [_cell(Cell(gate=_hard_sigmoid(slope))) for slope in (1 / 5, 1 / 6)],
     "activations swapped": [_cell(Cell(gate=np.tanh, candidate=_sigmoid))],
     "activation dropped": [_cell(Cell(output=_identity)), _cell(Cell(candidate=_identity))],
