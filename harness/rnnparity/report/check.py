@@ -10,6 +10,7 @@ from rnnparity import __version__, compare
 from rnnparity.checking import Check
 from rnnparity.diagnose import UNKNOWN, Cause
 from rnnparity.noise import LIMIT
+from rnnparity.report.charts import number
 
 
 def print_check(check: Check, target: Console) -> None:
@@ -56,8 +57,8 @@ def document(check: Check) -> dict[str, Any]:
         "differences": [
             {
                 "observed": difference.observed,
-                "difference": _number(difference.absolute),
-                "noise": _number(difference.noise),
+                "difference": number(difference.absolute),
+                "noise": number(difference.noise),
                 "place": difference.place._asdict(),
                 "first_step": difference.first_step,
             }
@@ -74,8 +75,8 @@ def causes(found: Iterable[Cause]) -> list[dict[str, Any]]:
             "id": cause.id,
             "detail": cause.detail,
             "status": cause.status,
-            "before": _number(cause.before),
-            "after": _number(cause.after),
+            "before": number(cause.before),
+            "after": number(cause.after),
             "about": dict(cause.about),
             "fix": cause.fix,
             "note": cause.note,
@@ -87,7 +88,3 @@ def causes(found: Iterable[Cause]) -> list[dict[str, Any]]:
 def _size(check: Check) -> str:
     hidden = compare.worst(check.comparison.differences, "hidden")
     return f", hidden {hidden.absolute:.1e}, {hidden.noise:.3g} times the noise" if hidden else ""
-
-
-def _number(value: float) -> float | str:
-    return value if value < float("inf") else "infinity"
