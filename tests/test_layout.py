@@ -7,7 +7,7 @@ import pytest
 
 from rnnparity import Case, compare
 from rnnparity_adapters import layout
-from rnnparity_adapters.layout import GATES, Layout, LayoutError, Tensor, Weights
+from rnnparity_adapters.layout import Layout, LayoutError, Tensor, Weights
 from rnnparity_adapters.layouts import (
     BLOCK_LSTM,
     KERAS,
@@ -17,6 +17,8 @@ from rnnparity_adapters.layouts import (
     TORCH_LAYER,
 )
 from rnnparity_adapters.registry import APIS
+
+GATES = "ijfo"
 
 LAYOUTS = {api.key: api.layout for api in APIS}
 
@@ -78,7 +80,7 @@ def test_nnabla_by_hand() -> None:
 
 def test_interleaved_gates() -> None:
     """``(unit gate)``: the four gates of unit 0, then the four of unit 1."""
-    interleaved = Tensor("b", "(unit gate)")
+    interleaved = Tensor("b", "(unit gate)", GATES)
     native = interleaved.to_native(np.array([[1, 2], [3, 4], [5, 6], [7, 8]]))
     assert native.tolist() == [1, 3, 5, 7, 2, 4, 6, 8]
     assert interleaved.from_native(native, 1, 2).tolist() == [[1, 2], [3, 4], [5, 6], [7, 8]]

@@ -2,9 +2,18 @@
 
 This is the only place where gates are reordered, kernels transposed and biases added up.
 
-Axes: I input_size, U units. Gates are always named i (input gate), j (new input), f (forget gate),
-o (output gate). Canonical weights are those of TensorFlow 1: kernel ``[I+U, 4U]``, rows ``[x, h]``,
-column blocks i, j, f, o; bias ``[4U]``.
+Axes: I input_size, U units, P the width of a projection (U without one). Canonical weights are a kernel
+``[I+P, G U]``, rows ``[x, h]``, and a bias, in blocks of U columns for each gate:
+
+======  ==================  =====================================================================
+cell    kernel              bias
+======  ==================  =====================================================================
+lstm    i, j, f, o          i, j, f, o: input gate, new input, forget gate, output gate (TensorFlow 1)
+gru     r, z, n             r, z, n, m: reset gate, update gate, new state, recurrent bias of the new state
+rnn     n                   n: new state
+======  ==================  =====================================================================
+
+m is what a GRU adds to h times the recurrent kernel before the reset gate scales it (PyTorch's b_hn).
 """
 
 from dataclasses import dataclass
@@ -12,9 +21,16 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-GATES = "ijfo"
+GATES = {"lstm": "ijfo", "gru": "rzn", "rnn": "n"}
+"""Cell -> the blocks of its kernel."""
+BIAS_GATES = {"lstm": "ijfo", "gru": "rznm", "rnn": "n"}
+"""Cell -> the blocks of its bias."""
 PEEPHOLES = "ifo"
-GATE_NAMES = {"i": "input gate", "j": "new input", "f": "forget gate", "o": "output gate"}
+GATE_NAMES = {
+    "i": "input gate", "j": "new input", "f": "forget gate", "o": "output gate",
+    "r": "reset gate", "z": "update gate", "n": "new state", "m": "new state (recurrent bias)",
+    "p": "projection",
+}  # fmt: skip
 
 # What a row of a kernel multiplies: the input, the previous hidden state, or [input, hidden].
 _ROW_TOKENS = ("x", "h", "xh")
@@ -25,7 +41,7 @@ class LayoutError(ValueError):
 
 
 class Weights(NamedTuple):
-    """Canonical weights: ``kernel`` ``[I+U, 4U]``, rows x then h, columns i, j, f, o; ``bias`` ``[4U]``."""
+    """Canonical weights: ``kernel`` ``[I+P, G U]``, rows x then h, and ``bias``, both in blocks as above."""
 
     kernel: np.ndarray
     bias: np.ndarray
@@ -39,12 +55,12 @@ class Tensor:
     rows multiply: ``x``, ``h`` or ``xh``. Words in brackets share one axis, the first varying slowest:
     ``"(gate unit) x"`` is PyTorch's ``[4U, I]`` with one block of U rows for each gate, and
     ``"xh (unit gate)"`` would interleave the gates. ``gates`` is their order along ``gate``.
-    A tensor without rows is a bias; several biases of a layout add up.
+    A tensor without rows is a bias; where several biases hold a gate, they add up.
     """
 
     name: str
     axes: str
-    gates: str = GATES
+    gates: str
 
     @property
     def groups(self) -> List[List[str]]:
@@ -67,20 +83,20 @@ class Tensor:
         """``x``, ``h`` or ``xh`` for a kernel, the empty string for a bias."""
         return next((word for group in self.groups for word in group if word in _ROW_TOKENS), "")
 
-    def lengths(self, input_size: int, units: int) -> Dict[str, int]:
-        """The length of each word of ``axes`` for the given sizes."""
+    def lengths(self, input_size: int, units: int, hidden: int = 0) -> Dict[str, int]:
+        """The length of each word of ``axes`` for the given sizes; ``hidden`` is P, unless it is U."""
         return {
             "gate": len(self.gates),
             "unit": units,
             "x": input_size,
-            "h": units,
-            "xh": input_size + units,
+            "h": hidden or units,
+            "xh": input_size + (hidden or units),
             "1": 1,
         }
 
-    def shape(self, input_size: int, units: int) -> Tuple[int, ...]:
+    def shape(self, input_size: int, units: int, hidden: int = 0) -> Tuple[int, ...]:
         """The native shape for the given sizes."""
-        lengths = self.lengths(input_size, units)
+        lengths = self.lengths(input_size, units, hidden)
         return tuple(int(np.prod([lengths[word] for word in group])) for group in self.groups)
 
     def _permutation(self) -> List[int]:
@@ -89,16 +105,17 @@ class Tensor:
         return [order.index(word) for group in self.groups for word in group if word != "1"]
 
     def to_native(self, block: np.ndarray) -> np.ndarray:
-        """``block`` ``[rows, gate, unit]`` (a bias: ``[gate, unit]``), gates i, j, f, o -> native shape."""
-        gates = block[..., [GATES.index(gate) for gate in self.gates], :]
-        units = block.shape[-1]
-        input_size = block.shape[0] - (units if self.rows == "xh" else 0)
-        native = gates.transpose(self._permutation()).reshape(self.shape(input_size, units))
-        return np.ascontiguousarray(native)
+        """``block`` ``[rows, gate, unit]`` (a bias: ``[gate, unit]``), gates in this order -> native shape."""
+        lengths = dict(zip([self.rows, "gate", "unit"][0 if self.rows else 1 :], block.shape))
+        lengths["1"] = 1
+        native = block.transpose(self._permutation())
+        return np.ascontiguousarray(
+            native.reshape([int(np.prod([lengths[word] for word in group])) for group in self.groups])
+        )
 
-    def from_native(self, native: np.ndarray, input_size: int, units: int) -> np.ndarray:
-        """The inverse of :meth:`to_native`: ``[rows, gate, unit]``, gates in the order of ``self.gates``."""
-        lengths = self.lengths(input_size, units)
+    def from_native(self, native: np.ndarray, input_size: int, units: int, hidden: int = 0) -> np.ndarray:
+        """The inverse of :meth:`to_native`: ``[rows, gate, unit]``."""
+        lengths = self.lengths(input_size, units, hidden)
         flat = native.reshape([lengths[word] for group in self.groups for word in group if word != "1"])
         return flat.transpose(np.argsort(self._permutation()))
 
@@ -108,68 +125,93 @@ class Layout:
     """All tensors of an api.
 
     ``forget_bias`` says where the api keeps it: ``"equation"``, added at each step by the cell itself
-    and absent from its tensors, or ``"bias"``, part of the stored bias. ``peepholes`` are the tensors that
-    come along where an option of the api asks for them.
+    and absent from its tensors, or ``"bias"``, part of the stored bias; the empty string where the cell has
+    none. ``peepholes`` and ``projection`` are the tensors that come along where an option of the api asks
+    for them.
     """
 
     tensors: Tuple[Tensor, ...]
-    forget_bias: str
+    forget_bias: str = ""
     cell: str = "lstm"
     peepholes: Tuple[Tensor, ...] = ()
+    projection: Tuple[Tensor, ...] = ()
 
     @property
     def names(self) -> List[str]:
         """The native tensor names."""
         return [tensor.name for tensor in self.tensors]
 
+    @property
+    def biases(self) -> List[Tensor]:
+        """The tensors without rows, those that add up in their order: input before recurrent."""
+        return [tensor for tensor in self.tensors if not tensor.rows]
+
+    @property
+    def optional(self) -> Tuple[Tensor, ...]:
+        """Those that only some options bring along."""
+        return self.peepholes + self.projection
+
     def shapes(self, input_size: int, units: int) -> Dict[str, Tuple[int, ...]]:
         """Native name -> native shape."""
         return {tensor.name: tensor.shape(input_size, units) for tensor in self.tensors}
 
 
-def load(layout: Layout, weights: Weights, forget_bias: float) -> Dict[str, np.ndarray]:
+def load(layout: Layout, weights: Weights, forget_bias: float = 0.0) -> Dict[str, np.ndarray]:
     """Canonical weights -> native tensors, in the dtype of the weights.
 
-    A layout with several biases gets three quarters in the first one and the rest in the last: both
+    Of several biases that hold a gate, the first gets three quarters and the last the rest: both
     matter then, and their sum is exactly the canonical bias (the subtraction is exact, Sterbenz 1974).
+    Raises :class:`LayoutError` where the layout has no place for a gate's bias that is not zero.
     """
-    input_size, units = _sizes(weights)
-    kernel = weights.kernel.reshape(-1, 4, units)
-    bias = weights.bias.reshape(4, units)
+    gates, bias_gates = GATES[layout.cell], BIAS_GATES[layout.cell]
+    bias = weights.bias.reshape(len(bias_gates), -1)
+    units = bias.shape[1]
+    kernel = weights.kernel.reshape(len(weights.kernel), len(gates), units)
+    input_size = len(kernel) - units
     if layout.forget_bias == "bias":
         bias = _add_forget_bias(bias, forget_bias)
     first = (bias * 0.75).astype(bias.dtype)
-    shares = {1: [bias], 2: [first, bias - first]}
-    blocks = {"x": kernel[:input_size], "h": kernel[input_size:], "xh": kernel}
+    parts = {1: [bias], 2: [first, bias - first]}
+    holders = {gate: [t for t in layout.biases if gate in t.gates] for gate in bias_gates}
+    for gate, holding in holders.items():
+        if not holding and bias[bias_gates.index(gate)].any():
+            raise LayoutError("no tensor holds the bias of the %s" % GATE_NAMES[gate])
+    rows = _rows(input_size)
     native = {}
-    for biases in _biases(layout).values():
-        for tensor, share in zip(biases, shares[len(biases)]):
-            native[tensor.name] = tensor.to_native(share)
     for tensor in layout.tensors:
         if tensor.rows:
-            native[tensor.name] = tensor.to_native(blocks[tensor.rows])
-    return {name: native[name] for name in layout.names}
+            block = kernel[rows[tensor.rows]][:, [gates.index(gate) for gate in tensor.gates]]
+        else:
+            block = np.stack(
+                [
+                    parts[len(holders[gate])][holders[gate].index(tensor)][bias_gates.index(gate)]
+                    for gate in tensor.gates
+                ]
+            )
+        native[tensor.name] = tensor.to_native(block)
+    return native
 
 
-def extract(layout: Layout, tensors: Mapping[str, np.ndarray], forget_bias: float) -> Weights:
+def extract(layout: Layout, tensors: Mapping[str, np.ndarray], forget_bias: float = 0.0) -> Weights:
     """Native tensors -> canonical weights in float64, so that sums of biases are exact.
 
     Raises :class:`LayoutError` when a tensor is missing, unknown or of a wrong shape.
     """
-    input_size, units = _native_sizes(layout, tensors)
-    kernel = np.full((input_size + units, 4, units), np.nan)
-    bias = np.zeros((4, units))
-    rows = {"x": slice(0, input_size), "h": slice(input_size, None), "xh": slice(0, None)}
+    input_size, units, hidden = _native_sizes(layout, tensors)
+    gates, bias_gates = GATES[layout.cell], BIAS_GATES[layout.cell]
+    kernel = np.full((input_size + hidden, len(gates), units), np.nan)
+    bias = np.zeros((len(bias_gates), units))
+    rows = _rows(input_size)
     for tensor in layout.tensors:
-        block = tensor.from_native(np.asarray(tensors[tensor.name], np.float64), input_size, units)
+        block = _block(tensor, tensors, (input_size, units, hidden))
         for position, gate in enumerate(tensor.gates):
             if tensor.rows:
-                kernel[rows[tensor.rows], GATES.index(gate)] = block[:, position]
+                kernel[rows[tensor.rows], gates.index(gate)] = block[:, position]
             else:
-                bias[GATES.index(gate)] += block[position]
+                bias[bias_gates.index(gate)] += block[position]
     if layout.forget_bias == "bias":
         bias = _add_forget_bias(bias, -forget_bias)
-    return Weights(kernel.reshape(input_size + units, 4 * units), bias.reshape(4 * units))
+    return Weights(kernel.reshape(len(kernel), -1), bias.reshape(-1))
 
 
 def extract_peepholes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> Optional[np.ndarray]:
@@ -177,14 +219,25 @@ def extract_peepholes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> Opti
 
     Raises :class:`LayoutError` as :func:`extract` does.
     """
-    _, units = _native_sizes(layout, tensors)
-    vectors = np.zeros((len(PEEPHOLES), units))
+    sizes = _native_sizes(layout, tensors)
+    vectors = np.zeros((len(PEEPHOLES), sizes[1]))
     found = [tensor for tensor in layout.peepholes if tensor.name in tensors]
     for tensor in found:
-        block = tensor.from_native(np.asarray(tensors[tensor.name], np.float64), 0, units)
-        for position, gate in enumerate(tensor.gates):
-            vectors[PEEPHOLES.index(gate)] = block[position]
+        for gate, vector in zip(tensor.gates, _block(tensor, tensors, sizes)):
+            vectors[PEEPHOLES.index(gate)] = vector
     return vectors if found else None
+
+
+def extract_projection(layout: Layout, tensors: Mapping[str, np.ndarray]) -> Optional[np.ndarray]:
+    """Native tensors -> the projection ``[U, P]`` in float64, None where there is none.
+
+    Raises :class:`LayoutError` as :func:`extract` does.
+    """
+    sizes = _native_sizes(layout, tensors)
+    for tensor in layout.projection:
+        if tensor.name in tensors:
+            return _block(tensor, tensors, sizes)[:, 0].T
+    return None
 
 
 def convert(
@@ -241,46 +294,48 @@ def _index(group: Sequence[str], position: int, gates: int, units: int) -> str:
     return "0" if group == ["1"] else ":"
 
 
-def _sizes(weights: Weights) -> Tuple[int, int]:
-    units = weights.bias.shape[0] // 4
-    return weights.kernel.shape[0] - units, units
+def _rows(input_size: int) -> Dict[str, slice]:
+    """The rows of a canonical kernel by what they multiply."""
+    return {"x": slice(0, input_size), "h": slice(input_size, None), "xh": slice(0, None)}
 
 
-def _native_sizes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> Tuple[int, int]:
-    """input_size and units read off the tensors, once every name and shape has been checked."""
+_Sizes = Tuple[int, int, int]
+
+
+def _block(tensor: Tensor, tensors: Mapping[str, np.ndarray], sizes: _Sizes) -> np.ndarray:
+    """A native tensor as ``[rows, gate, unit]`` in float64."""
+    return tensor.from_native(np.asarray(tensors[tensor.name], np.float64), *sizes)
+
+
+def _native_sizes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> _Sizes:
+    """input_size, units and the width of h read off the tensors, whose names and shapes are checked."""
+    optional = {tensor.name for tensor in layout.optional}
     missing = [name for name in layout.names if name not in tensors]
-    extra = [tensor.name for tensor in layout.peepholes]
-    unknown = [name for name in tensors if name not in layout.names + extra]
-    if any(name in tensors for name in extra):
-        missing += [name for name in extra if name not in tensors]
+    unknown = [name for name in tensors if name not in layout.names and name not in optional]
+    if any(tensor.name in tensors for tensor in layout.peepholes):
+        missing += [tensor.name for tensor in layout.peepholes if tensor.name not in tensors]
     if missing or unknown:
         raise LayoutError("tensors %s, but should be %s" % (sorted(tensors), sorted(layout.names)))
-    bias = next(tensor for tensor in layout.tensors if not tensor.rows)
+    bias = layout.biases[0]
     units = int(np.size(tensors[bias.name])) // len(bias.gates)
+    hidden = units
+    for tensor in layout.projection:
+        if tensor.name in tensors:
+            hidden = int(np.size(tensors[tensor.name])) // max(1, units)
     kernel = next(tensor for tensor in layout.tensors if "x" in tensor.rows)
     rows = int(np.size(tensors[kernel.name])) // max(1, units * len(kernel.gates))
-    input_size = rows - units if kernel.rows == "xh" else rows
-    shapes = layout.shapes(input_size, units)
-    shapes.update((t.name, t.shape(input_size, units)) for t in layout.peepholes if t.name in tensors)
-    for name, shape in shapes.items():
-        if np.shape(tensors[name]) != shape:
+    sizes = (rows - hidden if kernel.rows == "xh" else rows, units, hidden)
+    for tensor in layout.tensors + layout.optional:
+        if tensor.name in tensors and np.shape(tensors[tensor.name]) != tensor.shape(*sizes):
+            shape = list(np.shape(tensors[tensor.name]))
             raise LayoutError(
-                "%s has shape %s, but should have %s" % (name, list(np.shape(tensors[name])), list(shape))
+                "%s has shape %s, but should have %s" % (tensor.name, shape, list(tensor.shape(*sizes)))
             )
-    return input_size, units
-
-
-def _biases(layout: Layout) -> Dict[str, List[Tensor]]:
-    """The bias tensors that add up, by the gates they hold."""
-    biases: Dict[str, List[Tensor]] = {}
-    for tensor in layout.tensors:
-        if not tensor.rows:
-            biases.setdefault(tensor.gates, []).append(tensor)
-    return biases
+    return sizes
 
 
 def _add_forget_bias(bias: np.ndarray, forget_bias: float) -> np.ndarray:
-    """``bias`` ``[4, U]`` with ``forget_bias`` added to the forget gate, in the dtype of ``bias``."""
+    """An LSTM's ``bias`` ``[4, U]`` with ``forget_bias`` added to the forget gate, in its dtype."""
     shifted = bias.copy()
-    shifted[GATES.index("f")] += bias.dtype.type(forget_bias)
+    shifted[BIAS_GATES["lstm"].index("f")] += bias.dtype.type(forget_bias)
     return shifted

@@ -1,20 +1,23 @@
-"""One layout for each way of storing an LSTM. Every record was verified by running its framework."""
+"""One layout for each way of storing a cell. Every record was verified by running its framework."""
 
 from .layout import Layout, Tensor
+
+# The LSTM.
 
 # tf.nn.rnn_cell.BasicLSTMCell and LSTMCell, tf.raw_ops.BlockLSTM: gates "i = input_gate, j = new_input,
 # f = forget_gate, o = output_gate" over [x, h], forget_bias added at each step.
 TENSORFLOW = Layout(
-    tensors=(Tensor("kernel", "xh (gate unit)"), Tensor("bias", "(gate unit)")),
+    tensors=(Tensor("kernel", "xh (gate unit)", "ijfo"), Tensor("bias", "(gate unit)", "ijfo")),
     forget_bias="equation",
     peepholes=tuple(Tensor("w_%s_diag" % gate, "(gate unit)", gate) for gate in "ifo"),
+    projection=(Tensor("projection/kernel", "(gate unit) h", "p"),),
 )
 
 # The reference cell's own layout.
 CANONICAL = TENSORFLOW
 
 BLOCK_LSTM = Layout(
-    tensors=(Tensor("w", "xh (gate unit)"), Tensor("b", "(gate unit)")),
+    tensors=(Tensor("w", "xh (gate unit)", "ijfo"), Tensor("b", "(gate unit)", "ijfo")),
     forget_bias="equation",
     peepholes=tuple(Tensor("wc%s" % gate, "(gate unit)", gate) for gate in "ifo"),
 )
@@ -43,6 +46,7 @@ TORCH_CELL = Layout(
 TORCH_LAYER = Layout(
     tensors=tuple(Tensor(t.name + "_l0", t.axes, t.gates) for t in TORCH_CELL.tensors),
     forget_bias="bias",
+    projection=(Tensor("weight_hr_l0", "h (gate unit)", "p"),),
 )
 
 # F.lstm and PF.lstm: one layer, one direction.
@@ -91,4 +95,113 @@ ONNX = Layout(
     ),
     forget_bias="bias",
     peepholes=(Tensor("P", "1 (gate unit)", "iof"),),
+)
+
+# The GRU. A bias that is added inside the reset gate's product is m.
+CANONICAL_GRU = Layout(
+    tensors=(Tensor("kernel", "xh (gate unit)", "rzn"), Tensor("bias", "(gate unit)", "rznm")),
+    cell="gru",
+)
+
+# tf.nn.rnn_cell.GRUCell calls the update gate u, and the new state the candidate.
+TENSORFLOW_GRU = Layout(
+    tensors=(
+        Tensor("gates/kernel", "xh (gate unit)", "rz"),
+        Tensor("gates/bias", "(gate unit)", "rz"),
+        Tensor("candidate/kernel", "xh (gate unit)", "n"),
+        Tensor("candidate/bias", "(gate unit)", "n"),
+    ),
+    cell="gru",
+)
+
+# Keras calls the new state h. With reset_after its bias has two rows: that of the kernel, and that of the
+# recurrent kernel; without, it is the first one alone.
+_KERAS_GRU_KERNELS = (
+    Tensor("kernel", "x (gate unit)", "zrn"),
+    Tensor("recurrent_kernel", "h (gate unit)", "zrn"),
+)
+KERAS_GRU = Layout(tensors=(*_KERAS_GRU_KERNELS, Tensor("bias", "(gate unit)", "zrn")), cell="gru")
+KERAS_GRU_RESET_AFTER = Layout(
+    tensors=(
+        *_KERAS_GRU_KERNELS,
+        Tensor("input_bias", "1 (gate unit)", "zrn"),
+        Tensor("recurrent_bias", "1 (gate unit)", "zrm"),
+    ),
+    cell="gru",
+)
+
+TORCH_GRU_CELL = Layout(
+    tensors=(
+        Tensor("weight_ih", "(gate unit) x", "rzn"),
+        Tensor("weight_hh", "(gate unit) h", "rzn"),
+        Tensor("bias_ih", "(gate unit)", "rzn"),
+        Tensor("bias_hh", "(gate unit)", "rzm"),
+    ),
+    cell="gru",
+)
+
+TORCH_GRU_LAYER = Layout(
+    tensors=tuple(Tensor(t.name + "_l0", t.axes, t.gates) for t in TORCH_GRU_CELL.tensors), cell="gru"
+)
+
+NNABLA_GRU = Layout(
+    tensors=(
+        Tensor("gru/weight_l0", "1 gate unit xh", "rzn"),
+        Tensor("gru/bias", "1 1 gate unit", "rznm"),
+    ),
+    cell="gru",
+)
+
+# ONNX calls the new state h; without linear_before_reset Rb's part of it is added outside.
+ONNX_GRU = Layout(
+    tensors=(
+        Tensor("W", "1 (gate unit) x", "zrn"),
+        Tensor("R", "1 (gate unit) h", "zrn"),
+        Tensor("Wb", "1 (gate unit)", "zrn"),
+        Tensor("Rb", "1 (gate unit)", "zrm"),
+    ),
+    cell="gru",
+)
+
+# The simple RNN.
+CANONICAL_RNN = Layout(
+    tensors=(Tensor("kernel", "xh (gate unit)", "n"), Tensor("bias", "(gate unit)", "n")), cell="rnn"
+)
+
+KERAS_RNN = Layout(
+    tensors=(
+        Tensor("kernel", "x (gate unit)", "n"),
+        Tensor("recurrent_kernel", "h (gate unit)", "n"),
+        Tensor("bias", "(gate unit)", "n"),
+    ),
+    cell="rnn",
+)
+
+TORCH_RNN_CELL = Layout(
+    tensors=(
+        Tensor("weight_ih", "(gate unit) x", "n"),
+        Tensor("weight_hh", "(gate unit) h", "n"),
+        Tensor("bias_ih", "(gate unit)", "n"),
+        Tensor("bias_hh", "(gate unit)", "n"),
+    ),
+    cell="rnn",
+)
+
+TORCH_RNN_LAYER = Layout(
+    tensors=tuple(Tensor(t.name + "_l0", t.axes, t.gates) for t in TORCH_RNN_CELL.tensors), cell="rnn"
+)
+
+NNABLA_RNN = Layout(
+    tensors=(Tensor("rnn/weight_l0", "1 (gate unit) xh", "n"), Tensor("rnn/bias", "1 1 (gate unit)", "n")),
+    cell="rnn",
+)
+
+ONNX_RNN = Layout(
+    tensors=(
+        Tensor("W", "1 (gate unit) x", "n"),
+        Tensor("R", "1 (gate unit) h", "n"),
+        Tensor("Wb", "1 (gate unit)", "n"),
+        Tensor("Rb", "1 (gate unit)", "n"),
+    ),
+    cell="rnn",
 )

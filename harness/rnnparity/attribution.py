@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnparity.forced import Setting, Window, force, vectors
+from rnnparity.forced import Setting, Window, force, vectors, whole
 from rnnparity.hypotheses import with_weights
-from rnnparity.local import local_errors
+from rnnparity.local import Local, Parameter, local_errors
 from rnnparity.noise import ARITHMETICS, LIMIT, Array
 from rnnparity.reference import Reference
-from rnnparity_adapters.layout import GATE_NAMES, GATES
+from rnnparity_adapters.layout import BIAS_GATES, GATE_NAMES
 
 _COARSER = (
     "float64", "float32", "float32-fast-activation", "tf32", "float16-float32", "float16",
@@ -22,6 +22,10 @@ _COARSER = (
 
 _ENOUGH = 3
 """Steps, of all rows together, from which a parameter can be told: one would fit anything."""
+
+
+_NAMED = 4
+_ROUNDS = 12
 
 
 class Found(NamedTuple):
@@ -90,10 +94,9 @@ def coarser(setting: Setting, base: Reference) -> Iterator[str]:
 
 def is_rounding(setting: Setting, name: str) -> bool:
     """Whether the error is what rounding in that arithmetic makes: in every unit, and of its size."""
-    rows, units = (np.arange(setting.hidden.shape[axis]) for axis in (0, 2))
-    whole = force([setting], Window(rows, units, setting.hidden.shape[1]))
-    predicted, _ = whole.predict(setting.case.equation)
-    error = (predicted - whole.hidden)[0]
+    everything = force([setting], whole(setting))
+    predicted, _ = everything.predict(setting.case.equation)
+    error = (predicted - everything.hidden)[0]
     a = ARITHMETICS[name]
     size = max(a.element, a.activation, a.factor) * 0.5
     by_unit = np.sqrt(np.mean(error * error, axis=(0, 1)))
@@ -108,6 +111,10 @@ def single(setting: Setting, base: Reference) -> Iterator[Found]:
     """One parameter of another value, if there is enough to tell it from."""
     if setting.case.batch * setting.case.steps < _ENOUGH:
         return
+    if setting.cell is not None or not setting.case.has_cell_state:
+        yield from _followed(setting, base)
+    if setting.case.equation.cell != "lstm" or setting.case.projection is not None:
+        return
     errors = _errors(setting, base)
     wrong = np.flatnonzero(errors > LIMIT)
     if setting.cell is not None and not len(wrong):
@@ -117,26 +124,49 @@ def single(setting: Setting, base: Reference) -> Iterator[Found]:
             yield from _single(setting, int(unit))
 
 
+def _followed(setting: Setting, base: Reference) -> Iterator[Found]:
+    """The parameters that the matched filter names, each followed until nothing is left to explain."""
+    first = _local(setting, base)
+    for named in sorted(first.parameters.values(), key=lambda p: -p.score)[:_NAMED]:
+        if named.gate == "p":
+            continue
+        place = _place(setting, named)
+        change, changed = 0.0, setting
+        for _ in range(_ROUNDS):
+            found = _local(changed, base).parameters[named.gate]
+            if (found.row, found.unit) != (named.row, named.unit):
+                break
+            change += found.change
+            changed = _with_change(setting, place, change)
+            if abs(found.change) < 1e-7 * abs(change):
+                break
+        yield _found(setting, place, change)
+
+
+def _local(setting: Setting, base: Reference) -> Local:
+    cell = base.cell if setting.cell is None else setting.cell
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return local_errors(setting.case, setting.hidden, cell, base.arithmetic)
+
+
 def blocks(setting: Setting) -> Iterator[Found]:
     """One gate's bias, if there is enough to tell it from."""
-    if setting.case.batch * setting.case.steps >= _ENOUGH:
-        for gate in GATES:
+    if setting.case.batch * setting.case.steps >= _ENOUGH and setting.case.projection is None:
+        for gate in BIAS_GATES[setting.case.equation.cell]:
             yield _bias_block(setting, gate)
 
 
 def _errors(setting: Setting, base: Reference) -> Array:
     """Of each unit ``[U]``, in noise units, made at single steps."""
-    if setting.cell is not None:
-        local = local_errors(setting.case, setting.hidden, setting.cell, base.arithmetic)
-        both = np.maximum(np.abs(local.hidden), np.abs(local.cell))
-        if both.max() <= LIMIT:
-            score: Array = np.zeros(setting.case.units)
-            score[local.parameter.unit] = LIMIT
-            return score
-        largest: Array = both.max(axis=(0, 1))
+    if setting.cell is not None or not setting.case.has_cell_state:
+        local = _local(setting, base)
+        states = [np.abs(errors).max(axis=(0, 1)) for errors in (local.hidden, local.cell) if errors.size]
+        largest: Array = np.maximum.reduce([errors for errors in states if len(errors) == len(states[-1])])
+        if largest.max() <= LIMIT:
+            largest = np.zeros(setting.case.units)
+            largest[local.parameter.unit] = LIMIT
         return largest
-    rows, units = (np.arange(setting.hidden.shape[axis]) for axis in (0, 2))
-    hidden, _ = force([setting], Window(rows, units, setting.hidden.shape[1])).predict(setting.case.equation)
+    hidden, _ = force([setting], whole(setting)).predict(setting.case.equation)
     worst: Array = (np.abs(hidden[0] - setting.hidden) / base.hidden_noise).max(axis=(0, 1))
     return worst
 
@@ -150,7 +180,7 @@ def _single(setting: Setting, unit: int) -> Iterator[Found]:
     forced = force([setting], window)
     residual = forced.residual(equation)[0]
     candidates = []
-    for number in range(len(GATES)):
+    for number in range(len(setting.case.gates)):
         for row in range(v.shape[2]):
             slope = (_moved(forced, number, v[:, :, row], 1e-6, equation) - residual) / 1e-6
             square = float(slope @ slope)
@@ -165,7 +195,8 @@ def _single(setting: Setting, unit: int) -> Iterator[Found]:
             slope = (_moved(forced, number, v[:, :, row], change + 1e-6, equation) - left) / 1e-6
             square = float(slope @ slope)
             change -= float(slope @ left) / square if square else 0.0
-        yield _changed(setting, GATES[number], row, unit, change)
+        place = _Place(setting.case.gates[number], None if row == v.shape[2] - 1 else row, unit)
+        yield _found(setting, place, change)
 
 
 def _moved(forced: Any, gate: int, by: Array, size: float, equation: Any) -> Array:
@@ -175,40 +206,55 @@ def _moved(forced: Any, gate: int, by: Array, size: float, equation: Any) -> Arr
     return moved
 
 
-def _changed(setting: Setting, gate: str, row: int, unit: int, change: float) -> Found:
-    units, size = setting.case.units, setting.case.input_size
+class _Place(NamedTuple):
+    """One parameter: the gate whose block it is in, its row in the kernel (None: the bias), and its unit."""
+
+    gate: str
+    row: int | None
+    unit: int
+
+
+def _place(setting: Setting, parameter: Parameter) -> _Place:
+    """Where the parameter that the matched filter names stands: m has only a bias, its rows are n's."""
+    gate = "n" if parameter.gate == "m" and parameter.row is not None else parameter.gate
+    return _Place(gate, parameter.row, parameter.unit)
+
+
+def _with_change(setting: Setting, place: _Place, change: float) -> Setting:
+    units, cell = setting.case.units, setting.case.equation.cell
     kernel, bias = (np.array(a, np.float64) for a in setting.case.weights)
-    column = GATES.index(gate) * units + unit
-    where = (
-        "bias"
-        if row == len(kernel)
-        else f"input kernel row {row}"
-        if row < size
-        else f"recurrent kernel row {row - size}"
-    )
-    if row == len(kernel):
-        bias[column] += change
+    if place.row is None:
+        bias[BIAS_GATES[cell].index(place.gate) * units + place.unit] += change
     else:
-        kernel[row, column] += change
-    detail = f"{where}, {GATE_NAMES[gate]}, unit {unit} is larger by {change:.6g}"
-    about = {"tensor": where.partition(" row")[0], "gate": gate, "unit": unit, "change": change}
-    if row < len(kernel):
-        about["row"] = row if row < size else row - size
-    return Found("parameter", detail, about, with_weights(setting, kernel, bias))
+        kernel[place.row, setting.case.gates.index(place.gate) * units + place.unit] += change
+    return with_weights(setting, kernel, bias)
+
+
+def _found(setting: Setting, place: _Place, change: float) -> Found:
+    size = setting.case.input_size
+    about: dict[str, Any] = {"tensor": "bias", "gate": place.gate, "unit": place.unit, "change": change}
+    where = "bias"
+    if place.row is not None:
+        recurrent = place.row >= size
+        about["tensor"] = "recurrent kernel" if recurrent else "input kernel"
+        about["row"] = place.row - size * recurrent
+        where = f"{about['tensor']} row {about['row']}"
+    detail = f"{where}, {GATE_NAMES[place.gate]}, unit {place.unit} is larger by {change:.6g}"
+    return Found("parameter", detail, about, _with_change(setting, place, change))
 
 
 def _bias_block(setting: Setting, gate: str) -> Found:
     """One gate's bias, fitted in every unit."""
-    rows, units = (np.arange(setting.hidden.shape[axis]) for axis in (0, 2))
-    forced = force([setting], Window(rows, units, setting.hidden.shape[1]))
-    number, equation = GATES.index(gate), setting.case.equation
+    forced = force([setting], whole(setting))
+    names, equation = BIAS_GATES[setting.case.equation.cell], setting.case.equation
+    number = names.index(gate)
     change = np.zeros(setting.case.units)
 
     def residual(by: Array) -> Array:
         z = forced.z.copy()
         z[:, number] += by
         errors = replace(forced, z=z).residual(equation)[0]
-        split: Array = errors.reshape(-1, len(units))
+        split: Array = errors.reshape(-1, setting.case.units)
         return split
 
     for _ in range(6):
@@ -216,7 +262,7 @@ def _bias_block(setting: Setting, gate: str) -> Found:
         slope = (residual(change + 1e-6) - left) / 1e-6
         square = np.sum(slope * slope, axis=0)
         change -= np.clip(np.sum(slope * left, axis=0) / np.where(square > 0, square, 1), -2, 2)
-    bias = np.array(setting.case.weights.bias, np.float64).reshape(4, -1)
+    bias = np.array(setting.case.weights.bias, np.float64).reshape(len(names), -1)
     bias[number] += change
     detail = f"the {GATE_NAMES[gate]}'s bias is larger by {change.min():.3g} to {change.max():.3g}"
     about = {"tensor": "bias", "gate": gate, "change": [float(c) for c in change]}
@@ -239,7 +285,7 @@ def known(setting: Setting, base: Reference) -> str:
         f"made in {len(errors)} of {units} units"
         + (f" ({', '.join(map(str, errors))})" if len(errors) <= 4 else ""),
     ]
-    if setting.cell is not None:
-        local = local_errors(setting.case, setting.hidden, setting.cell, base.arithmetic)
+    if setting.cell is not None or not setting.case.has_cell_state:
+        local = _local(setting, base)
         said.append(f"most of it in the {GATE_NAMES[local.parameter.gate]}")
     return ", ".join(said)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rnnparity.errors import InputError
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import GATES, Weights
+from rnnparity_adapters.layout import BIAS_GATES, GATES, Weights
 
 DTypeName = Literal["float32", "float64"]
 DTYPES: tuple[DTypeName, ...] = ("float32", "float64")
@@ -20,10 +20,10 @@ MAX_SEED = 2**32 - 1
 class Case:
     """Equation, canonical weights, inputs and initial state of one run, all of one dtype.
 
-    ``weights`` kernel ``[I+U, 4U]`` (rows x, h; gates i, j, f, o) and bias ``[4U]``; ``inputs``
-    ``[B, T, I]``; ``initial_hidden`` and ``initial_cell`` ``[B, U]``. ``seed`` is None for a case that
-    was not drawn; it also seeds the weights that a framework initialises itself. ``peepholes`` ``[3, U]``
-    are those of i, f, o, where the cell has any.
+    ``weights`` are canonical (see :mod:`rnnparity_adapters.layout`); ``inputs`` ``[B, T, I]``;
+    ``initial_hidden`` ``[B, P]`` and ``initial_cell`` ``[B, U]``, with zero units where the cell has no cell
+    state. P is U but for a cell with a ``projection`` ``[U, P]``. ``seed`` also seeds the weights that a
+    framework initialises itself. ``peepholes`` ``[3, U]`` are those of i, f, o, where the cell has any.
     """
 
     equation: Equation
@@ -33,6 +33,7 @@ class Case:
     initial_cell: NDArray[np.floating]
     seed: int = 0
     peepholes: NDArray[np.float64] | None = None
+    projection: NDArray[np.float64] | None = None
 
     @property
     def batch(self) -> int:
@@ -52,7 +53,17 @@ class Case:
     @property
     def units(self) -> int:
         """U."""
-        return int(self.initial_hidden.shape[1])
+        return int(self.weights.bias.size) // len(BIAS_GATES[self.equation.cell])
+
+    @property
+    def gates(self) -> str:
+        """The blocks of the kernel."""
+        return GATES[self.equation.cell]
+
+    @property
+    def has_cell_state(self) -> bool:
+        """Whether there is a state beside the hidden one: an LSTM's."""
+        return bool(self.initial_cell.size)
 
     @property
     def dtype(self) -> str:
@@ -70,6 +81,7 @@ def make_case(
     dtype: str = "float32",
     forget_bias: float = 1.0,
     scale: float = 1.0,
+    cell: str = "lstm",
 ) -> Case:
     """Draw a case: the same arguments give the same arrays, bit for bit, everywhere.
 
@@ -77,8 +89,8 @@ def make_case(
     ``scale``, biases uniform in +-0.5 and never zero, the initial hidden state uniform in +-0.9, the initial
     cell state standard normal. They come from ``numpy.random.RandomState``, whose stream NumPy has frozen.
 
-    Raises :class:`~rnnparity.errors.InputError` for a seed, size, dtype, forget bias or scale out of range,
-    and for sizes that do not fit into this machine's memory.
+    Raises :class:`~rnnparity.errors.InputError` for a seed, size, dtype, forget bias, scale or cell out of
+    range, and for sizes that do not fit into this machine's memory.
     """
     _check_integer("seed", seed, 0, MAX_SEED)
     for name, size in (("batch", batch), ("steps", steps), ("input_size", input_size), ("units", units)):
@@ -89,23 +101,21 @@ def make_case(
         raise InputError("forget_bias", forget_bias, "a number from -10000 to 10000")
     if not 0 < scale <= 1e4:
         raise InputError("scale", scale, "a number above 0, at most 10000")
+    if cell not in GATES:
+        raise InputError("cell", cell, " or ".join(GATES))
     _check_memory(batch, steps, input_size, units)
 
     random = np.random.RandomState(seed)
     limit = scale * math.sqrt(6 / (input_size + 2 * units))
-    kernel = random.uniform(-limit, limit, (input_size + units, 4 * units)).astype(dtype)
-    bias = random.uniform(-0.5, 0.5, 4 * units).astype(dtype)
+    kernel = random.uniform(-limit, limit, (input_size + units, len(GATES[cell]) * units)).astype(dtype)
+    bias = random.uniform(-0.5, 0.5, len(BIAS_GATES[cell]) * units).astype(dtype)
     inputs = random.standard_normal((batch, steps, input_size)).astype(dtype)
     hidden = random.uniform(-0.9, 0.9, (batch, units)).astype(dtype)
-    cell = random.standard_normal((batch, units)).astype(dtype)
-    return Case(
-        Equation(forget_bias=float(np.dtype(dtype).type(forget_bias))),
-        Weights(kernel, _with_exact_forget_bias(bias, forget_bias)),
-        inputs,
-        hidden,
-        cell,
-        seed,
-    )
+    state = random.standard_normal((batch, units if cell == "lstm" else 0)).astype(dtype)
+    if cell == "lstm":
+        bias = _with_exact_forget_bias(bias, forget_bias)
+    equation = Equation(cell=cell, forget_bias=float(np.dtype(dtype).type(forget_bias)))
+    return Case(equation, Weights(kernel, bias), inputs, hidden, state, seed)
 
 
 def _with_exact_forget_bias(bias: NDArray[np.floating], forget_bias: float) -> NDArray[np.floating]:
@@ -115,7 +125,7 @@ def _with_exact_forget_bias(bias: NDArray[np.floating], forget_bias: float) -> N
     """
     blocks = bias.reshape(4, -1).copy()
     constant = bias.dtype.type(forget_bias)
-    forget = GATES.index("f")
+    forget = GATES["lstm"].index("f")
     blocks[forget] = (blocks[forget] + constant) - constant
     return blocks.reshape(-1)
 

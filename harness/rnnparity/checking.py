@@ -15,7 +15,7 @@ from rnnparity.recording import Recording, read
 from rnnparity.reference import Reference
 from rnnparity.remedies import Api, remedy
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import Layout, extract
+from rnnparity_adapters.layout import GATES, Layout, extract
 
 ZEROED, HELD, COMPUTED = "zeroed", "held", "computed"
 
@@ -90,14 +90,14 @@ def _options(api: str, layout: Layout) -> tuple[str, ...]:
 
 
 def _shares(layout: Layout, weights: dict[str, np.ndarray], equation: Equation) -> tuple[Array, ...]:
-    """The canonical biases ``[4U]`` that add up, where there are two."""
-    biases = [t for t in layout.tensors if not t.rows and len(t.gates) > 1]
+    """The canonical biases that add up, the input's before the recurrent one, where there are two."""
+    biases = [t for t in layout.biases if len(t.gates) == len(GATES[layout.cell])]
     if len(biases) != 2:
         return ()
     shares = []
     for kept in biases:
         others = {t.name: 0 * weights[t.name] for t in biases if t is not kept}
-        share = extract(layout, {**weights, **others}, 0.0).bias
+        share = extract(layout, {**weights, **others}).bias
         shares.append(np.asarray(share, np.float64))
     if layout.forget_bias == "bias":
         shares[0] = shares[0] - equation.forget_bias * np.repeat([0, 0, 1, 0], len(shares[0]) // 4)
@@ -107,9 +107,9 @@ def _shares(layout: Layout, weights: dict[str, np.ndarray], equation: Equation) 
 def _compare(hidden: np.ndarray, cell: np.ndarray | None, expected: Reference) -> Comparison:
     dtype = expected.case.dtype
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        if cell is None:
-            return compare.compare_hidden_only(hidden.astype(dtype), expected)
-        return compare.compare({"hidden": hidden.astype(dtype), "cell": cell.astype(dtype)}, expected)
+        return compare.compare_recording(
+            hidden.astype(dtype), None if cell is None else cell.astype(dtype), expected
+        )
 
 
 def _masking(recording: Recording, expected: Reference) -> Cause | None:

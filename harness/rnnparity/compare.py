@@ -12,7 +12,7 @@ from rnnparity.local import Local, Parameter, local_errors
 from rnnparity.noise import ARITHMETICS, LIMIT, Array, assumed
 from rnnparity.reference import Reference, ensemble
 from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, STEPPED_HIDDEN
-from rnnparity_adapters.layout import GATE_NAMES, GATES, Weights
+from rnnparity_adapters.layout import BIAS_GATES, GATE_NAMES, GATES, Weights
 
 AGREE = "agree"
 DIVERGE = "diverge"
@@ -145,15 +145,15 @@ _QUANTITIES = {
     CELL: _Quantity(CELL, slice(None)),
     LAST_CELL: _Quantity(CELL, slice(-1, None)),
 }
-_REQUIRED = {HIDDEN, CELL}
+_WITHOUT_CELL = {HIDDEN: _QUANTITIES[HIDDEN], STEPPED_HIDDEN: _QUANTITIES[STEPPED_HIDDEN]}
 
 
 def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> Comparison:
     """Compare what an api returned with the reference: names, shapes and dtypes first, then values.
 
-    ``observed`` has ``hidden`` and ``cell`` ``[B, T, U]``, and for a layer ``stepped_hidden`` ``[B, T, U]``
-    and ``last_cell`` ``[B, U]``, in the dtype of the case. A wrong name, shape or dtype is ``failed``; a NaN
-    or an infinity on either side is ``nonfinite``.
+    ``observed`` has ``hidden`` and, where there is a cell state, ``cell`` ``[B, T, U]``, and for a layer
+    ``stepped_hidden`` ``[B, T, U]`` and ``last_cell`` ``[B, U]``, in the dtype of the case. A wrong name,
+    shape or dtype is ``failed``; a NaN or an infinity on either side is ``nonfinite``.
 
     The values ``diverge`` if an element of the trajectory or of the local errors is beyond the limit, or if
     the local errors together follow a parameter. They are ``chaotic`` if they do not, but the reference
@@ -168,11 +168,12 @@ def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) 
             where = _where(difference.observed, difference.place)
             return Comparison(NONFINITE, f"{where} is not finite", tuple(free))
     # The cell state is that of the stepped run, where there are two.
-    stepped, cell = observed.get(STEPPED_HIDDEN, observed[HIDDEN]), observed[CELL]
+    stepped, cell = observed.get(STEPPED_HIDDEN, observed[HIDDEN]), observed.get(CELL, reference.cell)
     local = local_errors(reference.case, stepped, cell, reference.arithmetic)
     made = [
         _difference(name, name, np.abs(errors), np.abs(errors))
         for name, errors in ((LOCAL_HIDDEN, local.hidden), (LOCAL_CELL, local.cell))
+        if errors.size
     ]
     if first_step(made) is None and first_step(free) is not None:
         # No step errs, and yet the trajectory is beyond the noise: is the noise too small?
@@ -195,8 +196,17 @@ def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) 
     )
 
 
+def compare_recording(
+    hidden: NDArray[np.floating], cell: NDArray[np.floating] | None, reference: Reference
+) -> Comparison:
+    """As :func:`compare`, of a trajectory that may have no ``cell``."""
+    if cell is None and reference.case.has_cell_state:
+        return compare_hidden_only(hidden, reference)
+    return compare({HIDDEN: hidden} if cell is None else {HIDDEN: hidden, CELL: cell}, reference)
+
+
 def compare_hidden_only(hidden: NDArray[np.floating], reference: Reference) -> Comparison:
-    """As :func:`compare`, of a hidden trajectory ``[B, T, U]`` alone: without local errors."""
+    """As :func:`compare`, of an LSTM's hidden trajectory ``[B, T, U]`` alone: without local errors."""
     free = _against(reference, HIDDEN, hidden)
     if not np.isfinite(free.absolute):
         return Comparison(NONFINITE, f"{_where(HIDDEN, free.place)} is not finite", (free,))
@@ -216,15 +226,17 @@ def compare_hidden_only(hidden: NDArray[np.floating], reference: Reference) -> C
     return Comparison(AGREE, "", (free,), residual=residual)
 
 
-def compare_weights(extracted: Weights, loaded: Weights) -> Comparison:
+def compare_weights(extracted: Weights, loaded: Weights, cell: str = "lstm") -> Comparison:
     """Weights read back from a framework against those loaded into it: bit for bit."""
-    for name, got, expected in zip(Weights._fields, extracted, loaded, strict=True):
+    blocks_of = (GATES[cell], BIAS_GATES[cell])
+    for name, names, got, expected in zip(Weights._fields, blocks_of, extracted, loaded, strict=True):
         same = got.astype(expected.dtype).view(np.uint8) == expected.view(np.uint8)
         if not same.all():
             columns = ~same.reshape(*expected.shape, -1).all(axis=-1).reshape(-1, expected.shape[-1]).all(
                 axis=0
             )
-            gates = [g for g, block in zip(GATES, columns.reshape(4, -1), strict=True) if block.any()]
+            blocks = columns.reshape(len(names), -1)
+            gates = [gate for gate, block in zip(names, blocks, strict=True) if block.any()]
             reason = f"{name} read back is not the {name} loaded, in gate {', '.join(gates)}"
             return Comparison(DIVERGE, reason, gates=tuple(gates))
     return Comparison(AGREE)
@@ -273,15 +285,15 @@ def compare_recorded(observed: np.ndarray, stored: np.ndarray, error: Array | No
 
 
 def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference) -> str:
-    missing = _REQUIRED - set(observed)
-    unknown = set(observed) - set(_QUANTITIES)
-    if missing or unknown:
-        return (
-            f"returned {sorted(observed)}, but should return {sorted(_REQUIRED)} (of {sorted(_QUANTITIES)})"
-        )
-    batch, _, units = reference.hidden.shape
+    known = _QUANTITIES if reference.case.has_cell_state else _WITHOUT_CELL
+    required = {HIDDEN, CELL} & set(known)
+    if required - set(observed) or set(observed) - set(known):
+        return f"returned {sorted(observed)}, but should return {sorted(required)} (of {sorted(known)})"
     for name, array in observed.items():
-        expected = (batch, units) if name == LAST_CELL else reference.hidden.shape
+        quantity = _QUANTITIES[name]
+        expected: tuple[int, ...] = getattr(reference, quantity.state).shape
+        if name == LAST_CELL:
+            expected = (expected[0], expected[2])
         if array.shape != expected:
             return f"{name} has shape {list(array.shape)}, but should have {list(expected)}"
         if array.dtype != reference.case.dtype:

@@ -17,9 +17,10 @@ from rnnparity import attribution, compare, hypotheses, reference
 from rnnparity.case import Case
 from rnnparity.compare import Comparison
 from rnnparity.constants import CONSTANTS, Fitted, described, fit, nice
-from rnnparity.forced import Forced, Setting, Window, force
-from rnnparity.hypotheses import BIASES, EQUATIONS, LAYOUTS, ORDERS, EquationHypothesis, Hypothesis
+from rnnparity.forced import Forced, Setting, Window, force, whole
+from rnnparity.hypotheses import EquationHypothesis, Hypothesis
 from rnnparity.noise import LIMIT, Array
+from rnnparity.running import runtime
 from rnnparity_adapters.equation import Equation
 
 _Item = TypeVar("_Item")
@@ -99,6 +100,7 @@ class _Search:
         states, cells = wide
         assert states is not None
         self.arithmetic = arithmetic
+        self.tables = hypotheses.tables(case.equation.cell)
         self.setting = Setting(case, states, cells, shares or (np.asarray(case.weights.bias, np.float64),))
         self.base = reference.run(case, arithmetic)
         comparison = self._compare(self.setting)
@@ -107,15 +109,12 @@ class _Search:
     def causes(self) -> list[Cause]:
         """Single hypotheses first, then pairs, then what is no structure."""
         self.window = self._window()
-        equations = self._screen([None], EQUATIONS)
-        singles = [
-            *self._alone((*ORDERS, *LAYOUTS, *BIASES, *hypotheses.peepholes(self.setting))),
-            *equations,
-        ]
+        equations = self._screen([None], self.tables.equations)
+        singles = [*self._alone(self._sized()), *equations]
         found = self._confirmed(singles)
         if found:
             return found
-        runs = [c for h in hypotheses.runtime(self.setting.case.steps, self.base) for c in self._alone([h])]
+        runs = [c for h in runtime(self.base) for c in self._alone([h])]
         return (
             self._confirmed(runs)
             or self._irregular()
@@ -125,6 +124,11 @@ class _Search:
             or self._parameters(attribution.blocks(self.setting))
             or self._suspects([*singles, *runs])
         )
+
+    def _sized(self) -> tuple[Hypothesis, ...]:
+        """Those that leave the sizes of the trajectory as they are."""
+        orders, layouts, biases, _ = self.tables
+        return (*orders, *layouts, *biases, *hypotheses.own(self.setting))
 
     # Judging by the reference.
 
@@ -184,19 +188,17 @@ class _Search:
         apply = CONSTANTS[hypothesis.fitted].apply
         for tried in dict.fromkeys((*nice(start), start)):
             yield apply(changed, tried), tried
-        rows, units = (np.arange(setting.hidden.shape[axis]) for axis in (0, 2))
-        whole = force([setting], Window(rows, units, setting.hidden.shape[1]))
-        value = float(fit(whole, changed, hypothesis.fitted, start).values[0])
+        everything = force([setting], whole(setting))
+        value = float(fit(everything, changed, hypothesis.fitted, start).values[0])
         yield apply(changed, value), value
 
     # Screening.
 
     def _window(self) -> Window:
         """Rows, units and steps in which the difference shows, from the first step on."""
-        rows, units = (np.arange(self.setting.hidden.shape[axis]) for axis in (0, 2))
-        whole = force([self.setting], Window(rows, units, self.setting.hidden.shape[1]))
-        hidden, _ = whole.predict(self.setting.case.equation)
-        error = np.abs(hidden - whole.hidden)[0]
+        everything = force([self.setting], whole(self.setting))
+        hidden, _ = everything.predict(self.setting.case.equation)
+        error = np.abs(hidden - everything.hidden)[0]
         noise = self.base.hidden_noise
         late = (error > 10 * noise).any(axis=(0, 2))
         first = int(late.argmax()) if late.any() else error.shape[1] - 1
@@ -263,15 +265,18 @@ class _Search:
 
     def _pairs(self, runs: list[_Candidate]) -> list[_Candidate]:
         """Layouts with equations, then layouts with layouts, then ways to run with either."""
-        sized = (*ORDERS, *LAYOUTS, *BIASES, *hypotheses.peepholes(self.setting))
-        pairs = self._screen(sized, EQUATIONS)
-        pairs += self._screen([None], [_with_forget(e) for e in EQUATIONS if not e.fitted])
+        orders, layouts, biases, equations = self.tables
+        pairs = self._screen(self._sized(), equations)
+        if any(equation.fitted == "forget_bias" for equation in equations):
+            pairs += self._screen([None], [_with_forget(e) for e in equations if not e.fitted])
         if not self._any(pairs):
-            pairs += self._screen((_both(a, b) for a in LAYOUTS for b in BIASES), (None,))
-            pairs += self._screen((_both(a, b) for a in ORDERS[:23] for b in (*LAYOUTS, *BIASES)), (None,))
+            whole_orders = [order for order in orders if order.about["tensors"] == "kernels and bias"]
+            pairs += self._screen((_both(a, b) for a in layouts for b in biases), (None,))
+            pairs += self._screen((_both(a, b) for a in whole_orders for b in (*layouts, *biases)), (None,))
         if not self._any(pairs):
+            with_runs = [e for e in equations if e.id in ("forget-bias", "recurrent-activation")]
             for run in runs:
-                pairs += self._screen([run.layout], _WITH_RUNS)
+                pairs += self._screen([run.layout], with_runs)
         return pairs
 
     def _any(self, candidates: list[_Candidate]) -> bool:
@@ -313,7 +318,6 @@ class _Search:
         return [*_distinct(settled), Cause(UNKNOWN, known, SUSPECT, self.before, self.before)]
 
 
-_WITH_RUNS = tuple(e for e in EQUATIONS if e.id in ("forget-bias", "recurrent-activation"))
 _AGREES = (compare.AGREE, compare.CHAOTIC)
 
 
@@ -328,11 +332,13 @@ _HOPELESS = 100 * LIMIT
 
 
 def _judge(setting: Setting, expected: reference.Reference) -> Comparison:
-    hidden = setting.hidden.astype(setting.case.dtype)
+    hidden, dtype = setting.hidden.astype(setting.case.dtype), setting.case.dtype
     free = np.abs(setting.hidden - expected.hidden).max(initial=0) / max(expected.hidden_noise.max(), 1e-300)
-    if setting.cell is None or free > _HOPELESS:
+    if free > _HOPELESS:
         return compare.compare_hidden_only(hidden, expected)
-    return compare.compare({"hidden": hidden, "cell": setting.cell.astype(setting.case.dtype)}, expected)
+    return compare.compare_recording(
+        hidden, None if setting.cell is None else setting.cell.astype(dtype), expected
+    )
 
 
 def _noise(comparison: Comparison) -> float:

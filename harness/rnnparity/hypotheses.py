@@ -1,17 +1,17 @@
 """What may be wrong, as data: each hypothesis changes a setting into one that would explain the trajectory."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnnparity.forced import Setting
 from rnnparity.noise import Array
-from rnnparity.reference import Reference
 from rnnparity_adapters import equation as equations
-from rnnparity_adapters.layout import GATE_NAMES, GATES, Weights
+from rnnparity_adapters.layout import BIAS_GATES, GATE_NAMES, GATES, Weights
 
 Change = Callable[[Setting], Setting | None]
 
@@ -39,28 +39,53 @@ class EquationHypothesis:
 
 
 def _kernel(setting: Setting) -> Array:
-    return np.asarray(setting.case.weights.kernel, np.float64)
+    return np.array(setting.case.weights.kernel, np.float64)
 
 
 def with_weights(setting: Setting, kernel: Array | None = None, bias: Array | None = None) -> Setting:
-    """The setting with another kernel ``[I+U, 4U]`` or bias ``[4U]``."""
+    """The setting with another canonical kernel or bias."""
     old = setting.case.weights
     weights = Weights(old.kernel if kernel is None else kernel, old.bias if bias is None else bias)
     return replace(setting, case=replace(setting.case, weights=weights))
 
 
-def _reordered(array: Array, order: tuple[int, ...]) -> Array:
-    return array.reshape(*array.shape[:-1], 4, -1)[..., order, :].reshape(array.shape)
+def _blocks(array: Array, gates: int) -> Array:
+    """``[..., G U]`` -> ``[..., G, U]``, a view."""
+    return array.reshape(*array.shape[:-1], gates, -1)
+
+
+def _row_slices(setting: Setting) -> dict[str, slice]:
+    size = setting.case.input_size
+    return {"x": slice(0, size), "h": slice(size, None)}
+
+
+def _stored(cell: str, share: int) -> list[int]:
+    """The blocks of the canonical bias that a stored bias has: a GRU's second one has m in the place of n."""
+    blocks = list(range(len(GATES[cell])))
+    return [*blocks[:-1], BIAS_GATES[cell].index("m")] if cell == "gru" and share else blocks
+
+
+def _changed_bias(setting: Setting, change: Callable[[Array], Array]) -> Array:
+    """The bias, if the blocks ``[G, U]`` of each of its shares were changed."""
+    cell = setting.case.equation.cell
+    total = np.zeros_like(setting.shares[0])
+    for number, share in enumerate(setting.shares):
+        blocks = _blocks(share.copy(), len(BIAS_GATES[cell]))
+        stored = _stored(cell, number)
+        blocks[stored] = change(blocks[stored])
+        total = total + blocks.reshape(-1)
+    return total
 
 
 def _gate_order(order: tuple[int, ...], scope: str) -> Change:
     def change(setting: Setting) -> Setting:
-        kernel, size = _kernel(setting).copy(), setting.case.input_size
-        for token, rows in (("x", slice(0, size)), ("h", slice(size, None))):
+        kernel = _kernel(setting)
+        blocks = _blocks(kernel, len(order))
+        for token, rows in _row_slices(setting).items():
             if token in scope:
-                kernel[rows] = _reordered(kernel[rows], order)
-        bias = setting.case.weights.bias
-        return with_weights(setting, kernel, _reordered(bias, order) if "b" in scope else bias)
+                blocks[rows] = blocks[rows][:, list(order)]
+        bias = _changed_bias(setting, lambda share: share[list(order)]) if "b" in scope else None
+        return with_weights(setting, kernel, bias)
 
     return change
 
@@ -68,21 +93,31 @@ def _gate_order(order: tuple[int, ...], scope: str) -> Change:
 def _interleaved(inverse: bool) -> Change:
     """Blocks of gates read as blocks of units, or the other way round."""
 
-    def swap(array: Array) -> Array:
-        shape = (-1, 4) if inverse else (4, -1)
-        blocks = array.reshape(*array.shape[:-1], *(n if n > 0 else array.shape[-1] // 4 for n in shape))
-        return blocks.swapaxes(-1, -2).reshape(array.shape)
+    def swap(blocks: Array) -> Array:
+        gates, units = blocks.shape[-2:]
+        flat = blocks.reshape(*blocks.shape[:-2], -1)
+        shape = (units, gates) if inverse else (gates, units)
+        turned = flat.reshape(*flat.shape[:-1], *shape).swapaxes(-1, -2)
+        return turned.reshape(blocks.shape)
 
-    return lambda setting: with_weights(setting, swap(_kernel(setting)), swap(setting.case.weights.bias))
+    def change(setting: Setting) -> Setting:
+        kernel = _blocks(_kernel(setting), len(setting.case.gates))
+        return with_weights(setting, swap(kernel).reshape(len(kernel), -1), _changed_bias(setting, swap))
+
+    return change
 
 
 def _each_gate(transform: Callable[[Array], Array | None]) -> Callable[[Array], Array | None]:
-    def every(block: Array) -> Array | None:
-        changed = [transform(part) for part in np.split(block, 4, axis=1)]
+    def every(blocks: Array) -> Array | None:
+        changed = [transform(blocks[:, gate]) for gate in range(blocks.shape[1])]
         found = [part for part in changed if part is not None]
-        return np.concatenate(found, axis=1) if len(found) == 4 else None
+        return np.stack(found, axis=1) if len(found) == len(changed) else None
 
     return every
+
+
+def _all_gates(transform: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    return lambda blocks: transform(blocks.reshape(len(blocks), -1)).reshape(blocks.shape)
 
 
 def _square(block: Array) -> Array | None:
@@ -95,50 +130,55 @@ _TRANSPOSITIONS: Mapping[str, Callable[[Array], Array | None]] = {
     "each gate's block reshaped to its transpose's shape, and transposed": _each_gate(
         lambda b: b.reshape(b.shape[::-1]).T
     ),
-    "transposed and reshaped back": lambda block: block.T.reshape(block.shape),
-    "reshaped to its transpose's shape, and transposed": lambda block: block.reshape(block.shape[::-1]).T,
+    "transposed and reshaped back": _all_gates(lambda block: block.T.reshape(block.shape)),
+    "reshaped to its transpose's shape, and transposed": _all_gates(
+        lambda block: block.reshape(block.shape[::-1]).T
+    ),
 }
 _TENSORS = {"h": "recurrent kernel", "x": "input kernel", "xh": "both kernels"}
 
 
 def _transposed(tokens: str, transform: Callable[[Array], Array | None]) -> Change:
     def change(setting: Setting) -> Setting | None:
-        kernel, size = _kernel(setting).copy(), setting.case.input_size
-        for token, rows in (("x", slice(0, size)), ("h", slice(size, None))):
+        kernel = _kernel(setting)
+        blocks = _blocks(kernel, len(setting.case.gates))
+        for token, rows in _row_slices(setting).items():
             if token in tokens:
-                block = transform(kernel[rows])
-                if block is None:
+                changed = transform(blocks[rows])
+                if changed is None:
                     return None
-                kernel[rows] = block
+                blocks[rows] = changed
         return with_weights(setting, kernel)
 
     return change
 
 
-def _one_gate_transposed(gate: str) -> Change:
-    def change(setting: Setting) -> Setting:
-        kernel, size, units = _kernel(setting).copy(), setting.case.input_size, setting.case.units
-        columns = slice(GATES.index(gate) * units, (GATES.index(gate) + 1) * units)
-        kernel[size:, columns] = kernel[size:, columns].T
+def _one_gate_transposed(gate: int) -> Change:
+    def change(setting: Setting) -> Setting | None:
+        kernel = _kernel(setting)
+        block = _blocks(kernel, len(setting.case.gates))[setting.case.input_size :, gate]
+        if block.shape[0] != block.shape[1]:
+            return None
+        block[:] = block.T.copy()
         return with_weights(setting, kernel)
 
     return change
 
 
 def _concatenated(setting: Setting) -> Setting:
-    kernel, units = _kernel(setting), setting.case.units
-    return with_weights(setting, np.concatenate([kernel[units:], kernel[:units]]))
+    kernel, width = _kernel(setting), setting.case.initial_hidden.shape[1]
+    return with_weights(setting, np.concatenate([kernel[width:], kernel[:width]]))
 
 
-def _bias(factors: Callable[[int], list[float]], gates: str = GATES) -> Change:
-    """The shares of the bias times factors, in some gates."""
+def _bias(factors: Callable[[int], list[float]], gates: str = "") -> Change:
+    """The shares of the bias times factors, in some gates or in all."""
 
     def change(setting: Setting) -> Setting | None:
         times = factors(len(setting.shares))
         if not times:
             return None
-        units = setting.case.units
-        chosen = np.repeat([gate in gates for gate in GATES], units)
+        names = BIAS_GATES[setting.case.equation.cell]
+        chosen = np.repeat([gate in (gates or names) for gate in names], setting.case.units)
         pairs = zip(times, setting.shares, strict=True)
         bias = np.where(chosen, sum(factor * share for factor, share in pairs), setting.case.weights.bias)
         return with_weights(setting, bias=bias)
@@ -146,9 +186,43 @@ def _bias(factors: Callable[[int], list[float]], gates: str = GATES) -> Change:
     return change
 
 
-def _candidate_bias_everywhere(setting: Setting) -> Setting:
-    bias = setting.case.weights.bias
-    return with_weights(setting, bias=bias + np.tile(bias.reshape(4, -1)[1], 4))
+def _bias_everywhere(gate: str) -> Change:
+    """One gate's bias added to that of every gate, its own too."""
+
+    def change(setting: Setting) -> Setting:
+        names = BIAS_GATES[setting.case.equation.cell]
+        blocks = _blocks(np.array(setting.case.weights.bias, np.float64), len(names))
+        return with_weights(setting, bias=(blocks + blocks[names.index(gate)]).reshape(-1))
+
+    return change
+
+
+def _folded(source: str, target: str) -> Change:
+    """One gate's bias moved to another one."""
+
+    def change(setting: Setting) -> Setting:
+        names = BIAS_GATES[setting.case.equation.cell]
+        blocks = _blocks(np.array(setting.case.weights.bias, np.float64), len(names))
+        blocks[names.index(target)] += blocks[names.index(source)]
+        blocks[names.index(source)] = 0
+        return with_weights(setting, bias=blocks.reshape(-1))
+
+    return change
+
+
+def _projected_as(source: str, target: str) -> Change:
+    """A gate takes another one's projection of the input, its bias included."""
+
+    def change(setting: Setting) -> Setting:
+        case = setting.case
+        gates, names = case.gates, BIAS_GATES[case.equation.cell]
+        kernel, bias = _kernel(setting), _blocks(np.array(case.weights.bias, np.float64), len(names))
+        blocks = _blocks(kernel, len(gates))[: case.input_size]
+        blocks[:, gates.index(target)] = blocks[:, gates.index(source)]
+        bias[names.index(target)] += bias[names.index(source)]
+        return with_weights(setting, kernel, bias.reshape(-1))
+
+    return change
 
 
 def _two(first: float, second: float) -> Callable[[int], list[float]]:
@@ -161,23 +235,28 @@ def _all(factor: float) -> Callable[[int], list[float]]:
 
 def _zeroed(token: str) -> Change:
     def change(setting: Setting) -> Setting:
-        kernel, size = _kernel(setting).copy(), setting.case.input_size
-        kernel[{"x": slice(0, size), "h": slice(size, None)}[token]] = 0
+        kernel = _kernel(setting)
+        kernel[_row_slices(setting)[token]] = 0
         return with_weights(setting, kernel)
 
     return change
 
 
-def _orders() -> Iterator[Hypothesis]:
-    scopes = {
-        "xhb": "kernels and bias", "xh": "kernels", "h": "recurrent kernel", "x": "input kernel", "b": "bias",
-        "hb": "recurrent kernel and bias", "xb": "input kernel and bias",
-    }  # fmt: skip
-    for scope, tensors in scopes.items():
-        for order in list(itertools.permutations(range(4)))[1:]:
-            name = "".join(GATES[position] for position in order)
+_SCOPES = {
+    "xhb": "kernels and bias", "xh": "kernels", "h": "recurrent kernel", "x": "input kernel", "b": "bias",
+    "hb": "recurrent kernel and bias", "xb": "input kernel and bias",
+}  # fmt: skip
+
+
+def _orders(cell: str) -> Iterator[Hypothesis]:
+    gates = GATES[cell]
+    if len(gates) == 1:
+        return
+    for scope, tensors in _SCOPES.items():
+        for order in [*list(itertools.permutations(range(len(gates))))[1:], *_twice(len(gates))]:
+            name = "".join(gates[position] for position in order)
             about = {"order": name, "tensors": tensors}
-            detail = f"where i, j, f, o belong, the {tensors} have {', '.join(name)}"
+            detail = f"where {', '.join(gates)} belong, the {tensors} have {', '.join(name)}"
             yield Hypothesis("gate-order", detail, _gate_order(order, scope), about)
     for inverse, detail in (
         (False, "unit by unit instead of gate by gate"),
@@ -187,20 +266,32 @@ def _orders() -> Iterator[Hypothesis]:
         yield Hypothesis("gate-order", f"the blocks are read {detail}", _interleaved(inverse), about)
 
 
-def _layouts() -> Iterator[Hypothesis]:
+def _twice(gates: int) -> Iterator[tuple[int, ...]]:
+    """One block in the place of another as well as in its own."""
+    for target, source in itertools.permutations(range(gates), 2):
+        yield tuple(source if position == target else position for position in range(gates))
+
+
+def _layouts(cell: str) -> Iterator[Hypothesis]:
     for (tokens, tensor), (how, transform) in itertools.product(_TENSORS.items(), _TRANSPOSITIONS.items()):
         yield Hypothesis(
             "kernel-transposed", f"the {tensor} {how}", _transposed(tokens, transform), {"tensor": tensor}
         )
-    for gate in GATES:
+    for number, gate in enumerate(GATES[cell] if len(GATES[cell]) > 1 else ""):
         detail = f"the {GATE_NAMES[gate]}'s block of the recurrent kernel transposed"
         yield Hypothesis(
-            "kernel-transposed", detail, _one_gate_transposed(gate), {"tensor": _TENSORS["h"], "gate": gate}
+            "kernel-transposed", detail, _one_gate_transposed(number), {"tensor": _TENSORS["h"], "gate": gate}
         )
     yield Hypothesis("concat-order", "kernel rows taken as [h, x] instead of [x, h]", _concatenated, {})
 
 
-def _biases() -> Iterator[Hypothesis]:
+_FOLDED = (
+    ("m", "n", "the new state's recurrent bias folded into its input bias, outside the reset gate's product"),
+    ("n", "m", "the new state's input bias folded into its recurrent bias, inside the reset gate's product"),
+)
+
+
+def _biases(cell: str) -> Iterator[Hypothesis]:
     for id_, detail, factors in (
         ("bias-dropped", "no bias at all", _all(0)),
         ("bias-dropped", "the recurrent bias", _two(1, 0)),
@@ -212,19 +303,22 @@ def _biases() -> Iterator[Hypothesis]:
         ("bias-doubled", "the recurrent bias, in place of the input bias", _two(0, 2)),
     ):
         yield Hypothesis(id_, detail, _bias(factors), {"bias": detail})
-    for gate in GATES:
+    for gate in BIAS_GATES[cell] if len(BIAS_GATES[cell]) > 1 else "":
         for id_, factors, which in (
             ("bias-dropped", _all(0), "bias"), ("bias-dropped", _two(1, 0), "recurrent bias"),
             ("bias-dropped", _two(0, 1), "input bias"), ("bias-doubled", _all(2), "bias"),
         ):  # fmt: skip
             detail = f"the {GATE_NAMES[gate]}'s {which}"
             yield Hypothesis(id_, detail, _bias(factors, gate), {"bias": which, "gate": gate})
-    yield Hypothesis(
-        "bias-doubled",
-        "the new input's bias added to every gate",
-        _candidate_bias_everywhere,
-        {"bias": "all", "gate": "j"},
-    )
+    for gate in {"lstm": "j", "gru": "n"}.get(cell, ""):
+        detail = f"the {GATE_NAMES[gate]}'s bias added to every gate"
+        yield Hypothesis("bias-doubled", detail, _bias_everywhere(gate), {"bias": "all", "gate": gate})
+    for source, target, detail in _FOLDED if cell == "gru" else ():
+        yield Hypothesis("bias-folded", detail, _folded(source, target), {"from": source, "to": target})
+    if cell == "gru":
+        detail = "the new state takes the reset gate's product with the input, its bias included"
+        about = {"order": "rzr", "tensors": "input kernel and bias"}
+        yield Hypothesis("gate-order", detail, _projected_as("r", "n"), about)
     for token in "hx":
         yield Hypothesis(
             "parameter",
@@ -234,138 +328,10 @@ def _biases() -> Iterator[Hypothesis]:
         )
 
 
-def _states(hidden: str, cell: str, last: Reference) -> Change:
-    def change(setting: Setting) -> Setting:
-        case = setting.case
-        known = {
-            "given": (case.initial_hidden, case.initial_cell), "swapped": (case.initial_cell, case.initial_hidden),
-            "zero": (0 * case.initial_hidden, 0 * case.initial_cell),
-            "carried": (last.hidden[:, -1], last.cell[:, -1]),
-        }  # fmt: skip
-        changed = replace(case, initial_hidden=known[hidden][0], initial_cell=known[cell][1])
-        return replace(setting, case=changed)
-
-    return change
-
-
-def _turned(inputs: bool, outputs: bool) -> Change:
-    def change(setting: Setting) -> Setting:
-        case, hidden, cell = setting.case, setting.hidden, setting.cell
-        if inputs:
-            case = replace(case, inputs=case.inputs[:, ::-1])
-        if outputs:
-            hidden, cell = hidden[:, ::-1], None if cell is None else cell[:, ::-1]
-        return replace(setting, case=case, hidden=hidden, cell=cell)
-
-    return change
-
-
-def _swapped_axes(reshape: bool, states: str) -> Change:
-    """[B, T] read as [T, B]: rows of the batch are taken for steps."""
-
-    def change(setting: Setting) -> Setting | None:
-        case = setting.case
-        batch, steps = case.batch, case.steps
-        if steps < 2:
-            return None
-
-        def read(array: np.ndarray) -> np.ndarray:
-            if reshape:
-                return array.reshape(steps, batch, -1).swapaxes(0, 1)
-            return array.swapaxes(0, 1)
-
-        hidden = case.initial_hidden
-        if not reshape and batch != steps:
-            if states == "given":
-                return None
-            hidden = np.zeros((steps, case.units), hidden.dtype)
-        zero = 0 * hidden
-        first, second = (hidden, case.initial_cell) if states == "given" else (zero, zero)
-        changed = replace(case, inputs=read(case.inputs), initial_hidden=first, initial_cell=second)
-        cell = None if setting.cell is None else read(setting.cell)
-        return replace(setting, case=changed, hidden=read(setting.hidden), cell=cell)
-
-    return change
-
-
-def _shifted(steps: int, run: Reference) -> Change:
-    """The trajectory is late by ``steps``, or early where that is negative. What has no partner is left out."""
-
-    def change(setting: Setting) -> Setting | None:
-        case = setting.case
-        if case.steps <= abs(steps) + 1:
-            return None
-        if steps > 0:
-            late = slice(steps, None)
-            cell = None if setting.cell is None else setting.cell[:, late]
-            return replace(
-                setting,
-                case=replace(case, inputs=case.inputs[:, :-steps]),
-                hidden=setting.hidden[:, late],
-                cell=cell,
-            )
-        hidden, cell = (
-            None if seen is None else np.concatenate([own[:, :-steps], seen[:, :steps]], axis=1)
-            for seen, own in ((setting.hidden, run.hidden), (setting.cell, run.cell))
-        )
-        assert hidden is not None
-        return replace(setting, hidden=hidden, cell=cell)
-
-    return change
-
-
-def runtime(steps: int, base: Reference) -> Iterator[Hypothesis]:
-    """Hypotheses on how the cell was run, for a trajectory of so many steps; ``base`` is how it should be."""
-    for hidden, cell, detail in (
-        ("zero", "zero", "zero instead of the given state"), ("zero", "given", "hidden state zero instead of given"),
-        ("given", "zero", "cell state zero instead of given"), ("swapped", "swapped", "hidden and cell state swapped"),
-    ):  # fmt: skip
-        yield Hypothesis(
-            "initial-state", detail, _states(hidden, cell, base), {"hidden": hidden, "cell": cell}
-        )
-    carried = (
-        ("carried", "carried", "both states"),
-        ("carried", "given", "the hidden state"),
-        ("given", "carried", "the cell state"),
-    )
-    for hidden, cell, detail in carried:
-        yield Hypothesis(
-            "state-carried",
-            f"{detail} of an earlier call with the same inputs",
-            _states(hidden, cell, base),
-            {"state": detail},
-        )
-    yield Hypothesis(
-        "direction",
-        "the sequence runs backwards, outputs not turned back",
-        _turned(True, False),
-        {"inputs": "reversed"},
-    )
-    yield Hypothesis(
-        "direction",
-        "the sequence runs backwards, outputs turned back",
-        _turned(True, True),
-        {"inputs": "reversed", "outputs": "reversed"},
-    )
-    yield Hypothesis(
-        "direction", "the outputs are turned round", _turned(False, True), {"outputs": "reversed"}
-    )
-    for reshape, states in itertools.product((False, True), ("given", "zero")):
-        how = "reshaped to" if reshape else "read as"
-        detail = f"[B, T] {how} [T, B]" + ("" if states == "given" else ", from a zero state")
-        yield Hypothesis("batch-time-axes", detail, _swapped_axes(reshape, states), {"states": states})
-    for k in sorted(set(range(-8, 9)) - {0}, key=abs):
-        if abs(k) < steps - 1:
-            yield Hypothesis(
-                "time-shift",
-                f"the trajectory is {abs(k)} steps {'late' if k > 0 else 'early'}",
-                _shifted(k, base),
-                {"steps": k},
-            )
-
-
-def peepholes(setting: Setting) -> Iterator[Hypothesis]:
-    """Where the cell has any."""
+def own(setting: Setting) -> Iterator[Hypothesis]:
+    """On the peepholes and the projection, where the cell has any."""
+    if setting.case.projection is not None:
+        yield from _PROJECTIONS
     if setting.case.peepholes is None:
         return
 
@@ -393,9 +359,31 @@ def peepholes(setting: Setting) -> Iterator[Hypothesis]:
         )
 
 
-ORDERS = tuple(_orders())
-LAYOUTS = tuple(_layouts())
-BIASES = tuple(_biases())
+def _reprojected(change_of: Callable[[Array], Array]) -> Change:
+    def change(setting: Setting) -> Setting | None:
+        matrix = setting.case.projection
+        if matrix is None or matrix.shape[0] != matrix.shape[1]:
+            return None
+        return replace(setting, case=replace(setting.case, projection=change_of(matrix)))
+
+    return change
+
+
+# As a matrix: settings that are compared together have all of them or none.
+_PROJECTIONS = (
+    Hypothesis(
+        "projection",
+        "the projection is not used",
+        _reprojected(lambda p: np.eye(len(p))),
+        {"projection": "missing"},
+    ),
+    Hypothesis(
+        "projection",
+        "the projection is on the other side: transposed",
+        _reprojected(lambda p: p.T),
+        {"projection": "transposed"},
+    ),
+)
 
 _FUNCTIONS = (equations.TANH, equations.RELU, equations.LINEAR, equations.SOFTSIGN, equations.SIGMOID)
 _GATES = (
@@ -406,9 +394,13 @@ _GATES = (
     equations.LINEAR,
 )
 
-EQUATIONS = (
+_RECURRENT = tuple(
+    EquationHypothesis("recurrent-activation", f"the gates go through {name}", {"recurrent_activation": name})
+    for name in _GATES
+)
+_LSTM = (
     EquationHypothesis("forget-bias", "", {}, "forget_bias"),
-    *(EquationHypothesis("recurrent-activation", f"the gates go through {name}", {"recurrent_activation": name}) for name in _GATES),
+    *_RECURRENT,
     *(EquationHypothesis("activation", f"new input and output go through {name}", {"activation": name, "output_activation": None}) for name in _FUNCTIONS),
     *(EquationHypothesis("output-activation", f"c goes through {name} on its way to h", {"output_activation": name}) for name in _FUNCTIONS),
     EquationHypothesis("coupled-gates", "the forget gate is 1 - i", {"coupled": True}),
@@ -421,3 +413,48 @@ EQUATIONS = (
     EquationHypothesis("activation", "gates and new input have each other's function", {"recurrent_activation": equations.TANH, "activation": equations.SIGMOID, "output_activation": equations.TANH}),
     *(EquationHypothesis("activation", f"the new input goes through {name}", {"activation": name, "output_activation": equations.TANH}) for name in _FUNCTIONS),
 )  # fmt: skip
+_NEW_STATE = tuple(
+    EquationHypothesis("activation", f"the new state goes through {name}", {"activation": name})
+    for name in _FUNCTIONS
+)
+_GRU = (
+    *_RECURRENT,
+    *_NEW_STATE,
+    EquationHypothesis(
+        "reset-gate", "the reset gate scales what the recurrent kernel made of h", {"reset_after": True}
+    ),
+    EquationHypothesis(
+        "reset-gate", "the reset gate scales h before the recurrent kernel", {"reset_after": False}
+    ),
+    EquationHypothesis(
+        "update-gate-inverted",
+        "z and 1 - z have each other's place: h' = (1 - z) h + z n",
+        {"update_inverted": True},
+    ),
+    EquationHypothesis(
+        "update-gate-inverted",
+        "z and 1 - z have each other's place: h' = z h + (1 - z) n",
+        {"update_inverted": False},
+    ),
+    EquationHypothesis(
+        "activation",
+        "gates and new state have each other's function",
+        {"recurrent_activation": equations.TANH, "activation": equations.SIGMOID},
+    ),
+)
+_EQUATIONS = {"lstm": _LSTM, "gru": _GRU, "rnn": _NEW_STATE}
+
+
+class Tables(NamedTuple):
+    """What may be wrong with a kind of cell: the order of gates, the kernels, the biases, the equation."""
+
+    orders: tuple[Hypothesis, ...]
+    layouts: tuple[Hypothesis, ...]
+    biases: tuple[Hypothesis, ...]
+    equations: tuple[EquationHypothesis, ...]
+
+
+@functools.cache
+def tables(cell: str) -> Tables:
+    """The hypotheses for ``lstm``, ``gru`` or ``rnn``."""
+    return Tables(tuple(_orders(cell)), tuple(_layouts(cell)), tuple(_biases(cell)), _EQUATIONS[cell])

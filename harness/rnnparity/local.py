@@ -15,9 +15,9 @@ import numpy as np
 
 from rnnparity import noise
 from rnnparity.case import Case
+from rnnparity.cells import CELLS, State, exactly
+from rnnparity.levers import LEVERS, Errors, Lever
 from rnnparity.noise import Arithmetic, Array
-from rnnparity.reference import ACTIVATIONS, Estimate, Gate, Step
-from rnnparity_adapters.layout import GATES
 
 SCORE_LIMIT = 12.0
 """Standard deviations of a projection. Its tails are longer than normal where few steps count."""
@@ -37,9 +37,10 @@ _ROWS = 4096  # at a time: enough to be fast, few enough for a hundred thousand 
 class Parameter(NamedTuple):
     """The parameter whose change would explain the local errors best, by least squares.
 
-    ``row`` counts the kernel's rows x then h, None stands for the bias; ``change`` estimates how much
-    larger the framework's is than the reference's; ``score`` is the size of what that explains, in standard
-    deviations of rounding.
+    ``row`` counts the kernel's rows x then h, None stands for the bias; gate m has the bias of that name and
+    the recurrent rows of n, gate p the rows of a projection. ``change`` estimates how much larger the
+    framework's is than the reference's; ``score`` is the size of what that explains, in standard deviations
+    of rounding.
     """
 
     gate: str
@@ -51,7 +52,7 @@ class Parameter(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Local:
-    """Local errors of hidden and of cell in noise units, each ``[B, T, U]``, and what relates them.
+    """Local errors of hidden ``[B, T, P]`` and of cell ``[B, T, U]`` in noise units, and what relates them.
 
     ``parameters`` has the best explanation for each gate, ``significance`` the largest score / limit of any
     parameter: above 1, rounding does not explain the errors, however small each of them is.
@@ -79,24 +80,26 @@ class Local:
 class _Sums:
     """What the projections on one gate's parameters need, summed over all steps, for each unit."""
 
-    def __init__(self, rows: int, units: int) -> None:
+    def __init__(self, gate: str, lever: Lever) -> None:
+        rows, units = lever.v.shape[1], lever.moved.shape[1]
+        self.gate, self.start, self.in_cell = gate, lever.start, lever.in_cell
         self.error = np.zeros((rows, units))  # of v * sensitivity * error
         self.first = np.zeros((rows, units))  # of v * sensitivity**2
         self.second = np.zeros((rows, units))  # of v**2 * sensitivity**2
         self.bias_error, self.bias_second = np.zeros(units), np.zeros(units)
         self.alike, self.alike_second = np.zeros(units), np.zeros(units)
 
-    def add(self, v: Array, error: Array, sensitivity: Array, alike: Array) -> None:
-        moved, second = sensitivity * error, sensitivity * sensitivity
-        self.error += v.T @ moved
+    def add(self, lever: Lever) -> None:
+        v, second = lever.v, lever.size * lever.size
+        self.error += v.T @ lever.moved
         self.first += v.T @ second
         self.second += (v * v).T @ second
-        self.bias_error += moved.sum(axis=0)
+        self.bias_error += lever.moved.sum(axis=0)
         self.bias_second += second.sum(axis=0)
-        self.alike += (np.abs(sensitivity) * alike).sum(axis=0)
-        self.alike_second += (alike * alike).sum(axis=0)
+        self.alike += (lever.size * lever.alike).sum(axis=0)
+        self.alike_second += (lever.alike * lever.alike).sum(axis=0)
 
-    def best(self, gate: str, scale: float) -> Parameter:
+    def best(self, scale: float) -> Parameter:
         """The parameter that explains most; ``scale`` is the size of errors, in noise units."""
         scores = np.concatenate([self.error, [self.bias_error]])
         seconds = np.concatenate([self.second, [self.bias_second]])
@@ -106,7 +109,8 @@ class _Sums:
         is_bias = row == len(self.error)
         error = self.bias_error[unit] if is_bias else self.error[row, unit]
         change, score = error / seconds[row, unit], scores[row, unit] / scale
-        return Parameter(gate, None if is_bias else int(row), int(unit), float(change), float(score))
+        place = None if is_bias else self.start + int(row)
+        return Parameter(self.gate, place, int(unit), float(change), float(score))
 
     def significance(self, scale: float) -> float:
         """The largest score / limit of any parameter."""
@@ -130,99 +134,66 @@ class _Sums:
 class Part(NamedTuple):
     """Some rows of the local analysis, N = batch rows times steps of them.
 
-    ``v`` = [x, h] ``[N, I+U]``; ``hidden`` and ``cell`` the local errors in noise units, ``[N, U]``;
-    ``sensitivity`` how a change of each gate's pre-activation shows in them: i, j and f in the cell's, o in
-    the hidden state's; ``alike`` how large errors there are that may be alike at every step.
+    ``hidden`` and ``cell`` are the local errors in noise units, ``[N, P]`` and ``[N, U]``, and ``levers`` how
+    each gate's parameters show in them.
     """
 
     rows: slice
-    v: Array
     hidden: Array
     cell: Array
-    sensitivity: dict[str, Array]
-    alike: dict[str, Array]
+    levers: dict[str, Lever]
 
     def error(self, gate: str) -> Array:
         """The errors in which the gate shows."""
-        return self.hidden if gate == "o" else self.cell
+        return self.cell if self.levers[gate].in_cell else self.hidden
 
 
 def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> Iterator[Part]:
-    """The local analysis of an observed trajectory ``hidden``, ``cell`` ``[B, T, U]``, part by part.
+    """The local analysis of an observed trajectory ``hidden`` ``[B, T, P]``, ``cell`` ``[B, T, U]`` in parts.
 
     The cell's errors are taken from the previous observed state, the hidden state's from the observed cell
     state of the same step.
     """
-    step = Step(case.equation, case.weights, arithmetic, case.peepholes)
-    squash = ACTIVATIONS[case.equation.output].function
-    rows, units = case.batch * case.steps, case.units
-    h_before = np.concatenate([case.initial_hidden[:, None], hidden[:, :-1]], axis=1)
-    c_before = np.concatenate([case.initial_cell[:, None], cell[:, :-1]], axis=1).reshape(rows, units)
-    v = np.concatenate([case.inputs, h_before], axis=2).reshape(rows, -1)
-    h, c = hidden.reshape(rows, units), cell.reshape(rows, units)
-    for start in range(0, rows, _ROWS):
-        now = slice(start, min(start + _ROWS, rows))
-        vs, hs, cs, before = (array[now].astype(np.float64) for array in (v, h, c, c_before))
-        exact = np.zeros_like(cs)
-        sums, start_c, end_c = step.sums(vs, 0.0), Estimate(before, exact), Estimate(cs, exact)
-        gates = dict(zip("ijf", step.inner(sums, start_c), strict=True))
-        gates["o"] = step.outer(sums, start_c, end_c)
-        expected_c = step.cell(gates["i"], gates["j"], gates["f"], start_c)
-        expected_h = step.hidden(gates["o"], end_c)
-        c_scale, h_scale = (noise.error(state.variance, arithmetic) for state in (expected_c, expected_h))
-        scales = dict.fromkeys("ijf", c_scale) | {"o": h_scale}
-        output = squash(cs)
-        alike_h = gates["o"].own_error * np.abs(output) + arithmetic.activation * np.abs(hs)
-        alike = dict.fromkeys("ijf", _alike_in_cell(gates, before) / c_scale) | {"o": alike_h / h_scale}
-        sensitivity = _sensitivities(gates, before, output)
-        if case.equation.coupled:
-            sensitivity |= {
-                "i": gates["i"].derivative * (gates["j"].value - before),
-                "f": np.zeros_like(before),
-            }
-        yield Part(
-            now,
-            vs,
-            (hs - expected_h.value) / h_scale,
-            (cs - expected_c.value) / c_scale,
-            {gate: sensitivity[gate] / scales[gate] for gate in GATES},
-            alike,
-        )
+    kind = CELLS[case.equation.cell]
+    step, levers = kind(case, arithmetic), LEVERS[kind]
+    x = case.inputs.reshape(-1, case.input_size)
+    before = [
+        np.concatenate([start[:, None], state[:, :-1]], axis=1).reshape(len(x), -1)
+        for start, state in ((case.initial_hidden, hidden), (case.initial_cell, cell))
+    ]
+    after = [state.reshape(len(x), -1) for state in (hidden, cell)]
+    for start in range(0, len(x), _ROWS):
+        now = slice(start, min(start + _ROWS, len(x)))
+        xs = x[now].astype(np.float64)
+        seen = State(*(exactly(state[now]) for state in before))
+        observed = State(*(exactly(state[now]) for state in after))
+        gates = step.gates(xs, seen)
+        expected = State(step.hidden(gates, seen, observed.cell), step.cell(gates, seen))
+        scales = [noise.error(state.variance, arithmetic) for state in expected]
+        found = [
+            (one.value - other.value) / scale
+            for one, other, scale in zip(observed, expected, scales, strict=True)
+        ]
+        errors = Errors(found[0], found[1], scales[0], scales[1])
+        yield Part(now, errors.hidden, errors.cell, levers(step, xs, gates, seen, observed, errors))
 
 
 def local_errors(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> Local:
-    """The local errors of an observed trajectory ``hidden``, ``cell`` ``[B, T, U]`` of ``case``."""
-    rows, units = case.batch * case.steps, case.units
-    h_errors, c_errors = np.empty((rows, units)), np.empty((rows, units))
-    sums = {gate: _Sums(case.input_size + units, units) for gate in GATES}
+    """The local errors of an observed trajectory of ``case``: ``hidden`` ``[B, T, P]``, ``cell`` ``[B, T, U]``."""
+    rows = case.batch * case.steps
+    h_errors, c_errors = np.empty((rows, hidden.shape[2])), np.empty((rows, cell.shape[2]))
+    sums: dict[str, _Sums] = {}
     for part in parts(case, hidden, cell, arithmetic):
         h_errors[part.rows], c_errors[part.rows] = part.hidden, part.cell
-        for gate in GATES:
-            sums[gate].add(part.v, part.error(gate), part.sensitivity[gate], part.alike[gate])
-    sizes = dict.fromkeys("ijf", typical(c_errors)) | {"o": typical(h_errors)}
+        for gate, lever in part.levers.items():
+            sums.setdefault(gate, _Sums(gate, lever)).add(lever)
+    sizes = {False: typical(h_errors), True: typical(c_errors)}
     return Local(
         h_errors.reshape(hidden.shape),
         c_errors.reshape(cell.shape),
-        {gate: sums[gate].best(gate, sizes[gate]) for gate in GATES},
-        max(sums[gate].significance(sizes[gate]) for gate in GATES),
+        {gate: each.best(sizes[each.in_cell]) for gate, each in sums.items()},
+        max(each.significance(sizes[each.in_cell]) for each in sums.values()),
     )
-
-
-def _sensitivities(gates: dict[str, Gate], c_before: Array, output: Array) -> dict[str, Array]:
-    """How the state of the same step moves with each gate's pre-activation: c' with i, j, f, h' with o."""
-    i, j, f, o = (gates[gate] for gate in GATES)
-    return {
-        "i": i.derivative * j.value,
-        "j": j.derivative * i.value,
-        "f": f.derivative * c_before,
-        "o": o.derivative * output,
-    }
-
-
-def _alike_in_cell(gates: dict[str, Gate], c_before: Array) -> Array:
-    """The cell's error if the activations of i, j and f erred by their standard errors, all to one side."""
-    i, j, f = (gates[gate] for gate in "ijf")
-    return f.own_error * np.abs(c_before) + i.own_error * np.abs(j.value) + j.own_error * np.abs(i.value)
 
 
 def typical(errors: Array) -> float:
@@ -230,4 +201,6 @@ def typical(errors: Array) -> float:
 
     It is at most 1, which the noise promises, and not so small that the grain of the dtype would count.
     """
+    if not errors.size:
+        return 1.0
     return float(np.clip(np.median(np.sqrt(np.mean(errors * errors, axis=0))), 0.2, 1.0))

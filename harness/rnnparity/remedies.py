@@ -87,10 +87,11 @@ def _gate_order(cause: Cause, api: Api) -> str:
     tensors = list(dict.fromkeys(tensors))
     if order == "interleaved":
         return f"de-interleave gates and units in {api.called(tensors)}"
-    if any(len(tensor.gates) < len(GATES) for tensor in tensors):
-        return f"rename the tensors: {', '.join(f'{GATES[k]} is {g}' for k, g in enumerate(order) if GATES[k] != g)}"
+    gates = GATES[api.layout.cell]
+    if any(len(tensor.gates) < len(gates) for tensor in tensors):
+        return f"rename the tensors: {', '.join(f'{gates[k]} is {g}' for k, g in enumerate(order) if gates[k] != g)}"
     native = tensors[0].gates
-    blocks = [native.index(order[GATES.index(gate)]) for gate in native]
+    blocks = [native.index(order[gates.index(gate)]) for gate in native]
     only = {"input kernel": " (rows of x only)", "recurrent kernel": " (rows of h only)"}
     note = "".join(
         text for words, text in only.items() if which.startswith(words) and tensors[0].rows == "xh"
@@ -107,14 +108,30 @@ def _transposed(cause: Cause, api: Api) -> str:
 def _dropped(cause: Cause, api: Api) -> str:
     biases = api.tensors("")
     which = str(cause.about.get("bias", ""))
-    chosen = biases[:1] if "input" in which else biases[1:] if "recurrent" in which else biases
     gate = cause.about.get("gate")
+    chosen = (
+        biases
+        if gate == "m"
+        else biases[:1]
+        if "input" in which
+        else biases[1:]
+        if "recurrent" in which
+        else biases
+    )
     places = [api.slice(t, gate) for t in chosen if gate in t.gates] if gate else [api.called(chosen)]
     return f"set {' and '.join(places)} to zero, or let the other side use it"
 
 
 def _doubled(cause: Cause, api: Api) -> str:
     return f"count each bias once on the other side ({cause.detail.partition(';')[0]}): {api.called(api.tensors(''))}"
+
+
+def _reset_gate(cause: Cause, api: Api) -> str:
+    after = bool(cause.about.get("equation", {}).get("reset_after"))
+    for name, value in (("reset_after", after), ("linear_before_reset", int(after))):
+        if name in api.options:
+            return f"pass `{name}={value}`"
+    return f"{api.name} has no option for it: no weights make up for it, choose a cell that resets {'after' if after else 'before'} the recurrent kernel"
 
 
 def _parameter(cause: Cause, api: Api) -> str:
@@ -144,6 +161,10 @@ _REMEDIES: Mapping[str, Callable[[Cause, Api], str]] = {
     "concat-order": _say("move the rows of the kernel: those of x first, then those of h"),
     "bias-dropped": _dropped,
     "bias-doubled": _doubled,
+    "bias-folded": _say("keep the two biases of the new state apart: b_in + r * (h R + b_hn), not b_in + b_hn + r * (h R)"),
+    "reset-gate": _reset_gate,
+    "update-gate-inverted": _say("negate the update gate's kernel, recurrent kernel and bias on one side: sigmoid(-a) = 1 - sigmoid(a)"),
+    "projection": _say("multiply o * act(c) by the projection before it becomes h: [B, U] @ [U, P], in the cell and for the next step"),
     "peephole-dropped": _say("pass `use_peepholes=False`, or use the peepholes on the other side"),
     "peephole-order": _say("reorder the peephole vectors"),
     "peephole-previous": _say("let the output gate's peephole see the new cell state on both sides"),

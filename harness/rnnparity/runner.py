@@ -222,7 +222,7 @@ def judge(
     except LayoutError as error:
         return Run(case.seed, direction, Comparison(compare.FAILED, f"weights read back: {error}"))
     if direction == worker.LOADED:
-        same = compare.compare_weights(weights, case.weights)
+        same = compare.compare_weights(weights, case.weights, case.equation.cell)
         return Run(
             case.seed, direction, same.followed_by(compare.compare(observed, loaded)), observed, loaded
         )

@@ -20,7 +20,6 @@ from rnnparity.local import parts, typical
 from rnnparity.mistakes import CORRECT, STRUCTURAL, Mistake, Nudge, Trajectory
 from rnnparity.result import Row
 from rnnparity.runner import Notify, run, silent
-from rnnparity_adapters.layout import GATES
 
 RELATIVE = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """How far one weight is off, in units of the RMS of its kernel."""
@@ -235,12 +234,13 @@ def _noticed(case: Case, observed: Trajectory) -> _Noticed:
 
 def _ideal(case: Case, observed: Trajectory, weight: Nudge) -> float:
     """What a detector sees that knows which weight to look at: its projection, in standard deviations."""
-    gate, unit = GATES[weight.column // case.units], weight.column % case.units
+    gate, unit = case.gates[weight.column // case.units], weight.column % case.units
     projection = second = 0.0
     errors = []
     for part in parts(case, *observed, noise.ARITHMETICS[case.dtype]):
-        moved = part.v[:, weight.row] * part.sensitivity[gate][:, unit]
-        projection += float(moved @ part.error(gate)[:, unit])
-        second += float(moved @ moved)
+        lever = part.levers[gate]
+        seen = lever.v[:, weight.row]
+        projection += float(seen @ lever.moved[:, unit])
+        second += float(np.sum(np.square(seen * lever.size[:, unit])))
         errors.append(part.error(gate))
     return abs(projection) / float(np.sqrt(max(second, 1e-300))) / typical(np.concatenate(errors))
