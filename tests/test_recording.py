@@ -129,7 +129,10 @@ BAD: dict[str, Callable[[Arrays], Arrays]] = {
     "no meta": without("meta"),
     "extra array": having("outputs", np.zeros(3)),
     "missing tensor": without("weights/bias_hh_l0"),
-    "extra tensor": having("weights/weight_hr_l0", np.zeros((4, 4))),
+    "extra tensor": having("weights/weight_xx_l0", np.zeros((4, 4))),
+    "another layer": having("weights/weight_ih_l1", np.zeros((16, 4))),
+    "another direction": having("weights/weight_ih_l0_reverse", np.zeros((16, 5))),
+    "states of two layers": having("initial_hidden", np.zeros((2, 3, 4), "float32")),
     "the same tensor twice": having("weights/a.bias_hh_l0", np.zeros(16)),
     "wrong shape": having("weights/bias_hh_l0", np.zeros(15)),
     "wrong steps": having("cell", np.zeros((3, 6, 4), "float32")),
@@ -234,7 +237,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_every_api_that_runs_can_be_recorded() -> None:
     for api in APIS:
-        assert KNOWN[api.name].layout is api.layout
+        assert KNOWN[api.name].plain is api.layout
 
 
 def test_peepholes_that_the_options_ask_for_are_needed(tmp_path: Path, arrays: Arrays, case: Case) -> None:

@@ -168,6 +168,9 @@ CANONICAL_RNN = Layout(
     tensors=(Tensor("kernel", "xh (gate unit)", "n"), Tensor("bias", "(gate unit)", "n")), cell="rnn"
 )
 
+# tf.nn.rnn_cell.BasicRNNCell
+TENSORFLOW_RNN = CANONICAL_RNN
+
 KERAS_RNN = Layout(
     tensors=(
         Tensor("kernel", "x (gate unit)", "n"),

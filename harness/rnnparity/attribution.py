@@ -1,6 +1,6 @@
 """Causes that are no structure: what is irregular, coarse, or one parameter; and what is known otherwise."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from rnnparity.forced import Setting, Window, force, vectors, whole
 from rnnparity.hypotheses import with_weights
 from rnnparity.local import Local, Parameter, local_errors
+from rnnparity.mistakes import ROUNDED
 from rnnparity.noise import ARITHMETICS, LIMIT, Array
 from rnnparity.reference import Reference
-from rnnparity_adapters.layout import BIAS_GATES, GATE_NAMES
+from rnnparity_adapters.equation import RELU
+from rnnparity_adapters.layout import BIAS_GATES, GATE_NAMES, Weights
 
 _COARSER = (
     "float64", "float32", "float32-fast-activation", "tf32", "float16-float32", "float16",
@@ -20,7 +22,7 @@ _COARSER = (
 )  # fmt: skip
 
 
-_ENOUGH = 3
+ENOUGH = 3
 """Steps, of all rows together, from which a parameter can be told: one would fit anything."""
 
 
@@ -51,11 +53,13 @@ def irregular(setting: Setting, base: Reference) -> Iterator[Found]:
             {"lengths": lengths.tolist(), "steps": how},
             _filled(setting, base, past[:, :, None]),
         )
-    zero = setting.hidden == 0
-    rate = float(zero.mean())
-    if 0.02 < rate < 0.98:
-        ratio = float(np.median((setting.hidden / base.hidden)[~zero & (np.abs(base.hidden) > 1e-3)]))
-        if ratio > 0:
+    alive = np.abs(base.hidden) > np.maximum(1e-3, LIMIT * base.hidden_noise)
+    zero = (setting.hidden == 0) & alive  # a relu's own zeros are none
+    rate = float(zero.sum() / max(1, alive.sum()))
+    kept_ones = alive & ~zero
+    if 0.02 < rate < 0.98 and kept_ones.any():
+        ratio = float(np.median(setting.hidden[kept_ones] / base.hidden[kept_ones]))
+        if ratio > (1.02 if setting.case.equation.activation == RELU else 0):  # whose zeros are its own
             kept = replace(setting, hidden=np.where(zero, base.hidden, setting.hidden / ratio), cell=None)
             detail = f"{rate:.0%} of the outputs are zero, the others {ratio:.4g} times too large"
             yield Found("dropout", detail, {"rate": round(1 - 1 / ratio, 4) if ratio > 1 else rate}, kept)
@@ -92,24 +96,55 @@ def coarser(setting: Setting, base: Reference) -> Iterator[str]:
             yield name
 
 
-def is_rounding(setting: Setting, name: str) -> bool:
-    """Whether the error is what rounding in that arithmetic makes: in every unit, and of its size."""
-    everything = force([setting], whole(setting))
-    predicted, _ = everything.predict(setting.case.equation)
-    error = (predicted - everything.hidden)[0]
-    a = ARITHMETICS[name]
-    size = max(a.element, a.activation, a.factor) * 0.5
-    by_unit = np.sqrt(np.mean(error * error, axis=(0, 1)))
-    return bool(
-        np.median(by_unit) > size / 12
-        and by_unit.min() > np.median(by_unit) / 12
-        and by_unit.max() < 12 * np.median(by_unit)
+def rounds_so(setting: Setting, name: str) -> bool:
+    """Whether the states are numbers of that format, or the error is what rounding the factors of matrix
+    products to it makes: that error is no accident, it can be computed.
+    """
+    rounded = _ROUNDED[name]
+    if np.mean(rounded(setting.hidden) == setting.hidden) > _ALMOST_ALL:
+        return True
+    case = setting.case
+    weights = Weights(rounded(np.asarray(case.weights.kernel)), case.weights.bias)
+    coarse = replace(
+        setting,
+        hidden=rounded(setting.hidden),
+        case=replace(
+            case, weights=weights, inputs=rounded(case.inputs), initial_hidden=rounded(case.initial_hidden)
+        ),
     )
+    one, other = (force([each], whole(each)).predict(case.equation)[0][0] for each in (setting, coarse))
+    made, seen = (other - one).reshape(-1), (setting.hidden - one).reshape(-1)
+    alike = float(made @ seen) / max(float(np.linalg.norm(made) * np.linalg.norm(seen)), 1e-300)
+    return alike > max(_CORRELATED, LIMIT / float(np.sqrt(seen.size)))
+
+
+def _format(dtype: str) -> Callable[[np.ndarray], Array]:
+    return lambda values: values.astype(dtype).astype(np.float64)
+
+
+def _mantissa(name: str) -> Callable[[np.ndarray], Array]:
+    return lambda values: ROUNDED[name](values.astype(np.float32)).astype(np.float64)
+
+
+_ROUNDED = {
+    "float32": _format("float32"), "float32-fast-activation": _format("float32"), "tf32": _mantissa("tf32"),
+    "float16": _format("float16"), "float16-float32": _format("float16"),
+    "bfloat16": _mantissa("bfloat16"), "bfloat16-float32": _mantissa("bfloat16"),
+    "float64": _format("float64"),
+}  # fmt: skip
+_ALMOST_ALL = 0.99
+_CORRELATED = 0.2
+
+
+def touched(setting: Setting, other: Setting, base: Reference) -> int:
+    """At how many steps, of all rows together, a change of weights shows in what is made there."""
+    one, two = (force([each], whole(each)).predict(each.case.equation)[0][0] for each in (setting, other))
+    return int(np.sum(np.any(np.abs(one - two) > base.hidden_noise, axis=2)))
 
 
 def single(setting: Setting, base: Reference) -> Iterator[Found]:
     """One parameter of another value, if there is enough to tell it from."""
-    if setting.case.batch * setting.case.steps < _ENOUGH:
+    if setting.case.batch * setting.case.steps < ENOUGH:
         return
     if setting.cell is not None or not setting.case.has_cell_state:
         yield from _followed(setting, base)
@@ -151,7 +186,7 @@ def _local(setting: Setting, base: Reference) -> Local:
 
 def blocks(setting: Setting) -> Iterator[Found]:
     """One gate's bias, if there is enough to tell it from."""
-    if setting.case.batch * setting.case.steps >= _ENOUGH and setting.case.projection is None:
+    if setting.case.batch * setting.case.steps >= ENOUGH and setting.case.projection is None:
         for gate in BIAS_GATES[setting.case.equation.cell]:
             yield _bias_block(setting, gate)
 

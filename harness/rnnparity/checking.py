@@ -43,7 +43,7 @@ def check(recording: str | Path | Recording) -> Check:
     file = "" if isinstance(recording, Recording) else str(recording)
     if not isinstance(recording, Recording):
         recording = read(recording)
-    case, hidden, cell = recording.case, recording.hidden, recording.cell
+    case, (hidden, cell) = recording.case, recording.trajectory
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         expected = reference.run(case, recording.arithmetic)
     masked = _masking(recording, expected)
@@ -53,7 +53,7 @@ def check(recording: str | Path | Recording) -> Check:
         cell = None if cell is None else np.where(past, expected.cell, cell).astype(cell.dtype)
     comparison = _compare(hidden, cell, expected)
     causes = diagnosis(
-        recording.api, recording.known.layout, case, hidden, cell,
+        recording.api, recording.layout, case, hidden, cell,
         weights=dict(recording.weights), names=dict(recording.names), arithmetic=recording.arithmetic,
     ) if comparison.verdict == compare.DIVERGE else []  # fmt: skip
     if masked is not None:

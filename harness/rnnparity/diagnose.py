@@ -294,7 +294,7 @@ class _Search:
     def _precision(self) -> list[Cause]:
         for name in attribution.coarser(self.setting, self.base):
             comparison = self._compare(self.setting, name)
-            if comparison.verdict in _AGREES and attribution.is_rounding(self.setting, name):
+            if comparison.verdict in _AGREES and attribution.rounds_so(self.setting, name):
                 detail = f"arithmetic or storage in {name}"
                 return [
                     Cause(
@@ -307,7 +307,9 @@ class _Search:
         for id_, detail, about, setting in tried:
             comparison = self._compare(setting)
             if comparison.verdict in _AGREES:
-                return [Cause(id_, detail, CONFIRMED, self.before, _noise(comparison), about)]
+                shown = attribution.touched(self.setting, setting, self.base)
+                status = CONFIRMED if shown >= attribution.ENOUGH else SUSPECT
+                return [Cause(id_, detail, status, self.before, _noise(comparison), about)]
         return []
 
     def _suspects(self, candidates: list[_Candidate]) -> list[Cause]:

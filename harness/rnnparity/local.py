@@ -179,7 +179,7 @@ def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmet
 
 
 def local_errors(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> Local:
-    """The local errors of an observed trajectory of ``case``: ``hidden`` ``[B, T, P]``, ``cell`` ``[B, T, U]``."""
+    """The local errors of an observed trajectory, ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``."""
     rows = case.batch * case.steps
     h_errors, c_errors = np.empty((rows, hidden.shape[2])), np.empty((rows, cell.shape[2]))
     sums: dict[str, _Sums] = {}

@@ -3,9 +3,11 @@
 Arrays: ``inputs`` ``[B, T, I]``, ``hidden`` ``[B, T, U]``; optional ``cell`` ``[B, T, U]``,
 ``initial_hidden`` and ``initial_cell`` ``[B, U]``, ``lengths`` ``[B]``; ``weights/<native tensor name>``;
 ``meta``, the JSON text ``{"recording": 1, "api": "torch.nn.LSTM", "version": "2.13.0", "options": {}}``.
+With a projection the hidden state is P wide. A GRU and a simple RNN have no cell state.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +21,13 @@ from rnnparity.case import Case
 from rnnparity.errors import InputError
 from rnnparity.known import Known, known
 from rnnparity_adapters import layout as layouts
-from rnnparity_adapters.layout import LayoutError
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.layout import BIAS_GATES, Layout, LayoutError
 
 FORMAT = 1
 _WEIGHTS = "weights/"
 _ARRAYS = {
-    "inputs": "BTI", "hidden": "BTU", "cell": "BTU", "initial_hidden": "BU", "initial_cell": "BU",
+    "inputs": "BTI", "hidden": "BTP", "cell": "BTU", "initial_hidden": "BP", "initial_cell": "BU",
     "lengths": "B",
 }  # fmt: skip
 _REQUIRED = ("inputs", "hidden")
@@ -62,24 +65,49 @@ class Recording:
         return str(self.hidden.dtype)
 
     @property
+    def equation(self) -> Equation:
+        """What the options amount to."""
+        return self.known.equation(self.options, self.version)
+
+    @property
+    def layout(self) -> Layout:
+        """How the weights are stored."""
+        return self.known.layout(self.equation)
+
+    @property
+    def trajectory(self) -> tuple[NDArray[np.floating], NDArray[np.floating] | None]:
+        """``hidden`` and ``cell`` in the order in which they were computed."""
+        _, back = self.known.turned(self.options)
+        states = (self.hidden, self.cell)
+        hidden, cell = (None if state is None else state[:, :: -1 if back else 1] for state in states)
+        assert hidden is not None
+        return hidden, cell
+
+    @property
     def case(self) -> Case:
-        """What was recorded, as a case: canonical weights in float64, states zero where there are none."""
+        """What was recorded, as a case: canonical weights in float64, states zero where there are none.
+
+        The inputs are in the order in which they were read.
+        """
         dtype = np.dtype(max("float32", self.arithmetic, key=lambda name: np.dtype(name).itemsize))
-        equation = self.known.equation(self.options, self.version)
+        equation, layout = self.equation, self.layout
         native = {name: tensor.astype(dtype) for name, tensor in self.weights.items()}
-        layout = self.known.layout
-        shape = (self.hidden.shape[0], self.hidden.shape[2])
+        weights = layouts.extract(layout, native, equation.forget_bias)
+        batch, _, width = self.hidden.shape
+        units = weights.bias.size // len(BIAS_GATES[layout.cell]) if layout.cell == "lstm" else 0
         hidden, cell = (
             np.zeros(shape, dtype) if state is None else state.astype(dtype)
-            for state in (self.initial_hidden, self.initial_cell)
+            for shape, state in (((batch, width), self.initial_hidden), ((batch, units), self.initial_cell))
         )
+        backwards, _ = self.known.turned(self.options)
         return Case(
             equation,
-            layouts.extract(layout, native, equation.forget_bias),
-            self.inputs.astype(dtype),
+            weights,
+            self.inputs[:, :: -1 if backwards else 1].astype(dtype),
             hidden,
             cell,
             peepholes=layouts.extract_peepholes(layout, native),
+            projection=layouts.extract_projection(layout, native),
         )
 
 
@@ -97,11 +125,13 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Recording:
     missing = [name for name in _REQUIRED if name not in own]
     if unknown or missing:
         raise InputError("arrays", ", ".join(sorted(own)) or "none", f"inputs, hidden (and {_optional()})")
+    own |= {name: _one_layer(name, own[name]) for name in ("initial_hidden", "initial_cell") if name in own}
     for name, array in (*own.items(), *tensors.items()):
         _check_numbers(name, array, finite=name not in ("hidden", "cell"))
     _check_shapes(own)
     api = known(meta["api"])
-    weights, names = _native(api, tensors, own["hidden"].shape[2], meta["options"])
+    layout = api.layout(api.equation(meta["options"], meta["version"]))
+    weights, names = _native(api, layout, tensors, own["hidden"].shape[2], meta["options"])
     recording = Recording(
         api=meta["api"], version=meta["version"], options=meta["options"], weights=weights, names=names, **own
     )
@@ -193,6 +223,13 @@ def _check_numbers(name: str, array: np.ndarray, finite: bool) -> None:
         raise InputError(name, "NaN or infinity", "finite numbers")
 
 
+def _one_layer(name: str, state: np.ndarray) -> np.ndarray:
+    """``[B, U]`` of a state that may be stored as that of one layer and direction, ``[1, B, U]``."""
+    if state.ndim == 3 and len(state) > 1:
+        raise InputError(name, f"states of {len(state)} layers or directions", "one layer, one direction")
+    return state[0] if state.ndim == 3 else state
+
+
 def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
     """Every array has its axes, and they agree on B, T, I and U."""
     lengths: dict[str, int] = {}
@@ -212,43 +249,61 @@ def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
         raise InputError("cell", f"dtype {arrays['cell'].dtype}", f"{arrays['hidden'].dtype}, as hidden")
 
 
+_OTHERS = re.compile(r"_l[1-9]\d*(_reverse)?$|_reverse$|cell_[1-9]\d*/|backward|(^|/)bw/|weight$")
+
+
 def _native(
-    api: Known, tensors: Mapping[str, np.ndarray], units: int, options: Mapping[str, Any]
+    api: Known, layout: Layout, tensors: Mapping[str, np.ndarray], width: int, options: Mapping[str, Any]
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The tensors by the names of the layout, and how each was stored, whatever scope is before the name."""
-    expected = api.layout.names + [tensor.name for tensor in api.layout.peepholes] + list(api.halves)
+    wholes = {name: half for name, half in api.halves.items() if set(half[1]) <= set(layout.names)}
+    expected = layout.names + [tensor.name for tensor in layout.optional] + list(wholes)
     weights: dict[str, np.ndarray] = {}
     names: dict[str, str] = {}
     for stored, array in tensors.items():
-        plain = stored.removesuffix(":0")
-        fitting = [name for name in expected if f"/{plain}".replace(".", "/").endswith(f"/{name}")]
-        if not fitting or fitting[0] in weights:
+        plain = f"/{stored.removesuffix(':0')}".replace(".", "/")
+        fitting = max((name for name in expected if plain.endswith(f"/{name}")), key=len, default=None)
+        if (fitting is None or fitting in weights) and _OTHERS.search(plain):
+            raise InputError("tensor", stored, "one layer, one direction: record each by itself")
+        if fitting is None or fitting in weights:
             raise InputError("tensor", stored, "one each of " + ", ".join(expected))
-        weights[fitting[0]], names[fitting[0]] = array, stored
-    for whole, parts in api.halves.items():
-        if whole in weights:
-            both = np.split(weights.pop(whole), 2, axis=-1) if weights[whole].shape[-1] % 2 == 0 else []
-            weights |= dict(zip(parts, both, strict=False))
-            names |= dict.fromkeys(parts, names[whole])
+        weights[fitting], names[fitting] = array, stored
+    for whole, (axis, parts) in wholes.items():
+        if whole in weights and weights[whole].ndim > 1 and weights[whole].shape[axis] % 2 == 0:
+            weights |= dict(zip(parts, np.split(weights.pop(whole), 2, axis=axis), strict=True))
+            names |= {part: names[whole] + index for part, index in parts.items()}
     if options.get("use_bias", options.get("bias", True)) is False:
-        for tensor in api.layout.tensors:
-            if not tensor.rows and tensor.name not in weights:
-                weights[tensor.name] = np.zeros(tensor.shape(1, units), "float32")
+        units = max(
+            (weights[t.name].size // width for t in layout.projection if t.name in weights), default=width
+        )
+        for tensor in layout.biases:
+            weights.setdefault(tensor.name, np.zeros(tensor.shape(1, units), "float32"))
     return weights, names
+
+
+_ASKED = (("peepholes", ("use_peepholes", "use_peephole")), ("projection", ("num_proj", "proj_size")))
 
 
 def _check_layout(recording: Recording) -> None:
     """Every tensor is there, of the right shape, and of the units of the trajectory."""
+    if recording.lengths is not None and any(recording.known.turned(recording.options)):
+        raise InputError("lengths", "a sequence that runs backwards", "none then: not supported yet")
     try:
         case = recording.case
     except LayoutError as error:
         raise InputError("weights", "tensors that do not fit the api", f"otherwise: {error}") from None
-    asked = recording.options.get("use_peepholes", recording.options.get("use_peephole", False))
-    if asked and case.peepholes is None:
-        names = ", ".join(tensor.name for tensor in recording.known.layout.peepholes)
-        raise InputError("weights", "no peepholes", f"{names} too, as the options ask for them")
-    size, units = recording.inputs.shape[2], recording.hidden.shape[2]
-    if case.weights.kernel.shape != (size + units, 4 * units):
-        rows, columns = case.weights.kernel.shape
-        got = f"kernels for {rows - columns // 4} inputs and {columns // 4} units"
-        raise InputError("weights", got, f"for the {size} inputs and {units} units of the arrays")
+    for what, options in _ASKED:
+        if any(recording.options.get(option) for option in options) and getattr(case, what) is None:
+            names = ", ".join(tensor.name for tensor in getattr(recording.layout, what))
+            raise InputError("weights", f"no {what}", f"{names} too, as the options ask for it")
+    size, width, units = recording.inputs.shape[2], recording.hidden.shape[2], case.units
+    own = units if case.projection is None else case.projection.shape[1]
+    if len(case.weights.kernel) != size + width or own != width:
+        got = f"kernels for {len(case.weights.kernel) - own} inputs and {own} units"
+        raise InputError("weights", got, f"for the {size} inputs and {width} units of the arrays")
+    for name in ("cell", "initial_cell"):
+        array = getattr(recording, name)
+        if array is not None and not case.has_cell_state:
+            raise InputError(name, "an array", f"none: a {case.equation.cell} has no cell state")
+        if array is not None and array.shape[-1] != units:
+            raise InputError(name, f"{array.shape[-1]} units", f"{units}")

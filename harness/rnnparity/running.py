@@ -12,7 +12,7 @@ from rnnparity.reference import Reference
 
 
 def _states(hidden: str, cell: str, last: Reference) -> Change:
-    def change(setting: Setting) -> Setting:
+    def change(setting: Setting) -> Setting | None:
         case = setting.case
         known = {
             "given": (case.initial_hidden, case.initial_cell),
@@ -20,7 +20,10 @@ def _states(hidden: str, cell: str, last: Reference) -> Change:
             "zero": (0 * case.initial_hidden, 0 * case.initial_cell),
             "carried": (last.hidden[:, -1], last.cell[:, -1]),
         }  # fmt: skip
-        changed = replace(case, initial_hidden=known[hidden][0], initial_cell=known[cell][1])
+        first, second = known[hidden][0], known[cell][1]
+        if first.shape != case.initial_hidden.shape:  # a projection: h and c cannot be swapped
+            return None
+        changed = replace(case, initial_hidden=first, initial_cell=second)
         return replace(setting, case=changed)
 
     return change

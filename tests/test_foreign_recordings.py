@@ -1,0 +1,84 @@
+"""Recordings of GRU, RNN and the LSTM's kin by the real frameworks, written as the README says."""
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnparity import environments
+from rnnparity.checking import check
+from rnnparity.diagnose import CONFIRMED
+from rnnparity.errors import Unavailable
+from rnnparity.recording import read
+
+SCRIPT = Path(__file__).with_name("foreign_recordings.py")
+HOW_MANY = {"torch": 7, "keras-tf": 6, "keras-torch": 6, "tf1": 7, "nnabla": 6}
+
+pytestmark = pytest.mark.frameworks
+
+
+@pytest.fixture(scope="session", params=HOW_MANY)
+def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The files that the framework of an environment wrote."""
+    environment = environments.declared()[request.param]
+    try:
+        python = environments.ensure(environment)
+    except Unavailable as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    variables = {**os.environ, **environment.variables}
+    subprocess.run(
+        [python, "-I", SCRIPT, request.param, folder], env=variables, check=True, capture_output=True
+    )
+    files = sorted(folder.glob("*.npz"))
+    assert len(files) == HOW_MANY[request.param]
+    return files
+
+
+def test_they_agree(recorded: list[Path]) -> None:
+    for file in recorded:
+        found = check(file)
+        assert found.verdict == "agree", (file.name, found.comparison.reason)
+
+
+def test_a_weight_that_was_changed_is_named(recorded: list[Path]) -> None:
+    for file in recorded:
+        recording = read(file)
+        name = next(iter(recording.weights))
+        for place in range(recording.weights[name].size):
+            changed = recording.weights[name].copy()
+            changed.reshape(-1)[place] += 0.3
+            causes = check(replace(recording, weights={**recording.weights, name: changed})).causes
+            if (causes and causes[0].id == "parameter") or "projected" in file.name:
+                break  # a unit behind a relu may never be seen
+        if recording.cell is None and "projected" in file.name:
+            assert causes[0].status != CONFIRMED  # a projection hides which weight it was
+            continue
+        assert causes[0].id == "parameter", (file.name, causes)
+        if "relu" not in file.name:  # or at so few steps that any weight would do
+            assert causes[0].status == CONFIRMED
+            assert causes[0].about["change"] == pytest.approx(-0.3, rel=1e-3)
+
+
+def test_an_option_that_was_said_wrong_is_named(recorded: list[Path]) -> None:
+    for file in recorded:
+        recording = read(file)
+        if recording.layout.cell == "rnn" or "recurrent_activation" not in recording.known.options:
+            continue
+        wrong = replace(recording, options={**recording.options, "recurrent_activation": "tanh"})
+        assert check(wrong).causes[0].id == "recurrent-activation", file.name
+
+
+def test_a_state_that_was_not_given_is_named(recorded: list[Path]) -> None:
+    for file in recorded:
+        recording = read(file)
+        assert recording.initial_hidden is not None
+        wrong = replace(recording, initial_hidden=recording.initial_hidden + np.float32(0.1))
+        causes = check(wrong).causes
+        assert causes, file.name
+        assert not (causes[0].status == CONFIRMED and causes[0].id != "initial-state"), (file.name, causes)
