@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnparity import blocks
 from rnnparity.forced import Setting, Window, force, vectors, whole
 from rnnparity.hypotheses import with_weights
 from rnnparity.local import Local, Parameter, local_errors
@@ -184,11 +185,20 @@ def _local(setting: Setting, base: Reference) -> Local:
         return local_errors(setting.case, setting.hidden, cell, base.arithmetic)
 
 
-def blocks(setting: Setting) -> Iterator[Found]:
-    """One gate's bias, if there is enough to tell it from."""
-    if setting.case.batch * setting.case.steps >= ENOUGH and setting.case.projection is None:
-        for gate in BIAS_GATES[setting.case.equation.cell]:
-            yield _bias_block(setting, gate)
+def block(setting: Setting, noise: float) -> Iterator[Found]:
+    """One gate's bias or kernel, if it leaves about the ``noise`` and there is enough to tell it from."""
+    gates, size = setting.case.gates, setting.case.input_size
+    names = BIAS_GATES[setting.case.equation.cell]
+    for tensor, gate, change, _ in blocks.solve(setting, noise):
+        kernel, bias = (np.array(a, np.float64) for a in setting.case.weights)
+        if tensor == "bias":
+            bias.reshape(len(names), -1)[names.index(gate)] += change[0]
+        else:
+            rows = slice(0, size) if tensor == "input kernel" else slice(size, None)
+            kernel.reshape(len(kernel), len(gates), -1)[rows, gates.index(gate)] += change
+        detail = f"the {GATE_NAMES[gate]}'s {tensor} is larger by {change.min():.3g} to {change.max():.3g}"
+        about = {"tensor": tensor, "gate": gate, "change": change.tolist()}
+        yield Found("parameter", detail, about, with_weights(setting, kernel, bias))
 
 
 def _errors(setting: Setting, base: Reference) -> Array:
@@ -276,32 +286,6 @@ def _found(setting: Setting, place: _Place, change: float) -> Found:
         where = f"{about['tensor']} row {about['row']}"
     detail = f"{where}, {GATE_NAMES[place.gate]}, unit {place.unit} is larger by {change:.6g}"
     return Found("parameter", detail, about, _with_change(setting, place, change))
-
-
-def _bias_block(setting: Setting, gate: str) -> Found:
-    """One gate's bias, fitted in every unit."""
-    forced = force([setting], whole(setting))
-    names, equation = BIAS_GATES[setting.case.equation.cell], setting.case.equation
-    number = names.index(gate)
-    change = np.zeros(setting.case.units)
-
-    def residual(by: Array) -> Array:
-        z = forced.z.copy()
-        z[:, number] += by
-        errors = replace(forced, z=z).residual(equation)[0]
-        split: Array = errors.reshape(-1, setting.case.units)
-        return split
-
-    for _ in range(6):
-        left = residual(change)
-        slope = (residual(change + 1e-6) - left) / 1e-6
-        square = np.sum(slope * slope, axis=0)
-        change -= np.clip(np.sum(slope * left, axis=0) / np.where(square > 0, square, 1), -2, 2)
-    bias = np.array(setting.case.weights.bias, np.float64).reshape(len(names), -1)
-    bias[number] += change
-    detail = f"the {GATE_NAMES[gate]}'s bias is larger by {change.min():.3g} to {change.max():.3g}"
-    about = {"tensor": "bias", "gate": gate, "change": [float(c) for c in change]}
-    return Found("parameter", detail, about, with_weights(setting, bias=bias.reshape(-1)))
 
 
 def known(setting: Setting, base: Reference) -> str:

@@ -121,7 +121,7 @@ class _Search:
             or self._parameters(attribution.single(self.setting, self.base))
             or self._precision()
             or self._confirmed(self._pairs(runs))
-            or self._parameters(attribution.blocks(self.setting))
+            or self._parameters(attribution.block(self.setting, self.passing))
             or self._suspects([*singles, *runs])
         )
 

@@ -1,0 +1,135 @@
+"""A whole block of weights that differs: one gate's bias, input kernel or recurrent kernel, by least squares.
+
+With each previous state given, a unit's trajectory depends on its own columns only, so the units are solved
+one by one, all at once. A block can be told where there are more steps than rows.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnparity.activations import ACTIVATIONS
+from rnnparity.forced import ForcedGru, Setting, Window, force, vectors, whole
+from rnnparity.noise import Array
+
+_SPARE = 4  # more steps than unknowns, at least
+_ROUNDS = 8
+_STEP = 1e-6
+_LONGEST = 2.0
+_UNITS = 6  # solved together: what they need grows with rows times steps
+
+
+class Block(NamedTuple):
+    """A block of the canonical weights: the ``tensor`` in words, the ``gate`` by which it is called, and the
+    ``change`` ``[rows, U]`` that explains the trajectory; what it ``left`` is the RMS of the rest.
+    """
+
+    tensor: str
+    gate: str
+    change: Array
+    left: float
+
+
+class _Unknown(NamedTuple):
+    """Which pre-activation a block adds to, and what its rows multiply ``[B, T, rows]``."""
+
+    tensor: str
+    gate: str
+    position: int
+    v: Array
+
+
+def solve(setting: Setting, noise: float) -> Iterator[Block]:
+    """The blocks that leave about the ``noise`` where the difference is largest, the smallest block first."""
+    if setting.case.projection is not None:
+        return
+    everything = force([setting], whole(setting))
+    predicted, _ = everything.predict(setting.case.equation)
+    units = np.argsort(-np.abs(predicted - everything.hidden)[0].max(axis=(0, 1)), kind="stable")
+    order = np.sort(units[:_UNITS]), np.sort(units[_UNITS:])
+    for unknown in sorted(_unknowns(setting), key=lambda u: u.v.shape[2]):
+        if setting.case.batch * setting.case.steps < unknown.v.shape[2] + _SPARE:
+            continue
+        first, left = _fit(setting, unknown, order[0])
+        if left > noise:
+            continue
+        change = np.zeros((unknown.v.shape[2], setting.case.units))
+        change[:, order[0]] = first
+        for start in range(0, len(order[1]), _UNITS):
+            chunk = order[1][start : start + _UNITS]
+            change[:, chunk], _ = _fit(setting, unknown, chunk)
+        yield Block(unknown.tensor, unknown.gate, change, left)
+
+
+def _unknowns(setting: Setting) -> Iterator[_Unknown]:
+    case = setting.case
+    batch, steps, _ = setting.hidden.shape
+    v = vectors(setting, np.arange(batch), steps)
+    one, size = np.ones((batch, steps, 1)), case.input_size
+    x, h = v[..., :size], v[..., size:]
+    names = case.gates
+    for position, gate in enumerate(names):
+        if case.equation.cell == "gru" and gate == "r" and not case.equation.reset_after:
+            continue  # it reaches every unit
+        yield _Unknown("bias", gate, position, one)
+        yield _Unknown("input kernel", gate, position, x)
+        if gate != "n" or case.equation.cell != "gru":
+            yield _Unknown("recurrent kernel", gate, position, h)
+    if case.equation.cell == "gru" and case.equation.reset_after:
+        yield _Unknown("bias", "m", 3, one)
+        yield _Unknown("recurrent kernel", "n", 3, h)
+    elif case.equation.cell == "gru":
+        everything = force([setting], whole(setting))
+        reset = ACTIVATIONS[case.equation.recurrent_activation].function(everything.z[0, 0])
+        yield _Unknown("recurrent kernel", "n", 2, reset * h)
+
+
+def _fit(setting: Setting, unknown: _Unknown, units: NDArray[np.signedinteger]) -> tuple[Array, float]:
+    """Gauss-Newton for each unit: the change ``[rows, units]``, and the RMS of what it leaves."""
+    problem = _Problem(setting, unknown, units)
+    rows = unknown.v.shape[2]
+    change = np.zeros((rows, len(units)))
+    errors = problem.errors(change[None])
+    best, left = change, _rms(errors)
+    for _ in range(_ROUNDS):
+        nudged = change[None] + _STEP * np.eye(rows)[:, :, None]
+        slopes = (problem.errors(nudged) - errors) / _STEP  # [rows, N, units]
+        for unit in range(len(units)):
+            move, *_ = np.linalg.lstsq(slopes[:, :, unit].T, -errors[0, :, unit], rcond=1e-10)
+            change[:, unit] += move * min(1.0, _LONGEST / max(float(np.abs(move).max()), 1e-300))
+        errors = problem.errors(change[None])
+        if _rms(errors) >= 0.9 * left:
+            break
+        best, left = change.copy(), _rms(errors)
+    return best, left
+
+
+def _rms(errors: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+class _Problem:
+    """What is left of some units' trajectories, given a change of a block."""
+
+    def __init__(self, setting: Setting, unknown: _Unknown, units: NDArray[np.signedinteger]) -> None:
+        self._equation, self._unknown = setting.case.equation, unknown
+        everything = whole(setting)
+        self._forced = force([setting], Window(everything.rows, units, everything.steps))
+        self._columns = np.arange(len(units))
+        if isinstance(self._forced, ForcedGru):
+            if self._equation.reset_after:  # behind the product, each reset gate has a unit of its own
+                parts = {name: getattr(self._forced, name)[..., units] for name in ("z", "before", "bias")}
+                self._forced = replace(self._forced, **parts, units=self._columns)
+            else:
+                self._columns = units
+
+    def errors(self, changes: Array) -> Array:
+        """``changes`` ``[S, rows, units]`` -> ``[S, N, units]``."""
+        z = np.repeat(self._forced.z, len(changes), axis=0)
+        moved = np.einsum("btr,sru->sbtu", self._unknown.v, changes)
+        z[:, self._unknown.position, :, :, self._columns] += np.moveaxis(moved, -1, 0)
+        residual = replace(self._forced, z=z).residual(self._equation)
+        return residual.reshape(len(changes), -1, changes.shape[2])
