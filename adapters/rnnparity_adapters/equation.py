@@ -30,7 +30,7 @@ class Equation:
     added behind the activation of f; ``coupled`` has 1 - i for the forget gate (Greff et al. 2015);
     ``cell_clip`` limits the size of c', before h' is computed from it; with ``output_peephole_previous`` the
     output gate's peephole sees c, where Gers & Schmidhuber 2000 have c'. With a projection
-    (Sak et al. 2014) h' is multiplied by it.
+    (Sak et al. 2014) h' is multiplied by it, and goes through ``projection_activation``.
 
     ``gru``, with x_g and h_g what x and h contribute to a gate g of r, z, n::
 
@@ -53,6 +53,7 @@ class Equation:
     coupled: bool = False
     cell_clip: Optional[float] = None
     output_peephole_previous: bool = False
+    projection_activation: str = LINEAR
     reset_after: bool = True
     update_inverted: bool = False
 

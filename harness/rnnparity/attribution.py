@@ -55,8 +55,8 @@ def irregular(setting: Setting, base: Reference) -> Iterator[Found]:
             _filled(setting, base, past[:, :, None]),
         )
     alive = np.abs(base.hidden) > np.maximum(1e-3, LIMIT * base.hidden_noise)
-    zero = (setting.hidden == 0) & alive  # a relu's own zeros are none
-    rate = float(zero.sum() / max(1, alive.sum()))
+    zero = setting.hidden == 0
+    rate = float((zero & alive).sum() / max(1, alive.sum()))  # a relu's own zeros do not count
     kept_ones = alive & ~zero
     if 0.02 < rate < 0.98 and kept_ones.any():
         ratio = float(np.median(setting.hidden[kept_ones] / base.hidden[kept_ones]))

@@ -96,15 +96,26 @@ def _fit(setting: Setting, unknown: _Unknown, units: NDArray[np.signedinteger]) 
     best, left = change, _rms(errors)
     for _ in range(_ROUNDS):
         nudged = change[None] + _STEP * np.eye(rows)[:, :, None]
-        slopes = (problem.errors(nudged) - errors) / _STEP  # [rows, N, units]
-        for unit in range(len(units)):
-            move, *_ = np.linalg.lstsq(slopes[:, :, unit].T, -errors[0, :, unit], rcond=1e-10)
-            change[:, unit] += move * min(1.0, _LONGEST / max(float(np.abs(move).max()), 1e-300))
+        slopes = np.moveaxis((problem.errors(nudged) - errors) / _STEP, 2, 0)  # [units, rows, N]
+        move = _least_squares(slopes, -errors[0].T)
+        change += (move * np.minimum(1, _LONGEST / np.maximum(np.abs(move).max(axis=1), 1e-300))[:, None]).T
         errors = problem.errors(change[None])
         if _rms(errors) >= 0.9 * left:
             break
         best, left = change.copy(), _rms(errors)
     return best, left
+
+
+def _least_squares(slopes: Array, target: Array) -> Array:
+    """The ``[units, rows]`` that ``slopes`` ``[units, rows, N]`` turn into ``target`` ``[units, N]``, nearly.
+
+    By the normal equations: the rounds of Gauss-Newton make up for the digits that these lose.
+    """
+    square = slopes @ slopes.swapaxes(1, 2)
+    ridge = 1e-13 * np.trace(square, axis1=1, axis2=2)[:, None, None] * np.eye(square.shape[1])
+    right = slopes @ target[:, :, None]
+    move: Array = np.linalg.solve(square + ridge + 1e-300 * np.eye(square.shape[1]), right)[:, :, 0]
+    return move
 
 
 def _rms(errors: Array) -> float:

@@ -13,6 +13,7 @@ from rnnparity import noise
 from rnnparity.activations import ACTIVATIONS, Activation
 from rnnparity.case import Case
 from rnnparity.noise import Arithmetic, Array
+from rnnparity_adapters.equation import LINEAR
 from rnnparity_adapters.layout import PEEPHOLES
 
 _EXACT = Arithmetic(element=0.0, accumulation=0.0, factor=0.0, activation=0.0, smallest=0.0)
@@ -179,7 +180,18 @@ class Lstm(Step):
         o, output = self.outer(gates, before, cell), self.squashed_cell(cell)
         variance = noise.product(o.value, o.variance, output.value, output.variance, self.a)
         made = Estimate(o.value * output.value, variance)
-        return self._project(made) if self._project else made
+        if self._project is None:
+            return made
+        projected = self.projected(made)
+        return Estimate(projected.value, projected.variance)
+
+    def projected(self, made: Estimate) -> Gate:
+        """``made`` ``[N, U]`` through the projection, and that through its function."""
+        assert self._project is not None
+        sums, function = self._project(made), self.equation.projection_activation
+        if function == LINEAR:
+            return Gate(*sums, np.ones_like(sums.value), np.zeros_like(sums.value))
+        return squashed(ACTIVATIONS[function], *sums, self.a)
 
     def _gate(self, name: str, sums: Estimate, cell: Estimate) -> Gate:
         """A gate of the pre-activations, its peephole on ``cell`` included."""

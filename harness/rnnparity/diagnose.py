@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from rnnparity import attribution, compare, hypotheses, reference
 from rnnparity.case import Case
@@ -81,10 +82,9 @@ def diagnose(
 
     ``shares`` are the biases ``[4U]`` that add up to the case's, where there are several.
     """
-    search = _Search(case, hidden, cell, shares, arithmetic or case.dtype)
-    if search.verdict not in (compare.DIVERGE,):
-        return []
-    return search.causes()
+    with threadpool_limits(1):  # thousands of small products: more threads only wait for each other
+        search = _Search(case, hidden, cell, shares, arithmetic or case.dtype)
+        return search.causes() if search.verdict == compare.DIVERGE else []
 
 
 class _Search:
@@ -109,14 +109,11 @@ class _Search:
     def causes(self) -> list[Cause]:
         """Single hypotheses first, then pairs, then what is no structure."""
         self.window = self._window()
-        equations = self._screen([None], self.tables.equations)
+        equations = self._screen([None], hypotheses.equations_for(self.setting))
         singles = [*self._alone(self._sized()), *equations]
-        found = self._confirmed(singles)
-        if found:
-            return found
         runs = [c for h in runtime(self.base) for c in self._alone([h])]
         return (
-            self._confirmed(runs)
+            _distinct([*self._confirmed(singles), *self._confirmed(runs)])
             or self._irregular()
             or self._parameters(attribution.single(self.setting, self.base))
             or self._precision()
@@ -274,7 +271,11 @@ class _Search:
             pairs += self._screen((_both(a, b) for a in layouts for b in biases), (None,))
             pairs += self._screen((_both(a, b) for a in whole_orders for b in (*layouts, *biases)), (None,))
         if not self._any(pairs):
-            with_runs = [e for e in equations if e.id in ("forget-bias", "recurrent-activation")]
+            clips = [equation for equation in equations if equation.fitted == "cell_clip"]
+            for order in whole_orders if clips else ():
+                pairs += self._screen([order], clips)
+        if not self._any(pairs):
+            with_runs = [e for e in equations if e.id in _WITH_RUNS]
             for run in runs:
                 pairs += self._screen([run.layout], with_runs)
         return pairs
@@ -320,6 +321,7 @@ class _Search:
         return [*_distinct(settled), Cause(UNKNOWN, known, SUSPECT, self.before, self.before)]
 
 
+_WITH_RUNS = ("forget-bias", "recurrent-activation", "reset-gate")
 _AGREES = (compare.AGREE, compare.CHAOTIC)
 
 
@@ -371,9 +373,9 @@ def _with_forget(equation: EquationHypothesis) -> EquationHypothesis:
 
 
 def _distinct(causes: Iterable[Cause]) -> list[Cause]:
-    """One of each id, the first; the others explain the same data, which is said."""
+    """One of each id, the first; the others explain the same data, which is said. What is most special leads."""
     first: dict[str, Cause] = {}
-    for cause in causes:
+    for cause in sorted(causes, key=lambda cause: cause.id == "parameter"):
         first.setdefault(cause.id, cause)
     if len(first) > 1:
         note = f"{', '.join(first)} explain these data equally well; {_what_would_tell(first)}"

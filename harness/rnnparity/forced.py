@@ -95,7 +95,9 @@ class ForcedLstm(Forced):
             hidden = gate(z["o"]) * ACTIVATIONS[equation.output].function(cell)
         else:
             hidden, cell = self._stepped(equation, z, candidate)
-        return (hidden if self.projection is None else hidden @ self.projection), cell
+        if self.projection is not None:
+            hidden = ACTIVATIONS[equation.projection_activation].function(hidden @ self.projection)
+        return hidden, cell
 
     def _before(self, cell: Array) -> Array:
         return np.concatenate([self.start[:, :, None], cell[:, :, :-1]], axis=2)

@@ -413,6 +413,10 @@ _LSTM = (
     EquationHypothesis("activation", "gates and new input have each other's function", {"recurrent_activation": equations.TANH, "activation": equations.SIGMOID, "output_activation": equations.TANH}),
     *(EquationHypothesis("activation", f"the new input goes through {name}", {"activation": name, "output_activation": equations.TANH}) for name in _FUNCTIONS),
 )  # fmt: skip
+_PROJECTED = tuple(
+    EquationHypothesis("projection", f"the projection goes through {name}", {"projection_activation": name})
+    for name in (equations.TANH, equations.LINEAR)
+)
 _NEW_STATE = tuple(
     EquationHypothesis("activation", f"the new state goes through {name}", {"activation": name})
     for name in _FUNCTIONS
@@ -458,3 +462,9 @@ class Tables(NamedTuple):
 def tables(cell: str) -> Tables:
     """The hypotheses for ``lstm``, ``gru`` or ``rnn``."""
     return Tables(tuple(_orders(cell)), tuple(_layouts(cell)), tuple(_biases(cell)), _EQUATIONS[cell])
+
+
+def equations_for(setting: Setting) -> tuple[EquationHypothesis, ...]:
+    """Those on the equation of a setting."""
+    found = tables(setting.case.equation.cell).equations
+    return found if setting.case.projection is None else (*found, *_PROJECTED)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnparity.cells import Gru, GruGates, Lstm, LstmGates, Rnn, RnnGates, State, Step
+from rnnparity.cells import Gru, GruGates, Lstm, LstmGates, Rnn, RnnGates, State, Step, exactly
 from rnnparity.noise import Array
 
 
@@ -73,11 +73,13 @@ def _lstm(
         for gate, slope in slopes.items()
     }
     alike = o.own_error * np.abs(output.value) + output.own_error * np.abs(o.value)
-    slope = 1 / errors.hidden_scale
+    unit = 1 / errors.hidden_scale
     if step.projection is None:
-        levers["o"] = _own(v, o.derivative * output.value * slope, errors.hidden, alike * slope)
+        levers["o"] = _own(v, o.derivative * output.value * unit, errors.hidden, alike * unit)
         return levers
-    alike = (alike @ np.abs(step.projection)) * slope
+    projected = step.projected(exactly(o.value * output.value))
+    slope = projected.derivative * unit
+    alike = (alike @ np.abs(step.projection)) * slope + projected.own_error * unit
     levers["o"] = _through(v, o.derivative * output.value, step.projection, slope, errors.hidden, alike)
     levers["p"] = _own(o.value * output.value, slope, errors.hidden, alike)
     return levers
