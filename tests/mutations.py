@@ -58,7 +58,9 @@ def claimed(plant: Plant, **fields: Any) -> Plant:
 
 def weights(case: Case, kernel: Array = None, bias: Array = None) -> Case:
     old = case.weights
-    made = Weights(*(o if new is None else np.ascontiguousarray(new) for o, new in zip(old, (kernel, bias), strict=True)))
+    made = Weights(
+        *(o if new is None else np.ascontiguousarray(new) for o, new in zip(old, (kernel, bias), strict=True))
+    )
     return replace(case, weights=made)
 
 
@@ -182,7 +184,11 @@ def projected_as_r(case: Case, shares: Shares, random: np.random.RandomState) ->
 def forget_bias(after: bool = False) -> Plant:
     def plant(case: Case, shares: Shares, random: np.random.RandomState) -> Made:
         constant = float(np.round(random.choice([-1, 1]) * random.uniform(0.2, 2.5), random.randint(1, 4)))
-        fields = {"forget_bias_after": abs(constant)} if after else {"forget_bias": case.equation.forget_bias + constant}
+        fields = (
+            {"forget_bias_after": abs(constant)}
+            if after
+            else {"forget_bias": case.equation.forget_bias + constant}
+        )
         return equation(**fields)(case, shares, random)
 
     return plant
@@ -227,7 +233,8 @@ def never_updated(case: Case, shares: Shares, random: np.random.RandomState) -> 
     """Each step from the initial state (Burn 0.16)."""
     steps = [reference.run(replace(case, inputs=case.inputs[:, t : t + 1])) for t in range(case.steps)]
     hidden, cell = (
-        np.concatenate([getattr(step, name) for step in steps], axis=1).astype("float32") for name in ("hidden", "cell")
+        np.concatenate([getattr(step, name) for step in steps], axis=1).astype("float32")
+        for name in ("hidden", "cell")
     )
     return Made(case, hidden, cell)
 
@@ -281,7 +288,11 @@ def rounded(name: str, factors: bool = False) -> Plant:
         state = State(exactly(case.initial_hidden), exactly(case.initial_cell))
         found = []
         for x in really.inputs.swapaxes(0, 1):
-            seen = state._replace(hidden=exactly(coarse(state.hidden.value.astype("float32")))) if factors else state
+            seen = (
+                state._replace(hidden=exactly(coarse(state.hidden.value.astype("float32"))))
+                if factors
+                else state
+            )
             state = step.advance(x.astype("float64"), seen)
             if not factors:
                 state = State(*(exactly(coarse(part.value.astype("float32"))) for part in state))
@@ -386,7 +397,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     "order and clip": Mutation(("gate-order + cell-clip",), L, both(lambda c, s: reordered(c, s, [0, 2, 1, 3]), cell_clip=0.5)),
     "hard sigmoid and forget bias": Mutation(("recurrent-activation + forget-bias",), L, claimed(equation(recurrent_activation=eq.HARD_SIGMOID_5, forget_bias=2.25), recurrent_activation=eq.SIGMOID)),
     "order and reset": Mutation(("gate-order + reset-gate",), G, claimed(both(lambda c, s: reordered(c, s, [1, 0, 2]), reset_after=False), reset_after=True)),
-    "reset before, never updated": Mutation(("initial-state + reset-gate", "reset-gate + initial-state"), G, never_updated_before),
+    "reset before, never updated": Mutation(("initial-state + reset-gate", "reset-gate + initial-state"), G, never_updated_before, needs_state=True),
 }  # fmt: skip
 
 

@@ -49,6 +49,7 @@ CONSTANTS = {
 _STEP = 1e-5
 _ROUNDS = 7
 _LONGEST = 2.0
+_BEST = 2  # starts from which a fit goes on
 
 
 def fit(forced: Forced, equation: Equation, name: str, start: float | None = None) -> Fitted:
@@ -85,7 +86,13 @@ def _fit_each(forced: Forced, equation: Equation, name: str, near: float | None)
     best = Fitted(np.zeros(len(forced.z)), np.full(len(forced.z), np.inf))
     if len(forced.z) > 1:
         return best
-    for start in constant.starts(forced, equation) if near is None else [near]:
+
+    def left(value: float) -> float:
+        residual = forced.residual(constant.apply(equation, value))
+        return float(np.sqrt(np.mean(residual * residual)))
+
+    starts = constant.starts(forced, equation) if near is None else [near]
+    for start in sorted(starts, key=left)[:_BEST]:
         value = start
         for _ in range(_ROUNDS):
             residual = forced.residual(constant.apply(equation, value))
@@ -94,10 +101,8 @@ def _fit_each(forced: Forced, equation: Equation, name: str, near: float | None)
             value -= move
             if abs(move) < 1e-9:
                 break
-        residual = forced.residual(constant.apply(equation, value))
-        left = float(np.sqrt(np.mean(residual * residual)))
-        if left < best.left[0]:
-            best = Fitted(np.array([value]), np.array([left]))
+        if left(value) < best.left[0]:
+            best = Fitted(np.array([value]), np.array([left(value)]))
     return best
 
 

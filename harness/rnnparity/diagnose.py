@@ -267,7 +267,7 @@ class _Search:
         if any(equation.fitted == "forget_bias" for equation in equations):
             pairs += self._screen([None], [_with_forget(e) for e in equations if not e.fitted])
         if not self._any(pairs):
-            whole_orders = [order for order in orders if order.about["tensors"] == "kernels and bias"]
+            whole_orders = [order for order in orders if hypotheses.is_permutation(order)]
             pairs += self._screen((_both(a, b) for a in layouts for b in biases), (None,))
             pairs += self._screen((_both(a, b) for a in whole_orders for b in (*layouts, *biases)), (None,))
         if not self._any(pairs):
@@ -373,7 +373,7 @@ def _with_forget(equation: EquationHypothesis) -> EquationHypothesis:
 
 
 def _distinct(causes: Iterable[Cause]) -> list[Cause]:
-    """One of each id, the first; the others explain the same data, which is said. What is most special leads."""
+    """One of each id, the first; others explain the same data, which is said. The most special one leads."""
     first: dict[str, Cause] = {}
     for cause in sorted(causes, key=lambda cause: cause.id == "parameter"):
         first.setdefault(cause.id, cause)

@@ -266,6 +266,12 @@ def _orders(cell: str) -> Iterator[Hypothesis]:
         yield Hypothesis("gate-order", f"the blocks are read {detail}", _interleaved(inverse), about)
 
 
+def is_permutation(order: Hypothesis) -> bool:
+    """Whether all tensors have the gates in one other order, each of them once."""
+    name, tensors = order.about["order"], order.about["tensors"]
+    return tensors == "kernels and bias" and len(set(name)) == len(name) and name != "interleaved"
+
+
 def _twice(gates: int) -> Iterator[tuple[int, ...]]:
     """One block in the place of another as well as in its own."""
     for target, source in itertools.permutations(range(gates), 2):

@@ -91,7 +91,7 @@ def _gate_order(cause: Cause, api: Api) -> str:
     if any(len(tensor.gates) < len(gates) for tensor in tensors):
         return f"rename the tensors: {', '.join(f'{gates[k]} is {g}' for k, g in enumerate(order) if gates[k] != g)}"
     native = tensors[0].gates
-    blocks = [native.index(order[gates.index(gate)]) for gate in native]
+    blocks = [native.index(order[gates.index(gate)]) if gate in gates else k for k, gate in enumerate(native)]
     only = {"input kernel": " (rows of x only)", "recurrent kernel": " (rows of h only)"}
     note = "".join(
         text for words, text in only.items() if which.startswith(words) and tensors[0].rows == "xh"

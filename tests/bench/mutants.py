@@ -1,0 +1,190 @@
+"""Mutants of every api, diagnosed from recordings: how many have the right cause first, and the time.
+
+cd tests && python -m bench.mutants [--seeds N] [--api PATTERN] [--large]
+"""
+
+import argparse
+import fnmatch
+import json
+import os
+import sys
+import time
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from mutations import MUTATIONS, Made, split
+
+import rnnparity
+from rnnparity.checking import check
+from rnnparity.diagnose import CONFIRMED
+from rnnparity.known import KNOWN, Known
+from rnnparity.recording import from_arrays
+from rnnparity.report.console import console, print_table
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.layout import BIAS_GATES, LayoutError, Weights, load
+
+SMALL = {"batch": 3, "steps": 8, "input_size": 5, "units": 6}
+LARGE = {"batch": 8, "steps": 50, "input_size": 32, "units": 64}
+BARS = {"small": 0.5, "large": 2.0}
+"""Seconds that a diagnosis may take."""
+
+
+class Trial(NamedTuple):
+    """One mutant. ``first`` is the first cause; ``wrong``: that is confirmed, and the right one not named."""
+
+    api: str
+    mutation: str
+    right: bool
+    wrong: bool
+    first: str
+    seconds: float
+
+
+def trial(api: str, mutation: str, seed: int, sizes: dict[str, Any]) -> Trial | None:
+    """None where the api cannot express what the mutation claims, or has nothing of the kind."""
+    random = np.random.RandomState((seed * 7919 + zlib.crc32(f"{api} {mutation}".encode())) % 2**32)
+    known, planted = KNOWN[api], MUTATIONS[mutation]
+    equation = known.equation({}, "")
+    if known.plain.cell not in planted.cells:
+        return None
+    case = rnnparity.make_case(seed, cell=known.plain.cell, forget_bias=equation.forget_bias, **sizes)
+    case = replace(case, equation=equation)
+    if random.rand() < 0.5 and not planted.needs_state:
+        case = replace(case, initial_hidden=0 * case.initial_hidden, initial_cell=0 * case.initial_cell)
+    layout = known.layout(equation)
+    two = len([t for t in layout.biases if len(t.gates) == len(case.gates)]) == 2
+    if "b_hn" in mutation and not any("m" in tensor.gates for tensor in layout.biases):
+        return None
+    if ("input bias" in mutation or "recurrent bias" in mutation) and not two:
+        return None
+    if not any("m" in tensor.gates for tensor in layout.biases) and case.equation.cell == "gru":
+        bias = case.weights.bias.reshape(len(BIAS_GATES["gru"]), -1).copy()
+        bias[-1] = 0
+        case = replace(case, weights=Weights(case.weights.kernel, bias.reshape(-1)))
+    made = planted.plant(case, split(case, two), random)
+    arrays = recorded(api, known, made, hidden_only=random.rand() < 0.5)
+    if arrays is None:
+        return None
+    recording = from_arrays(arrays)
+    start = time.perf_counter()
+    causes = check(recording).causes
+    seconds = time.perf_counter() - start
+    first = causes[0].id if causes else "no cause"
+    named = {cause.id for cause in causes}
+    right = first in planted.ids
+    wrong = not right and bool(causes) and causes[0].status == CONFIRMED and not named & set(planted.ids)
+    return Trial(api, mutation, right, wrong, first, seconds)
+
+
+def recorded(api: str, known: Known, made: Made, hidden_only: bool) -> dict[str, np.ndarray] | None:
+    """The arrays of a recording by ``api``; None where it cannot express the equation or the weights."""
+    case = made.case
+    options = expressed(known, case.equation)
+    if options is None:
+        return None
+    layout = known.layout(case.equation)
+    try:
+        tensors = load(
+            layout, Weights(*(np.asarray(a, "float32") for a in case.weights)), case.equation.forget_bias
+        )
+    except LayoutError:
+        return None
+    for what, optional in (("peepholes", layout.peepholes), ("projection", layout.projection)):
+        values = getattr(case, what)
+        if values is not None and not optional:
+            return None
+        if values is not None:
+            for tensor in optional:
+                block = (
+                    values[["ifo".index(g) for g in tensor.gates]]
+                    if what == "peepholes"
+                    else values.T[:, None]
+                )
+                tensors[tensor.name] = tensor.to_native(block.astype("float32"))
+    for whole, (axis, parts) in known.halves.items():
+        if set(parts) <= set(tensors):
+            tensors[whole] = np.concatenate([tensors.pop(part) for part in parts], axis=axis)
+    arrays = {f"weights/scope/{name}": tensor for name, tensor in tensors.items()}
+    arrays |= {"inputs": case.inputs, "hidden": made.hidden, "initial_hidden": case.initial_hidden}
+    if case.has_cell_state:
+        arrays |= {"initial_cell": case.initial_cell} | ({} if hidden_only else {"cell": made.cell})
+    meta = {"recording": 1, "api": api, "version": "", "options": options}
+    return arrays | {"meta": np.array(json.dumps(meta))}
+
+
+def expressed(known: Known, equation: Equation) -> dict[str, Any] | None:
+    """The options of an api that amount to an equation."""
+    default = vars(known.equation({}, ""))
+    fields = {name: value for name, value in vars(equation).items() if value != default[name]}
+    options: dict[str, Any] = {}
+    for name, option in known.options.items():
+        if option.field in fields:
+            value = fields.pop(option.field)
+            if option.only and value not in option.only:
+                return None
+            options[name] = value
+    return None if fields else options
+
+
+def tasks(pattern: str, seeds: int) -> Iterator[tuple[str, str, int]]:
+    for api in KNOWN:
+        if fnmatch.fnmatch(api, pattern):
+            for mutation in MUTATIONS:
+                for seed in range(seeds):
+                    yield api, mutation, seed
+
+
+def main() -> None:
+    """Plant, diagnose, count."""
+    parser = argparse.ArgumentParser(prog="python -m bench.mutants", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=2, metavar="N", help="of each api and mutation")
+    parser.add_argument("--api", default="*", metavar="PATTERN", help="which of the known apis")
+    parser.add_argument("--large", action="store_true", help="B=8 T=50 I=32 U=64 instead of B=3 T=8 I=5 U=6")
+    options = parser.parse_args()
+    size = "large" if options.large else "small"
+    chosen = list(tasks(options.api, options.seeds))
+    sizes = [LARGE if options.large else SMALL] * len(chosen)
+    with ProcessPoolExecutor(os.cpu_count(), initializer=threadpool_limits, initargs=(1,)) as pool:
+        columns = zip(*chosen, strict=True)
+        trials = [t for t in pool.map(trial, *columns, sizes, chunksize=16) if t is not None]
+    report(trials, BARS[size])
+
+
+def report(trials: list[Trial], bar: float) -> None:
+    """What part is right by mutation, what is not, and the times."""
+    by_mutation: dict[str, list[Trial]] = defaultdict(list)
+    for each in trials:
+        by_mutation[each.mutation].append(each)
+    rows = []
+    for mutation, some in by_mutation.items():
+        others = Counter(t.first for t in some if not t.right)
+        said = ", ".join(f"{name} {count}" for name, count in others.most_common(3))
+        slow = max(t.seconds for t in some)
+        rows.append([mutation, str(len(some)), f"{_part(t.right for t in some):.1%}", f"{slow:.2f}", said])
+    print_table(["mutation", "trials", "right", "slowest", "else"], rows, console(), right=range(1, 4))
+    wrong = [trial for trial in trials if trial.wrong]
+    seconds = np.array([trial.seconds for trial in trials])
+    apis, right = len({trial.api for trial in trials}), _part(trial.right for trial in trials)
+    print(f"\n{len(trials)} mutants of {apis} apis: {right:.2%} right")
+    print(f"wrong and confirmed: {len(wrong)}")
+    for each in wrong:
+        print(f"  {each.api}: {each.mutation} -> {each.first}")
+    late = _part(seconds > bar)
+    print(f"seconds: mean {seconds.mean():.3f}, largest {seconds.max():.2f}, above {bar:g}: {late:.2%}")
+
+
+def _part(flags: Any) -> float:
+    return float(np.mean(list(flags)))
+
+
+if __name__ == "__main__":
+    main()
