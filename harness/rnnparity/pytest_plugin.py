@@ -121,14 +121,15 @@ class Checker:
         Keras, of which a copy runs, with its own weights and with those of the case.
 
         ``sizes`` go to :func:`rnnparity.make_case`: batch, steps, input_size, units, dtype, forget_bias.
-        Raises :class:`~rnnparity.errors.Divergence`, an AssertionError, with where and how it differs.
+        Raises :class:`~rnnparity.errors.Divergence`, an AssertionError, with where, how and why it differs.
         """
         __tracebackhide__ = True
         from rnnparity import own_cells
 
+        api = own_cells.api_of(cell, like)
         for seed in seeds:
             for run in own_cells.run(cell, like, seed, **sizes):
-                _assert_agrees(f"{own_cells.name_of(cell)} is not {like or 'what it says it is'}", run)
+                _assert_agrees(f"{own_cells.name_of(cell)} is not {like or 'what it says it is'}", run, api)
 
 
 class Outcome:
@@ -144,31 +145,41 @@ class Outcome:
         return self.row.api
 
     def check(self) -> None:
-        """Fail with where and how it differs; skip what cannot run here; expect what is known to differ."""
+        """Fail with where, how and why it differs; skip what cannot run here, expect what is known."""
         __tracebackhide__ = True
         if self.row.verdict in ("unavailable", "unsupported"):
             pytest.skip(self.row.reason)
-        if self.row.agree and self._known:
-            pytest.fail(
-                f"{self.api.key}, {self._wanted.case}: the known difference {self._known.cause} is no more: "
-                f"remove line {self._known.line} of the file of known differences",
-                pytrace=False,
-            )
-        if not self.row.agree and self._known:
-            pytest.xfail(f"{self._known.cause}: {self._known.reason} ({self._known.link})")
+        if self._known and self.row.verdict in ("agree", "diverge", "chaotic", "nonfinite"):
+            self._check_known(self._known)
         for run in self.row.runs:
-            _assert_agrees(f"{self.api.key} {self.row.version}", run)
+            _assert_agrees(f"{self.api.key} {self.row.version}", run, self.api)
         if not self.row.agree:
             _fail(f"{self.api.key} {self.row.verdict}: {self.row.reason}\n{self.row.log}")
 
+    def _check_known(self, known: "Known") -> NoReturn:
+        """Expect the cause that is known, and nothing else."""
+        __tracebackhide__ = True
+        from rnnparity.causes import ids
+        from rnnparity.report.check import told
 
-def _assert_agrees(what: str, run: "Run") -> None:
+        where = f"{self.api.key}, {self._wanted.case}: the known difference {known.cause}"
+        place = f"line {known.line} of the file of known differences"
+        if self.row.agree:
+            pytest.fail(f"{where} is no more: remove {place}", pytrace=False)
+        if known.explains(self.row.causes):
+            pytest.xfail(f"{known.cause}: {known.reason} ({known.link})")
+        found = [line for cause in self.row.causes for line in ("", *told(cause))]
+        said = f"{where} is not what was found, {', '.join(sorted(ids(self.row.causes)))}: see {place}"
+        pytest.fail("\n".join([said, "", self.row.reason, *found]), pytrace=False)
+
+
+def _assert_agrees(what: str, run: "Run", api: "Api") -> None:
     __tracebackhide__ = True
     from rnnparity.compare import AGREE
     from rnnparity.report.failure import text
 
     if run.comparison.verdict != AGREE:
-        _fail(text(what, run))
+        _fail(text(what, run, api.name))
 
 
 def _fail(message: str) -> NoReturn:

@@ -1,14 +1,14 @@
 """Checked recordings, for a person and as JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from rnnparity import __version__, compare
+from rnnparity.causes import UNKNOWN, Cause
 from rnnparity.checking import Check
-from rnnparity.diagnose import UNKNOWN, Cause
 from rnnparity.noise import LIMIT
 from rnnparity.report.charts import number
 
@@ -24,23 +24,24 @@ def print_check(check: Check, target: Console) -> None:
 
 
 def print_causes(causes: Iterable[Cause], target: Console) -> None:
-    """Each cause in a sentence, with its evidence, what to do, and what else would explain it."""
+    """Each cause, its sentence in bold."""
     for cause in causes:
-        target.print(Text(f"    {sentence(cause)}", style="bold"))
-        if cause.id != UNKNOWN:
-            target.print(
-                Text(f"      {cause.before:.3g} -> {cause.after:.2g} times the noise (limit {LIMIT:g})")
-            )
-        if cause.fix:
-            target.print(Text(f"      to remove it: {cause.fix}"))
-        if cause.note:
-            target.print(Text(f"      {cause.note}"))
+        sentence, *more = told(cause)
+        target.print(Text(f"    {sentence}", style="bold"))
+        for line in more:
+            target.print(Text(f"    {line}"))
 
 
-def sentence(cause: Cause) -> str:
-    """``forget-bias (confirmed): 1 is added to the forget gate before its activation``."""
+def told(cause: Cause) -> Iterator[str]:
+    """A cause in a sentence, and below it its evidence, what to do, and what else would explain it."""
     status = "" if cause.id == UNKNOWN else f" ({cause.status})"
-    return f"{cause.id}{status}: {cause.detail}"
+    yield f"{cause.id}{status}: {cause.detail}"
+    if cause.id != UNKNOWN:
+        yield f"  {cause.before:.3g} -> {cause.after:.2g} times the noise (limit {LIMIT:g})"
+    if cause.fix:
+        yield f"  to remove it: {cause.fix}"
+    if cause.note:
+        yield f"  {cause.note}"
 
 
 def document(check: Check) -> dict[str, Any]:
