@@ -156,14 +156,14 @@ def test_a_regression(pytester: pytest.Pytester, planted: dict[str, object], sai
 
 
 def test_provenance_is_apart_from_numbers(pytester: pytest.Pytester) -> None:
-    from rnnparity import fixture_file
+    from rnnparity import regression
 
     write(pytester)
     run(pytester)
     path = pytester.path / "test_recorded" / "test_it.npz"
-    recording = fixture_file.read(path)
-    recording.meta["provenance"]["versions"]["numpy"] = "0.9"
-    fixture_file.write(path, recording.arrays, recording.meta)
+    stored = regression.read(path)
+    stored.meta["provenance"]["versions"]["numpy"] = "0.9"
+    regression.record(stored, path)
     result = run(pytester)
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["1 recording still holds: versions numpy: recorded with 0.9, now *"])
@@ -180,7 +180,30 @@ def test_a_corrupt_recording(pytester: pytest.Pytester) -> None:
     (pytester.path / "test_recorded" / "test_it.npz").write_bytes(b"PK")
     result = run(pytester)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*should be a file that rnnparity recorded*"])
+    result.stdout.fnmatch_lines(
+        [
+            f"*{Path('test_recorded', 'test_it.npz')} is no recording: file: got *",
+            "*If that is right: pytest --rnnparity-record 'test_recorded.py::test_it'",
+        ]
+    )
+
+
+@pytest.mark.parametrize("processes", [[], ["-n", "2"]])
+def test_what_was_recorded_is_said(pytester: pytest.Pytester, processes: list[str]) -> None:
+    write(pytester)
+    pytester.makepyfile(
+        test_two=TRAJECTORY.format(dtype="float32", change=0, steps=4).replace("test_it", "test_two")
+    )
+    one = f"    {Path('test_recorded', 'test_it.npz')}"
+    two = f"    {Path('test_two', 'test_two.npz')}"
+    said = ["2 recordings written:", one, two]
+    run(pytester, *processes).stdout.fnmatch_lines(said, consecutive=True)
+    run(pytester, *processes).stdout.no_fnmatch_line("*recording*:")
+    (pytester.path / one.strip()).unlink()
+    result = run(pytester, "--rnnparity-record", *processes)
+    result.assert_outcomes(passed=2)
+    said = ["1 recording renewed:", two, "1 recording written:", one]
+    result.stdout.fnmatch_lines(said, consecutive=True)
 
 
 @pytest.mark.parametrize("processes", [[], ["-n", "2"]])

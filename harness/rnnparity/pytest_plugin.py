@@ -208,17 +208,23 @@ class Regression:
         the test fails. Dtypes and shapes must be exact, numbers within the noise.
         """
         __tracebackhide__ = True
-        from rnnparity import fixture_file, regression
+        from rnnparity import regression
+        from rnnparity.errors import InputError
 
         taken = self._take(trajectory, seed, sizes)
-        self._config.stash[LEDGER].used.add(str(self.path))
-        if self._config.getoption("--rnnparity-record"):
+        ledger, missing = self._config.stash[LEDGER], not self.path.exists()
+        ledger.used.add(str(self.path))
+        asked = self._config.getoption("--rnnparity-record")
+        if asked or missing:
             regression.record(taken, self.path)
-            return
-        if not self.path.exists():
-            regression.record(taken, self.path)
+            ledger.recorded[self._shown] = "written" if missing else "renewed"
+            if asked:
+                return
             _fail(f"there was no recording; {self._shown} has been written. Commit it and run again.")
-        stored = fixture_file.read(self.path)
+        try:
+            stored = regression.read(self.path)
+        except InputError as error:
+            _fail(f"{self._shown} is no recording: {error}\n\n{self._renew}")
         moved = regression.moved(taken, stored)
         found = regression.differences(taken, stored)
         if found:
@@ -226,11 +232,13 @@ class Regression:
             lines += (
                 ["", "what else has changed since:", *(f"    {change}" for change in moved)] if moved else []
             )
-            _fail(
-                "\n".join([*lines, "", f"If that is right: pytest --rnnparity-record '{self._node.nodeid}'"])
-            )
+            _fail("\n".join([*lines, "", self._renew]))
         if moved:
-            self._config.stash[LEDGER].moved[self._shown] = moved
+            ledger.moved[self._shown] = moved
+
+    @property
+    def _renew(self) -> str:
+        return f"If that is right: pytest --rnnparity-record '{self._node.nodeid}'"
 
     @property
     def _shown(self) -> str:
