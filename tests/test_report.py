@@ -22,8 +22,9 @@ from test_runner import fault
 
 import rnnparity
 from rnnparity import Case, Result, cli, compare
+from rnnparity.causes import Cause
 from rnnparity.compare import Comparison, Difference, Heat, Place
-from rnnparity.report import json_report
+from rnnparity.report import causes, html, json_report, markdown
 from rnnparity.report.charts import POINTS
 from rnnparity.report.write import FILES, write
 from rnnparity.result import Row, Run
@@ -96,6 +97,17 @@ def test_markdown(folder: Path) -> None:
     assert len(table) == 2 + len(FAULTS)
     assert {line.count("|") for line in table} == {10}
     assert r"a@b: agree, now diverge: \</script\>\<b\>\|\*" in text
+    swapped = lines.index(next(line for line in lines if line.startswith("**`faults.SwapInBoth@numpy`**")))
+    assert lines[swapped + 2].startswith("- **gate-order (confirmed): ")
+    assert (
+        lines[swapped + 4]
+        == r"  - to remove it: reorder the gate blocks of `kernel` and `bias`: take blocks \[2, 1, 0, 3\]"
+    )
+    assert lines[swapped + 6 : swapped + 9] == [
+        "```",
+        "rnnparity run --api faults.SwapInBoth@numpy --seed 7",
+        "```",
+    ]
 
 
 def test_junit(folder: Path) -> None:
@@ -105,6 +117,9 @@ def test_junit(folder: Path) -> None:
     assert outcomes["faults.Sound"] == []
     assert outcomes["faults.NotFinite"] == ["failure"]
     assert outcomes["faults.Raise"] == ["error", "system-err"]
+    said = suite.findtext("testcase[@name='faults.SwapInBoth']/failure")
+    assert said is not None
+    assert said.splitlines()[1].startswith("gate-order (confirmed): ")
 
 
 class Outline(HTMLParser):
@@ -198,6 +213,38 @@ def test_the_page_s_numbers_are_those_of_the_json(page: Page, folder: Path, docu
     for cells, row in zip(shown, document["rows"], strict=True):
         assert cells[:2] == [row["api"], row["verdict"]]
         assert cells[6] == ("-" if row["hidden"] is None else f"{row['hidden']['noise']:.3g}")
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_the_page_says_why(page: Page, folder: Path, width: int) -> None:
+    page.open(folder / "report.html", width=width)
+    why = (
+        "return [...document.querySelectorAll('#row-{} .causes li')].map((cause) => ["
+        "cause.querySelector('strong').innerText, cause.querySelector('.verdict').innerText,"
+        "[...cause.querySelectorAll('dt, dd, code')].map((part) => part.innerText)])"
+    )
+    ((id_, status, facts),) = page.ask(why.format(2))
+    assert (id_, status) == ("gate-order", "confirmed")
+    assert facts[0] == "with this change"
+    assert facts[1].startswith("from ")
+    assert facts[1].endswith(" times the noise (limit 6)")
+    fix = "reorder the gate blocks of kernel and bias: take blocks [2, 1, 0, 3]"
+    assert facts[2:] == ["to remove it", fix, "kernel", "bias"]
+    assert page.ask(why.format(0)) == []
+    places = "[...document.querySelector('#row-2').children].map((part) => part.className || part.tagName)"
+    assert page.ask(f"return {places}")[:5] == ["SUMMARY", "P", "H4", "causes", "DL"]
+    edges = "[...document.querySelectorAll('.causes li *')].map((part) => part.getBoundingClientRect().right)"
+    assert max(page.ask(f"return {edges}")) < width
+
+
+def test_what_a_cause_says_is_no_markup() -> None:
+    cause = Cause("unknown", "<b>", "suspect", np.inf, np.inf, fix="`<i>` & `x`")
+    shown = html._cause(causes.objects([cause])[0])
+    assert "<b>" not in shown
+    assert "<code>&lt;i&gt;</code> &amp; <code>x</code>" in shown
+    assert "to find out" in shown
+    assert markdown._escaped("a `b*` *c* [d]") == r"a `b*` \*c\* \[d\]"
+    assert markdown._escaped("a ` *c*") == r"a \` \*c\*"
 
 
 def test_data_behind_a_chart(page: Page, folder: Path, document: dict[str, Any]) -> None:

@@ -160,7 +160,7 @@ class Outcome:
         """Expect the cause that is known, and nothing else."""
         __tracebackhide__ = True
         from rnnparity.causes import ids
-        from rnnparity.report.check import told
+        from rnnparity.report.causes import lines
 
         where = f"{self.api.key}, {self._wanted.case}: the known difference {known.cause}"
         place = f"line {known.line} of the file of known differences"
@@ -168,9 +168,8 @@ class Outcome:
             pytest.fail(f"{where} is no more: remove {place}", pytrace=False)
         if known.explains(self.row.causes):
             pytest.xfail(f"{known.cause}: {known.reason} ({known.link})")
-        found = [line for cause in self.row.causes for line in ("", *told(cause))]
         said = f"{where} is not what was found, {', '.join(sorted(ids(self.row.causes)))}: see {place}"
-        pytest.fail("\n".join([said, "", self.row.reason, *found]), pytrace=False)
+        pytest.fail("\n".join([said, "", self.row.reason, *lines(self.row.causes)]), pytrace=False)
 
 
 def _assert_agrees(what: str, run: "Run", api: "Api") -> None:

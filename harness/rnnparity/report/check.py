@@ -1,16 +1,17 @@
 """Checked recordings, for a person and as JSON."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from rnnparity import __version__, compare
-from rnnparity.causes import UNKNOWN, Cause
+from rnnparity.causes import Cause
 from rnnparity.checking import Check
 from rnnparity.noise import LIMIT
-from rnnparity.report.charts import number
+from rnnparity.report.causes import lines, objects
+from rnnparity.report.figures import number
 
 
 def print_check(check: Check, target: Console) -> None:
@@ -23,25 +24,10 @@ def print_check(check: Check, target: Console) -> None:
     print_causes(check.causes, target)
 
 
-def print_causes(causes: Iterable[Cause], target: Console) -> None:
+def print_causes(found: Iterable[Cause], target: Console) -> None:
     """Each cause, its sentence in bold."""
-    for cause in causes:
-        sentence, *more = told(cause)
-        target.print(Text(f"    {sentence}", style="bold"))
-        for line in more:
-            target.print(Text(f"    {line}"))
-
-
-def told(cause: Cause) -> Iterator[str]:
-    """A cause in a sentence, and below it its evidence, what to do, and what else would explain it."""
-    status = "" if cause.id == UNKNOWN else f" ({cause.status})"
-    yield f"{cause.id}{status}: {cause.detail}"
-    if cause.id != UNKNOWN:
-        yield f"  {cause.before:.3g} -> {cause.after:.2g} times the noise (limit {LIMIT:g})"
-    if cause.fix:
-        yield f"  to remove it: {cause.fix}"
-    if cause.note:
-        yield f"  {cause.note}"
+    for line in lines(found):
+        target.print(Text(f"    {line}", style="" if line.startswith(" ") else "bold"))
 
 
 def document(check: Check) -> dict[str, Any]:
@@ -65,25 +51,8 @@ def document(check: Check) -> dict[str, Any]:
             }
             for difference in check.comparison.differences
         ],
-        "causes": causes(check.causes),
+        "causes": objects(check.causes),
     }
-
-
-def causes(found: Iterable[Cause]) -> list[dict[str, Any]]:
-    """Causes as objects for JSON."""
-    return [
-        {
-            "id": cause.id,
-            "detail": cause.detail,
-            "status": cause.status,
-            "before": number(cause.before),
-            "after": number(cause.after),
-            "about": dict(cause.about),
-            "fix": cause.fix,
-            "note": cause.note,
-        }
-        for cause in found
-    ]
 
 
 def _size(check: Check) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnparity.compare import Difference
 from rnnparity.noise import LIMIT
-from rnnparity.report.check import told
+from rnnparity.report import causes
 from rnnparity.report.curves import lines
 from rnnparity.result import Run
 
@@ -48,7 +48,7 @@ def _why(run: Run, api: str) -> Iterator[str]:
     if run.causes:
         yield ""
         yield f"why, as a change to {api}:"
-        yield from (f"    {line}" for cause in run.causes for line in told(cause))
+        yield from (f"    {line}" for line in causes.lines(run.causes))
 
 
 _STATES = ("hidden", "cell", "stepped_hidden")
