@@ -61,6 +61,9 @@ def test_json_follows_its_schema(document: dict[str, Any]) -> None:
     assert document["environments"]["numpy"]["requirements"]
     assert [len(run["curves"]) for run in swapped["runs"]] == [4, 4]
     assert sum("heatmaps" in run for run in swapped["runs"]) == 1
+    (drawn,) = (run["heatmaps"] for run in document["rows"][0]["runs"] if "heatmaps" in run)
+    assert [heat["observed"] for heat in drawn] == ["hidden", "cell"]
+    assert np.max(drawn[0]["noise"]) == pytest.approx(document["rows"][0]["hidden"]["noise"], rel=0.06)
 
 
 def test_making_it_small_keeps_every_maximum(case: Case) -> None:
@@ -179,6 +182,11 @@ def test_the_page_loads_and_draws_from_disk(page: Page, folder: Path, document: 
         for row in document["rows"]
         for run in row["runs"]
     )
+    scales = (
+        "return [0, 1].map((row) => document.querySelector(`#row-${row} [data-kind=heatmaps] .plot`).data[0])"
+    )
+    agreeing, diverging = (scale["zmax"] for scale in page.ask(scales))
+    assert (agreeing, diverging > 1) == (0, True)
     assert page.complaints() == []
     assert {url.partition(":")[0] for url in page.requests()} <= {"file", "data", "blob"}
 
@@ -268,6 +276,30 @@ def test_a_chart_says_what_the_mouse_is_on(page: Page, folder: Path, kind: str, 
     page.wait_for(f"document.querySelector('{chart} svg.main-svg')")
     page.hover(f"{chart} .nsewdrag")
     page.wait_for(f"document.querySelector('{chart} .hoverlayer').textContent.includes('{said}')")
+
+
+def test_a_chart_says_what_the_keys_are_on(page: Page, folder: Path) -> None:
+    page.open(folder / "report.html")
+    for kind in ("curves", "heatmaps"):
+        chart = f"#row-1 figure[data-kind={kind}]"
+        said = f"document.querySelector('{chart} .hoverlayer').textContent"
+        page.ask(f"document.querySelector('{chart}').scrollIntoView({{ block: 'center' }})")
+        page.wait_for(f"document.querySelector('{chart} svg.main-svg')")
+        page.ask(f"document.querySelector('{chart} .plot').focus()")
+        steps = {"curves": "at step {}", "heatmaps": "step {}unit {}"}[kind]
+        # The first key goes to the first point; there is none before it, and none below.
+        walked = ["RIGHT", "LEFT", "RIGHT", "RIGHT", "UP", "DOWN", "DOWN"]
+        places = [(0, 0), (0, 0), (1, 0), (2, 0), (2, 1), (2, 0), (2, 0)]
+        for key, place in zip(walked, places, strict=True):
+            page.press(key)
+            page.wait_for(f"{said}.includes('{steps.format(*place)}')")
+        page.press("ESCAPE")
+        page.wait_for(f"{said} === ''")
+    focused = "return document.activeElement.closest('figure').dataset.which"
+    assert page.ask(focused) == "0"
+    page.press("TAB")  # the data
+    page.press("TAB")
+    assert page.ask(focused) == "1"
 
 
 def test_the_page_on_a_phone_and_in_the_dark(page: Page, folder: Path) -> None:

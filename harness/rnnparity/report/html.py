@@ -163,7 +163,7 @@ def _figure(number: int, run: int, kind: str, which: int, alternative: str) -> s
     where = f'data-row="{number}" data-run="{run}" data-kind="{kind}" data-which="{which}"'
     return (
         f'<figure class="chart" {where}>'
-        f'<div class="plot" role="img" aria-label="{escape(alternative)}"></div>'
+        f'<div class="plot" tabindex="0" role="img" aria-label="{escape(alternative)}"></div>'
         "<details><summary>Data</summary></details></figure>"
     )
 
