@@ -133,6 +133,10 @@ class SwapInLoad(Cell):
         super().write(_swapped(tensors))
 
 
+class SwapInLoadTimeMajor(SwapInLoad, TimeMajor):
+    """Two faults at once."""
+
+
 class SwapInExtract(Cell):
     def read(self) -> Arrays:
         return _swapped(super().read())

@@ -29,7 +29,8 @@ _BROKEN = (
 def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays by name. The same arrays in the same order give the same bytes: no clock is in them.
 
-    What is large is not packed, so that it never looks like what :func:`read` refuses.
+    What is large is not packed, so that it never looks like what :func:`read` refuses. Raises ValueError for
+    an array of objects.
     """
     small = sum(array.nbytes for array in arrays.values()) <= _SUSPICIOUS[0]
     method = zipfile.ZIP_DEFLATED if small else zipfile.ZIP_STORED

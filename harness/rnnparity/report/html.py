@@ -109,7 +109,7 @@ def _row(number: int, row: dict[str, Any], document: Document) -> str:
 
 def _why(found: Iterable[dict[str, Any]]) -> str:
     listed = "".join(f"<li>{_cause(cause)}</li>" for cause in found)
-    return f'<h4>Why</h4><ul class="causes">{listed}</ul>' if listed else ""
+    return f'<h4>Why</h4><ul class="causes" role="list">{listed}</ul>' if listed else ""
 
 
 def _cause(cause: dict[str, Any]) -> str:
