@@ -329,16 +329,18 @@ def test_what_nothing_explains_is_known_as_unknown(pytester: pytest.Pytester) ->
 def test_a_cause_that_is_none(pytester: pytest.Pytester) -> None:
     known(pytester, "faults.SwapInBoth@* | * | forget_bias | not how it is written | link")
     result = run(pytester)
-    assert result.ret != 0
-    result.stdout.fnmatch_lines(["*known.txt, line 3: cause: got forget_bias, but should be forget-bias"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: *known.txt, line 3: cause: got forget_bias, but should be forget-bias"]
+    )
 
 
 def test_a_line_that_is_no_known_difference(pytester: pytest.Pytester) -> None:
     known(pytester, "faults.* | seed1 | it is gone")
     result = run(pytester)
-    assert result.ret != 0
-    result.stdout.fnmatch_lines(
-        ["*known.txt, line 3: got faults.* | seed1 | it is gone, but should be api | *"]
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: *known.txt, line 3: got faults.* | seed1 | it is gone, but should be api | *"]
     )
 
 

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from rnnparity.known_differences import Known
 
 
 class Ledger:
     """By path: the recordings that were ``used``, how some were ``recorded``, and what has ``moved`` around
-    those that hold; and the lines of the file of known differences that ``matched`` a test.
+    those that hold. And the ``known`` differences, of which the lines ``matched`` are those of a test.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: "list[Known]") -> None:
+        self.known = known
         self.used: set[str] = set()
         self.recorded: dict[str, str] = {}
         self.moved: dict[str, list[str]] = {}
@@ -52,11 +56,7 @@ class Ledger:
 
     def _idle(self, config: pytest.Config) -> Iterator[str]:
         """Known differences that match no test of a complete run."""
-        if not (config.getini("rnnparity_known") and _complete(config)):
-            return
-        from rnnparity.pytest_plugin import known_differences
-
-        for known in known_differences(config):
+        for known in self.known if _complete(config) else ():
             if known.line not in self.matched:
                 yield (
                     f"FAILED: {config.getini('rnnparity_known')}, line {known.line}: "

@@ -39,13 +39,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and what this process will remember."""
+    """Register the marker, and what this process knows and will remember."""
     config.addinivalue_line(
         "markers",
         f"{_MARK}(*apis, seeds=[0], **sizes): run a test's rnnparity_run for these apis, seeds and sizes",
     )
-    config.stash[LEDGER] = Ledger()
+    config.stash[LEDGER] = Ledger(_known_differences(config))
     config.pluginmanager.register(config.stash[LEDGER], "rnnparity-ledger")
+
+
+def _known_differences(config: pytest.Config) -> "list[Known]":
+    """Those of the file that the settings name; none without one."""
+    name = config.getini("rnnparity_known")
+    if not name:
+        return []
+    from rnnparity.errors import InputError
+    from rnnparity.known_differences import read
+
+    try:
+        return read(config.rootpath / name)
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 class Wanted(NamedTuple):
@@ -67,9 +81,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             )
         return
     wanted = list(_wanted(marker.args if marker else (), dict(marker.kwargs) if marker else {}))
-    for difference in known_differences(metafunc.config):
+    ledger = metafunc.config.stash[LEDGER]
+    for difference in ledger.known:
         if any(difference.matches(one.api.key, one.case) for one in wanted):
-            metafunc.config.stash[LEDGER].matched.add(difference.line)
+            ledger.matched.add(difference.line)
     ids = [f"{one.api.key}-{one.case}" for one in wanted]
     metafunc.parametrize("rnnparity_run", wanted, ids=ids, indirect=True)
 
@@ -92,18 +107,6 @@ def _wanted(apis: Sequence[Any], options: dict[str, Any]) -> Iterator[Wanted]:
 
 def _several(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
-
-
-def known_differences(config: pytest.Config) -> "list[Known]":
-    """Those of the file that the settings name; none without one."""
-    from rnnparity.errors import InputError
-    from rnnparity.known_differences import read
-
-    name = config.getini("rnnparity_known")
-    try:
-        return read(config.rootpath / name) if name else []
-    except InputError as error:
-        raise pytest.UsageError(str(error)) from None
 
 
 class Checker:
@@ -283,5 +286,6 @@ def rnnparity_run(request: pytest.FixtureRequest, _rnnparity_pool: "Pool") -> Ou
     wanted: Wanted = request.param
     case = make_case(wanted.seed, **wanted.sizes)
     (row,) = run(case, wanted.api, pool=_rnnparity_pool)
-    matching = (one for one in known_differences(request.config) if one.matches(wanted.api.key, wanted.case))
+    known = request.config.stash[LEDGER].known
+    matching = (one for one in known if one.matches(wanted.api.key, wanted.case))
     return Outcome(wanted, case, row, next(matching, None))
