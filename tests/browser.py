@@ -10,6 +10,7 @@ from typing import Any
 
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
 _SWITCHES = (
     "--headless=new",
@@ -45,6 +46,10 @@ class Page:
         """Move the mouse to the middle of an element."""
         element = self.driver.find_element("css selector", selector)
         ActionChains(self.driver).scroll_to_element(element).move_to_element(element).perform()
+
+    def press(self, key: str) -> None:
+        """Press a key by its name in Selenium, where the focus is."""
+        ActionChains(self.driver).send_keys(getattr(Keys, key)).perform()
 
     def wait_for(self, expression: str) -> None:
         """Wait until an expression of JavaScript is true."""

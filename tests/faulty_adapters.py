@@ -133,6 +133,10 @@ class SwapInLoad(Cell):
         super().write(_swapped(tensors))
 
 
+class SwapInLoadTimeMajor(SwapInLoad, TimeMajor):
+    """Two faults at once."""
+
+
 class SwapInExtract(Cell):
     def read(self) -> Arrays:
         return _swapped(super().read())
@@ -146,3 +150,14 @@ class SwapInBoth(Cell):
 
     def read(self) -> Arrays:
         return _swapped(super().read())
+
+
+class Odd(Cell):
+    """What no cause explains: the states of a step are shifted by its number."""
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        steps = 0.3 * np.sin(np.arange(inputs.shape[1]))[:, None]
+        return {
+            name: (array + steps).astype(array.dtype)
+            for name, array in super().run(inputs, hidden, cell).items()
+        }

@@ -9,7 +9,8 @@ import pytest
 
 import rnnparity
 from rnnparity import Case, reference
-from rnnparity.diagnose import CONFIRMED, Cause, diagnose
+from rnnparity.causes import CONFIRMED, Cause
+from rnnparity.diagnose import diagnose
 from rnnparity.mistakes import CORRECT, STRUCTURAL, Trajectory, nudge, one_weight_off
 from rnnparity_adapters.equation import HARD_SIGMOID_5, LINEAR, RELU, SIGMOID
 from rnnparity_adapters.layout import Weights
@@ -194,6 +195,12 @@ def test_a_constant_is_estimated(value: float, with_cell: bool) -> None:
     assert case.equation.forget_bias + cause.about["value"] == pytest.approx(value, abs=1e-4)
     case, hidden, cell = equation(cell_clip=0.4)(draw(3), np.random.RandomState(0))
     assert found(case, hidden, cell if with_cell else None)[0].about["value"] == pytest.approx(0.4, abs=1e-4)
+
+
+def test_a_forget_bias_that_is_not_there_has_one_cause() -> None:
+    """Nothing added after the sigmoid would explain it too, and says nothing."""
+    (cause,) = found(*equation(forget_bias=0.0)(draw(3), np.random.RandomState(0)))
+    assert (cause.id, cause.about["value"], cause.note) == ("forget-bias", -1, "")
 
 
 def test_a_parameter_is_named() -> None:

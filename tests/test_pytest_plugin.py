@@ -101,8 +101,13 @@ def test_a_wrong_cell_is_shown_where_it_differs(pytester: pytest.Pytester) -> No
             "E *step*got*expected*worst, in noise units",
             "E *> *",
             "E *cell, made there*",
+            "E *why, as a change to tf.nn.rnn_cell.LSTMCell:",
+            "E *forget-bias (confirmed): the forget bias is 0 instead of 1",
+            "E * -> * times the noise (limit 6)",
+            "E *to remove it: pass `forget_bias=0`",
         ]
     )
+    result.stdout.no_fnmatch_line("*unknown*")
     assert "own_cells.py" not in result.stdout.str()
     assert "pytest_plugin.py" not in result.stdout.str()
 
@@ -151,14 +156,14 @@ def test_a_regression(pytester: pytest.Pytester, planted: dict[str, object], sai
 
 
 def test_provenance_is_apart_from_numbers(pytester: pytest.Pytester) -> None:
-    from rnnparity import fixture_file
+    from rnnparity import regression
 
     write(pytester)
     run(pytester)
     path = pytester.path / "test_recorded" / "test_it.npz"
-    recording = fixture_file.read(path)
-    recording.meta["provenance"]["versions"]["numpy"] = "0.9"
-    fixture_file.write(path, recording.arrays, recording.meta)
+    stored = regression.read(path)
+    stored.meta["provenance"]["versions"]["numpy"] = "0.9"
+    regression.record(stored, path)
     result = run(pytester)
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["1 recording still holds: versions numpy: recorded with 0.9, now *"])
@@ -175,7 +180,30 @@ def test_a_corrupt_recording(pytester: pytest.Pytester) -> None:
     (pytester.path / "test_recorded" / "test_it.npz").write_bytes(b"PK")
     result = run(pytester)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*should be a file that rnnparity recorded*"])
+    result.stdout.fnmatch_lines(
+        [
+            f"*{Path('test_recorded', 'test_it.npz')} is no recording: file: got *",
+            "*If that is right: pytest --rnnparity-record 'test_recorded.py::test_it'",
+        ]
+    )
+
+
+@pytest.mark.parametrize("processes", [[], ["-n", "2"]])
+def test_what_was_recorded_is_said(pytester: pytest.Pytester, processes: list[str]) -> None:
+    write(pytester)
+    pytester.makepyfile(
+        test_two=TRAJECTORY.format(dtype="float32", change=0, steps=4).replace("test_it", "test_two")
+    )
+    one = f"    {Path('test_recorded', 'test_it.npz')}"
+    two = f"    {Path('test_two', 'test_two.npz')}"
+    said = ["2 recordings written:", one, two]
+    run(pytester, *processes).stdout.fnmatch_lines(said, consecutive=True)
+    run(pytester, *processes).stdout.no_fnmatch_line("*recording*:")
+    (pytester.path / one.strip()).unlink()
+    result = run(pytester, "--rnnparity-record", *processes)
+    result.assert_outcomes(passed=2)
+    said = ["1 recording renewed:", two, "1 recording written:", one]
+    result.stdout.fnmatch_lines(said, consecutive=True)
 
 
 @pytest.mark.parametrize("processes", [[], ["-n", "2"]])
@@ -258,7 +286,7 @@ def test_a_known_difference_of_nothing_fails(pytester: pytest.Pytester, processe
     known(
         pytester,
         "faults.SwapInBoth@* | * | gate-order | the fault is planted | link",
-        "faults.Gone@* | * | gone | it is gone | link",
+        "faults.Gone@* | * | precision | it is gone | link",
     )
     result = run(pytester, *processes)
     result.assert_outcomes(passed=2, xfailed=2)
@@ -267,30 +295,69 @@ def test_a_known_difference_of_nothing_fails(pytester: pytest.Pytester, processe
 
 
 def test_a_known_difference_that_is_no_more_fails(pytester: pytest.Pytester) -> None:
-    known(pytester, "faults.* | seed1 | gone | it is gone | link")
+    known(pytester, "faults.* | seed1 | gate-order | it is gone | link")
     result = run(pytester)
     result.assert_outcomes(passed=1, failed=2, xfailed=1)
-    result.stdout.fnmatch_lines(["*the known difference gone is no more: remove line 3 of*"])
+    result.stdout.fnmatch_lines(["*the known difference gate-order is no more: remove line 3 of*"])
+
+
+def test_a_known_difference_of_another_cause_fails(pytester: pytest.Pytester) -> None:
+    known(pytester, "faults.SwapInBoth@* | * | forget-bias | no, gates are swapped | link")
+    result = run(pytester)
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*the known difference forget-bias is not what was found, gate-order: see line 3 of*",
+            "*differs from step 0 on*",
+            "gate-order (confirmed): *",
+            "  to remove it: *",
+        ]
+    )
+
+
+def test_what_nothing_explains_is_known_as_unknown(pytester: pytest.Pytester) -> None:
+    known(pytester, "faults.Odd@* | * | unknown | nobody knows | link")
+    path = pytester.path / "test_what_nothing_explains_is_known_as_unknown.py"
+    path.write_text(path.read_text().replace("SwapInBoth", "Odd"))
+    run(pytester).assert_outcomes(passed=2, xfailed=2)
+    known(pytester, "faults.SwapInBoth@* | * | unknown | but it is known | link")
+    result = run(pytester)
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(["*the known difference unknown is not what was found, gate-order: *"])
+
+
+def test_a_cause_that_is_none(pytester: pytest.Pytester) -> None:
+    known(pytester, "faults.SwapInBoth@* | * | forget_bias | not how it is written | link")
+    result = run(pytester)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: *known.txt, line 3: cause: got forget_bias, but should be forget-bias"]
+    )
 
 
 def test_a_line_that_is_no_known_difference(pytester: pytest.Pytester) -> None:
     known(pytester, "faults.* | seed1 | it is gone")
     result = run(pytester)
-    assert result.ret != 0
-    result.stdout.fnmatch_lines(
-        ["*known.txt, line 3: got faults.* | seed1 | it is gone, but should be api | *"]
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: *known.txt, line 3: got faults.* | seed1 | it is gone, but should be api | *"]
     )
 
 
 def test_a_crash_and_a_divergence(pytester: pytest.Pytester) -> None:
-    known(pytester)
+    known(pytester, "faults.Segfault@* | * | unknown | a crash is no difference | link")
     path = pytester.path / "test_a_crash_and_a_divergence.py"
     path.write_text(path.read_text().replace('"Sound"', '"Segfault"'))
     result = run(pytester)
     result.assert_outcomes(failed=4)
     result.stdout.fnmatch_lines(["*faults.Segfault@numpy crashed: the worker was ended by SIGSEGV*"])
     result.stdout.fnmatch_lines(
-        ["*faults.SwapInBoth@numpy *: seed 0, with the case's weights: cell differs *"]
+        [
+            "*faults.SwapInBoth@numpy *: seed 0, with the case's weights: cell differs *",
+            "*why, as a change to faults.SwapInBoth:",
+            "*gate-order (confirmed): *",
+            "*to remove it: reorder the gate blocks of `kernel` and `bias`: take blocks ?2, 1, 0, 3?",
+        ]
     )
 
 
@@ -323,8 +390,19 @@ LAYERS = {
                 h, c = super().forward(x, state)
                 return h * 1.001, c
 
+        class WithForgetBias(torch.nn.LSTMCell):
+            def forward(self, x, state=None):
+                bias = self.bias_ih.clone()
+                self.bias_ih.data[4:8] += 1
+                state = super().forward(x, state)
+                self.bias_ih.data[:] = bias
+                return state
+
         def test_wrong(rnnparity):
             rnnparity.check(Wrong(5, 4))
+
+        def test_diagnosis(rnnparity):
+            rnnparity.check(WithForgetBias(5, 4))
 
         def test_stack(rnnparity):
             rnnparity.check(torch.nn.LSTM(5, 4, num_layers=2))
@@ -343,9 +421,27 @@ LAYERS = {
         def test_wrong(rnnparity):
             rnnparity.check(keras.layers.LSTM(4, activation="relu"), seeds=[0], steps=5)
 
+        def test_diagnosis(rnnparity):
+            layer = keras.layers.LSTMCell(4, recurrent_activation="hard_sigmoid")
+            rnnparity.check(layer, seeds=[0], steps=5)
+
         def test_stack(rnnparity):
             rnnparity.check(keras.layers.LSTM(4, go_backwards=True), seeds=[0], steps=5)
     """,
+}
+
+
+DIAGNOSES = {
+    "torch": [
+        "E *why, as a change to torch.nn.LSTMCell:",
+        "E *forget-bias (confirmed): *",
+        "E *to remove it: add 1 to `bias_ih?U:2[*]U?`",
+    ],
+    "keras-tf": [
+        "E *why, as a change to keras.layers.LSTMCell:",
+        "E *recurrent-activation (confirmed): *",
+        "E *to remove it: pass `recurrent_activation='hard_sigmoid'`",
+    ],
 }
 
 
@@ -371,8 +467,9 @@ def test_layers_in_the_user_s_own_process(
         monkeypatch.setenv(name, value)
     pytester.makepyfile(LAYERS[environment])
     result = pytester.runpytest_subprocess()
-    result.assert_outcomes(failed=3)
+    result.assert_outcomes(failed=4)
     result.stdout.fnmatch_lines(["*there was no recording*"])
+    result.stdout.fnmatch_lines(DIAGNOSES[environment])
     result.stdout.fnmatch_lines(["* is not what it says it is: seed 0, *differs from step *"])
     result.stdout.fnmatch_lines(["*one layer, one direction, no projection"])
     (module,) = pytester.path.glob("test_*.py")

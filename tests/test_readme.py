@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,21 @@ def test_the_table_of_apis_is_the_registry() -> None:
 def test_every_verdict_is_explained() -> None:
     for verdict in compare.VERDICTS:
         assert f"`{verdict}`" in README
+
+
+def plain(output: str) -> list[str]:
+    """Its lines with a number sign for each figure, which differs in its last digit between processors."""
+    return [re.sub(r"-?\d[\d.e+]*", "#", " ".join(line.split())) for line in output.splitlines()]
+
+
+def test_the_plugin_s_output_is_real(pytester: pytest.Pytester) -> None:
+    (given,) = re.findall(r"^(    def my_cell\(.*?)\n(?=```)", README, flags=re.MULTILINE | re.DOTALL)
+    (promised,) = re.findall(r"```text\n(    def test_my_cell\(.*?)```", README, flags=re.DOTALL)
+    sigmoid = "import numpy as np\n\ndef sigmoid(z):\n    return 1 / (1 + np.exp(-z))\n\n"
+    pytester.makepyfile(sigmoid + textwrap.dedent(given))
+    printed = plain(pytester.runpytest_subprocess("-k", "my_cell").stdout.str())
+    start = printed.index("def test_my_cell(rnnparity):")
+    shown = plain(promised)
+    assert len(shown) > 15
+    for got, wanted in zip(printed[start : start + len(shown)], shown, strict=True):
+        assert got == wanted or (wanted.endswith("...") and got.startswith(wanted.removesuffix("...")))

@@ -61,6 +61,13 @@ def test_record_writes_what_read_reads(tmp_path: Path, arrays: Arrays) -> None:
     assert np.array_equal(again.hidden, arrays["hidden"])
 
 
+def test_record_writes_the_same_bytes(tmp_path: Path, arrays: Arrays) -> None:
+    weights = {name.removeprefix("weights/"): a for name, a in arrays.items() if name.startswith("weights/")}
+    for name in ("one.npz", "two.npz"):
+        record(tmp_path / name, "torch.nn.LSTM", weights, arrays["inputs"], arrays["hidden"])
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
 def test_record_takes_a_layer(tmp_path: Path, arrays: Arrays) -> None:
     class Layer:
         def named_parameters(self) -> list[tuple[str, Any]]:

@@ -22,8 +22,9 @@ from test_runner import fault
 
 import rnnparity
 from rnnparity import Case, Result, cli, compare
+from rnnparity.causes import Cause
 from rnnparity.compare import Comparison, Difference, Heat, Place
-from rnnparity.report import json_report
+from rnnparity.report import causes, html, json_report, markdown
 from rnnparity.report.charts import POINTS
 from rnnparity.report.write import FILES, write
 from rnnparity.result import Row, Run
@@ -60,6 +61,9 @@ def test_json_follows_its_schema(document: dict[str, Any]) -> None:
     assert document["environments"]["numpy"]["requirements"]
     assert [len(run["curves"]) for run in swapped["runs"]] == [4, 4]
     assert sum("heatmaps" in run for run in swapped["runs"]) == 1
+    (drawn,) = (run["heatmaps"] for run in document["rows"][0]["runs"] if "heatmaps" in run)
+    assert [heat["observed"] for heat in drawn] == ["hidden", "cell"]
+    assert np.max(drawn[0]["noise"]) == pytest.approx(document["rows"][0]["hidden"]["noise"], rel=0.06)
 
 
 def test_making_it_small_keeps_every_maximum(case: Case) -> None:
@@ -96,6 +100,17 @@ def test_markdown(folder: Path) -> None:
     assert len(table) == 2 + len(FAULTS)
     assert {line.count("|") for line in table} == {10}
     assert r"a@b: agree, now diverge: \</script\>\<b\>\|\*" in text
+    swapped = lines.index(next(line for line in lines if line.startswith("**`faults.SwapInBoth@numpy`**")))
+    assert lines[swapped + 2].startswith("- **gate-order (confirmed): ")
+    assert (
+        lines[swapped + 4]
+        == r"  - to remove it: reorder the gate blocks of `kernel` and `bias`: take blocks \[2, 1, 0, 3\]"
+    )
+    assert lines[swapped + 6 : swapped + 9] == [
+        "```",
+        "rnnparity run --api faults.SwapInBoth@numpy --seed 7",
+        "```",
+    ]
 
 
 def test_junit(folder: Path) -> None:
@@ -105,6 +120,9 @@ def test_junit(folder: Path) -> None:
     assert outcomes["faults.Sound"] == []
     assert outcomes["faults.NotFinite"] == ["failure"]
     assert outcomes["faults.Raise"] == ["error", "system-err"]
+    said = suite.findtext("testcase[@name='faults.SwapInBoth']/failure")
+    assert said is not None
+    assert said.splitlines()[1].startswith("gate-order (confirmed): ")
 
 
 class Outline(HTMLParser):
@@ -164,6 +182,11 @@ def test_the_page_loads_and_draws_from_disk(page: Page, folder: Path, document: 
         for row in document["rows"]
         for run in row["runs"]
     )
+    scales = (
+        "return [0, 1].map((row) => document.querySelector(`#row-${row} [data-kind=heatmaps] .plot`).data[0])"
+    )
+    agreeing, diverging = (scale["zmax"] for scale in page.ask(scales))
+    assert (agreeing, diverging > 1) == (0, True)
     assert page.complaints() == []
     assert {url.partition(":")[0] for url in page.requests()} <= {"file", "data", "blob"}
 
@@ -200,6 +223,38 @@ def test_the_page_s_numbers_are_those_of_the_json(page: Page, folder: Path, docu
         assert cells[6] == ("-" if row["hidden"] is None else f"{row['hidden']['noise']:.3g}")
 
 
+@pytest.mark.parametrize("width", [1200, 390])
+def test_the_page_says_why(page: Page, folder: Path, width: int) -> None:
+    page.open(folder / "report.html", width=width)
+    why = (
+        "return [...document.querySelectorAll('#row-{} .causes li')].map((cause) => ["
+        "cause.querySelector('strong').innerText, cause.querySelector('.verdict').innerText,"
+        "[...cause.querySelectorAll('dt, dd, code')].map((part) => part.innerText)])"
+    )
+    ((id_, status, facts),) = page.ask(why.format(2))
+    assert (id_, status) == ("gate-order", "confirmed")
+    assert facts[0] == "with this change"
+    assert facts[1].startswith("from ")
+    assert facts[1].endswith(" times the noise (limit 6)")
+    fix = "reorder the gate blocks of kernel and bias: take blocks [2, 1, 0, 3]"
+    assert facts[2:] == ["to remove it", fix, "kernel", "bias"]
+    assert page.ask(why.format(0)) == []
+    places = "[...document.querySelector('#row-2').children].map((part) => part.className || part.tagName)"
+    assert page.ask(f"return {places}")[:5] == ["SUMMARY", "P", "H4", "causes", "DL"]
+    edges = "[...document.querySelectorAll('.causes li *')].map((part) => part.getBoundingClientRect().right)"
+    assert max(page.ask(f"return {edges}")) < width
+
+
+def test_what_a_cause_says_is_no_markup() -> None:
+    cause = Cause("unknown", "<b>", "suspect", np.inf, np.inf, fix="`<i>` & `x`")
+    shown = html._cause(causes.objects([cause])[0])
+    assert "<b>" not in shown
+    assert "<code>&lt;i&gt;</code> &amp; <code>x</code>" in shown
+    assert "to find out" in shown
+    assert markdown._escaped("a `b*` *c* [d]") == r"a `b*` \*c\* \[d\]"
+    assert markdown._escaped("a ` *c*") == r"a \` \*c\*"
+
+
 def test_data_behind_a_chart(page: Page, folder: Path, document: dict[str, Any]) -> None:
     page.open(folder / "report.html")
     open_all(page)
@@ -221,6 +276,30 @@ def test_a_chart_says_what_the_mouse_is_on(page: Page, folder: Path, kind: str, 
     page.wait_for(f"document.querySelector('{chart} svg.main-svg')")
     page.hover(f"{chart} .nsewdrag")
     page.wait_for(f"document.querySelector('{chart} .hoverlayer').textContent.includes('{said}')")
+
+
+def test_a_chart_says_what_the_keys_are_on(page: Page, folder: Path) -> None:
+    page.open(folder / "report.html")
+    for kind in ("curves", "heatmaps"):
+        chart = f"#row-1 figure[data-kind={kind}]"
+        said = f"document.querySelector('{chart} .hoverlayer').textContent"
+        page.ask(f"document.querySelector('{chart}').scrollIntoView({{ block: 'center' }})")
+        page.wait_for(f"document.querySelector('{chart} svg.main-svg')")
+        page.ask(f"document.querySelector('{chart} .plot').focus()")
+        steps = {"curves": "at step {}", "heatmaps": "step {}unit {}"}[kind]
+        # The first key goes to the first point; there is none before it, and none below.
+        walked = ["RIGHT", "LEFT", "RIGHT", "RIGHT", "UP", "DOWN", "DOWN"]
+        places = [(0, 0), (0, 0), (1, 0), (2, 0), (2, 1), (2, 0), (2, 0)]
+        for key, place in zip(walked, places, strict=True):
+            page.press(key)
+            page.wait_for(f"{said}.includes('{steps.format(*place)}')")
+        page.press("ESCAPE")
+        page.wait_for(f"{said} === ''")
+    focused = "return document.activeElement.closest('figure').dataset.which"
+    assert page.ask(focused) == "0"
+    page.press("TAB")  # the data
+    page.press("TAB")
+    assert page.ask(focused) == "1"
 
 
 def test_the_page_on_a_phone_and_in_the_dark(page: Page, folder: Path) -> None:

@@ -18,9 +18,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rnnparity.case import Case as Case
     from rnnparity.case import make_case as make_case
+    from rnnparity.causes import Cause as Cause
     from rnnparity.checking import Check as Check
     from rnnparity.checking import check as check
-    from rnnparity.diagnose import Cause as Cause
     from rnnparity.recording import Recording as Recording
     from rnnparity.recording import record as record
     from rnnparity.result import Result as Result
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Api": "rnnparity_adapters.registry",
     "Case": "rnnparity.case",
-    "Cause": "rnnparity.diagnose",
+    "Cause": "rnnparity.causes",
     "Check": "rnnparity.checking",
     "Equation": "rnnparity_adapters.equation",
     "Recording": "rnnparity.recording",

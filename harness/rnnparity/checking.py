@@ -7,8 +7,9 @@ import numpy as np
 
 from rnnparity import compare, reference
 from rnnparity.case import Case
+from rnnparity.causes import CONFIRMED, Cause
 from rnnparity.compare import Comparison
-from rnnparity.diagnose import CONFIRMED, Cause, diagnose
+from rnnparity.diagnose import diagnose
 from rnnparity.known import KNOWN
 from rnnparity.noise import LIMIT, Array
 from rnnparity.recording import Recording, read

@@ -71,8 +71,8 @@ class Difference:
     ``local_hidden`` or ``local_cell`` for what is added at each step (see :mod:`rnnparity.local`).
     ``absolute`` is the largest |difference|, ``noise`` the largest |difference| / standard error, found at
     ``place``; ``first_step`` is the first step with an element beyond the limit, None if there is none;
-    ``by_step`` ``[T]`` has the largest |difference| / standard error of each step. ``heat`` is there where
-    something is beyond the limit.
+    ``by_step`` ``[T]`` has the largest |difference| / standard error of each step. ``heat`` is there for
+    ``hidden`` and ``cell``, and where something is beyond the limit.
     """
 
     observed: str
@@ -320,7 +320,8 @@ def _against(reference: Reference, name: str, observed: np.ndarray) -> Differenc
 def _difference(name: str, state: str, difference: Array, in_noise: Array, start: int = 0) -> Difference:
     """|difference| and the same in noise units, both ``[B, T, U]`` and beginning at step ``start``."""
     batch, step, unit = (int(n) for n in np.unravel_index(np.argmax(in_noise), in_noise.shape))
-    by_step = in_noise.max(axis=(0, 2))
+    of_any_row = in_noise.max(axis=0)
+    by_step = of_any_row.max(axis=1)
     beyond = np.flatnonzero(by_step > LIMIT)
     return Difference(
         observed=name,
@@ -330,7 +331,7 @@ def _difference(name: str, state: str, difference: Array, in_noise: Array, start
         place=Place(batch, start + step, unit),
         first_step=start + int(beyond[0]) if beyond.size else None,
         by_step=by_step,
-        heat=_heat(in_noise.max(axis=0)) if beyond.size else None,
+        heat=_heat(of_any_row) if beyond.size or name in _REQUIRED else None,
     )
 
 

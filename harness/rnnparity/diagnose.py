@@ -7,8 +7,8 @@ the cause confirmed.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from rnnparity import attribution, compare, hypotheses, reference
 from rnnparity.case import Case
+from rnnparity.causes import CONFIRMED, SUSPECT, UNKNOWN, Cause, single
 from rnnparity.compare import Comparison
 from rnnparity.constants import CONSTANTS, Fitted, described, fit, nice
 from rnnparity.forced import Forced, Setting, Window, force, whole
@@ -25,8 +26,6 @@ from rnnparity.running import runtime
 from rnnparity_adapters.equation import Equation
 
 _Item = TypeVar("_Item")
-CONFIRMED, SUSPECT = "confirmed", "suspect"
-UNKNOWN = "unknown"
 
 _TRIED = 8
 """How many hypotheses that pass the screen the reference runs."""
@@ -39,24 +38,6 @@ _NEAR = 0.2
 
 _ENOUGH = 150
 """Settings that are evaluated together."""
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One cause. ``before`` and ``after`` are the largest difference without and with the change, in noise.
-
-    ``about`` has the details for a machine, such as the order of gates or the value of a constant, and
-    ``fix`` the change to make, where the api is known. ``note`` says what else would explain the same.
-    """
-
-    id: str
-    detail: str
-    status: str
-    before: float
-    after: float
-    about: Mapping[str, Any] = field(default_factory=dict)
-    fix: str = ""
-    note: str = ""
 
 
 class _Candidate(NamedTuple):
@@ -162,8 +143,8 @@ class _Search:
                 best, value = comparison, found
             if comparison.verdict in _AGREES:
                 break
-        if best is None:
-            return None
+        if best is None or (equation and equation.fitted and value == 0):
+            return None  # a constant of zero adds nothing: that is another hypothesis
         if equation:
             details.append(equation.detail or described(equation.id, setting.case.equation, value))
             about |= {"equation": dict(equation.fields), **({"value": value} if equation.fitted else {})}
@@ -402,6 +383,6 @@ _TELLING = (
 
 def _what_would_tell(ids: Iterable[str]) -> str:
     """The runs that separate causes."""
-    parts = {part for id_ in ids for part in id_.split(" + ")}
+    parts = {part for id_ in ids for part in single(id_)}
     said = [text for group, text in _TELLING if group & parts]
     return ", ".join(said) or "a longer run with other random weights and non-zero initial states would tell"

@@ -2,16 +2,19 @@
 
 A line for each: api, case, cause, reason, link, separated by ``|``. Api and case are patterns as in
 :mod:`fnmatch`; a case is written as in a test's name, ``seed0-units4``. Lines that begin with ``#`` are
-comments::
+comments. The cause is an id of :data:`rnnparity.causes.IDS`, ``unknown`` for what none of them explains::
 
-    # api                | case   | cause        | reason                         | link
-    keras.layers.LSTM@*  | *      | hard_sigmoid | Keras 2's default is no sigmoid | https://keras.io/...
+    # api               | case | cause                | reason                          | link
+    keras.layers.LSTM@* | *    | recurrent-activation | Keras 2's default is no sigmoid | https://keras.io/...
 """
 
 import fnmatch
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from rnnparity import causes
+from rnnparity.causes import Cause
 from rnnparity.errors import InputError
 
 _COLUMNS = ("api", "case", "cause", "reason", "link")
@@ -26,6 +29,10 @@ class Known(NamedTuple):
     cause: str
     reason: str
     link: str
+
+    def explains(self, found: Iterable[Cause]) -> bool:
+        """Whether the cause named is among those found, or there is none and ``unknown`` is named."""
+        return set(causes.single(self.cause)) <= causes.ids(found)
 
     def matches(self, api: str, case: str) -> bool:
         """Whether this is about an api (``name@environment``) and a case."""
@@ -44,5 +51,11 @@ def read(path: Path) -> list[Known]:
             columns = [column.strip() for column in line.split("|")]
             if len(columns) != len(_COLUMNS) or not all(columns):
                 raise InputError(f"{path}, line {number}", line.strip(), " | ".join(_COLUMNS))
-            found.append(Known(number, *columns))
+            known = Known(number, *columns)
+            try:
+                causes.check_id(known.cause)
+            except InputError as error:
+                what = f"{path}, line {number}: {error.what}"
+                raise InputError(what, error.given, error.allowed) from None
+            found.append(known)
     return found

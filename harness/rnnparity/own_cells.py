@@ -15,8 +15,9 @@ from rnnparity import compare, reference
 from rnnparity.case import Case, make_case
 from rnnparity.compare import Comparison
 from rnnparity.errors import InputError
+from rnnparity.reference import Reference
 from rnnparity.result import Run
-from rnnparity.runner import equation_of, judge
+from rnnparity.runner import equation_of, explained, judge
 from rnnparity.selection import select
 from rnnparity_adapters import layout, worker
 from rnnparity_adapters.adapter import Adapter, Setup, stepped
@@ -43,6 +44,17 @@ def layer_api(given: object) -> Api | None:
     return None
 
 
+def api_of(given: object, like: str | None) -> Api:
+    """The api that a layer is, or else the one named by ``like``, whose weights a function takes.
+
+    Raises :class:`~rnnparity.errors.InputError` for a function and no name.
+    """
+    own = layer_api(given)
+    if own is None and like is None:
+        raise InputError("like", "nothing", "the api whose weights the function takes")
+    return own or select(str(like))[0]
+
+
 def name_of(given: object) -> str:
     """What to call a user's cell."""
     return getattr(given, "__name__", None) or type(given).__name__
@@ -51,16 +63,15 @@ def name_of(given: object) -> str:
 def run(given: Any, like: str | None, seed: int, **sizes: Any) -> Iterator[Run]:
     """A case of ``seed`` through ``given``; see :meth:`rnnparity.pytest_plugin.Checker.check`.
 
-    A layer runs with its own weights first, then with those of the case. Raises
+    A layer runs with its own weights first, then with those of the case. What diverges has its causes, as
+    changes to :func:`api_of`. Raises
     :class:`~rnnparity.errors.InputError` for what is neither a function of one step nor a known layer.
     """
     own = layer_api(given)
+    api = api_of(given, like)
     if own:
         sizes = {**sizes, **_sizes(given)}
-    elif like is None:
-        raise InputError("like", "nothing", "the api whose weights the function takes")
-    alike = select(like)[0] if like else own
-    assert alike is not None
+    alike = select(like)[0] if like else api
     case = make_case(seed, **sizes)
     case = Case(**{**vars(case), "equation": equation_of(alike, case)})
     expected = reference.run(case)
@@ -68,15 +79,22 @@ def run(given: Any, like: str | None, seed: int, **sizes: Any) -> Iterator[Run]:
         "inputs": case.inputs, "initial_hidden": case.initial_hidden, "initial_cell": case.initial_cell,
     }  # fmt: skip
     adapter = _copied(own, given, case) if own else _Function.of(_setup(alike, case), given)
-    api = own or alike
     if own:
-        yield judge(api, expected, worker.OWN, worker.run(worker.OWN, adapter, inputs))
+        yield _judged(api, expected, worker.OWN, adapter, inputs)
     try:
         adapter.write(layout.load(api.layout, case.weights, case.equation.forget_bias))
     except (LayoutError, KeyError) as error:
         yield Run(seed, worker.LOADED, Comparison(compare.FAILED, f"weights to load: {error}"))
         return
-    yield judge(api, expected, worker.LOADED, worker.run(worker.LOADED, adapter, inputs))
+    yield _judged(api, expected, worker.LOADED, adapter, inputs)
+
+
+def _judged(
+    api: Api, expected: Reference, direction: str, adapter: Adapter, inputs: dict[str, np.ndarray]
+) -> Run:
+    __tracebackhide__ = True
+    arrays = worker.run(direction, adapter, inputs)
+    return explained(judge(api, expected, direction, arrays), api, arrays)
 
 
 class _Function(Adapter):

@@ -2,18 +2,23 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from rnnparity.known_differences import Known
+
 
 class Ledger:
-    """The recordings that were ``used``, what has changed around those that hold (``moved``, by path), and
-    the lines of the file of known differences that ``matched`` a test.
+    """By path: the recordings that were ``used``, how some were ``recorded``, and what has ``moved`` around
+    those that hold. And the ``known`` differences, of which the lines ``matched`` are those of a test.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: "list[Known]") -> None:
+        self.known = known
         self.used: set[str] = set()
+        self.recorded: dict[str, str] = {}
         self.moved: dict[str, list[str]] = {}
         self.matched: set[int] = set()
 
@@ -23,6 +28,7 @@ class Ledger:
         said = getattr(node, "workeroutput", {}).get("rnnparity")
         if said:
             self.used |= set(said["used"])
+            self.recorded |= said["recorded"]
             self.moved |= said["moved"]
             self.matched |= set(said["matched"])
 
@@ -33,7 +39,8 @@ class Ledger:
         handed_over: dict[str, Any] | None = getattr(config, "workeroutput", None)
         if handed_over is not None:
             handed_over["rnnparity"] = {
-                "used": sorted(self.used), "moved": self.moved, "matched": sorted(self.matched),
+                "used": sorted(self.used), "recorded": self.recorded, "moved": self.moved,
+                "matched": sorted(self.matched),
             }  # fmt: skip
         elif session.exitstatus == pytest.ExitCode.OK and any(self._idle(config)):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -41,7 +48,7 @@ class Ledger:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what no test's outcome can say."""
         config = terminalreporter.config
-        said = [*self._idle(config), *self._unused(config), *self._elsewhere()]
+        said = [*self._idle(config), *self._recorded(), *self._unused(config), *self._elsewhere()]
         if said:
             terminalreporter.section("rnnparity")
             for line in said:
@@ -49,16 +56,19 @@ class Ledger:
 
     def _idle(self, config: pytest.Config) -> Iterator[str]:
         """Known differences that match no test of a complete run."""
-        if not (config.getini("rnnparity_known") and _complete(config)):
-            return
-        from rnnparity.pytest_plugin import known_differences
-
-        for known in known_differences(config):
+        for known in self.known if _complete(config) else ():
             if known.line not in self.matched:
                 yield (
                     f"FAILED: {config.getini('rnnparity_known')}, line {known.line}: "
                     f"{known.api} | {known.case} matches no test; remove it"
                 )
+
+    def _recorded(self) -> Iterator[str]:
+        """Recordings that are new, or no longer what they were."""
+        for how in sorted(set(self.recorded.values())):
+            paths = sorted(path for path, so in self.recorded.items() if so == how)
+            yield f"{_counted(paths)} {how}:"
+            yield from (f"    {path}" for path in paths)
 
     def _unused(self, config: pytest.Config) -> Iterator[str]:
         """Recordings that no test of a complete run asked for."""
@@ -77,8 +87,11 @@ class Ledger:
             for change in moved:
                 changes.setdefault(change, []).append(path)
         for change, paths in sorted(changes.items()):
-            count = "1 recording" if len(paths) == 1 else f"{len(paths)} recordings"
-            yield f"{count} still hold{'s' if len(paths) == 1 else ''}: {change}"
+            yield f"{_counted(paths)} still hold{'s' if len(paths) == 1 else ''}: {change}"
+
+
+def _counted(paths: list[str]) -> str:
+    return "1 recording" if len(paths) == 1 else f"{len(paths)} recordings"
 
 
 def _complete(config: pytest.Config) -> bool:

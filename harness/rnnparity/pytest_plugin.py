@@ -39,13 +39,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and what this process will remember."""
+    """Register the marker, and what this process knows and will remember."""
     config.addinivalue_line(
         "markers",
         f"{_MARK}(*apis, seeds=[0], **sizes): run a test's rnnparity_run for these apis, seeds and sizes",
     )
-    config.stash[LEDGER] = Ledger()
+    config.stash[LEDGER] = Ledger(_known_differences(config))
     config.pluginmanager.register(config.stash[LEDGER], "rnnparity-ledger")
+
+
+def _known_differences(config: pytest.Config) -> "list[Known]":
+    """Those of the file that the settings name; none without one."""
+    name = config.getini("rnnparity_known")
+    if not name:
+        return []
+    from rnnparity.errors import InputError
+    from rnnparity.known_differences import read
+
+    try:
+        return read(config.rootpath / name)
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 class Wanted(NamedTuple):
@@ -67,9 +81,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             )
         return
     wanted = list(_wanted(marker.args if marker else (), dict(marker.kwargs) if marker else {}))
-    for difference in known_differences(metafunc.config):
+    ledger = metafunc.config.stash[LEDGER]
+    for difference in ledger.known:
         if any(difference.matches(one.api.key, one.case) for one in wanted):
-            metafunc.config.stash[LEDGER].matched.add(difference.line)
+            ledger.matched.add(difference.line)
     ids = [f"{one.api.key}-{one.case}" for one in wanted]
     metafunc.parametrize("rnnparity_run", wanted, ids=ids, indirect=True)
 
@@ -94,18 +109,6 @@ def _several(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-def known_differences(config: pytest.Config) -> "list[Known]":
-    """Those of the file that the settings name; none without one."""
-    from rnnparity.errors import InputError
-    from rnnparity.known_differences import read
-
-    name = config.getini("rnnparity_known")
-    try:
-        return read(config.rootpath / name) if name else []
-    except InputError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
 class Checker:
     """The fixture ``rnnparity``."""
 
@@ -121,14 +124,15 @@ class Checker:
         Keras, of which a copy runs, with its own weights and with those of the case.
 
         ``sizes`` go to :func:`rnnparity.make_case`: batch, steps, input_size, units, dtype, forget_bias.
-        Raises :class:`~rnnparity.errors.Divergence`, an AssertionError, with where and how it differs.
+        Raises :class:`~rnnparity.errors.Divergence`, an AssertionError, with where, how and why it differs.
         """
         __tracebackhide__ = True
         from rnnparity import own_cells
 
+        api = own_cells.api_of(cell, like)
         for seed in seeds:
             for run in own_cells.run(cell, like, seed, **sizes):
-                _assert_agrees(f"{own_cells.name_of(cell)} is not {like or 'what it says it is'}", run)
+                _assert_agrees(f"{own_cells.name_of(cell)} is not {like or 'what it says it is'}", run, api)
 
 
 class Outcome:
@@ -144,31 +148,40 @@ class Outcome:
         return self.row.api
 
     def check(self) -> None:
-        """Fail with where and how it differs; skip what cannot run here; expect what is known to differ."""
+        """Fail with where, how and why it differs; skip what cannot run here, expect what is known."""
         __tracebackhide__ = True
         if self.row.verdict in ("unavailable", "unsupported"):
             pytest.skip(self.row.reason)
-        if self.row.agree and self._known:
-            pytest.fail(
-                f"{self.api.key}, {self._wanted.case}: the known difference {self._known.cause} is no more: "
-                f"remove line {self._known.line} of the file of known differences",
-                pytrace=False,
-            )
-        if not self.row.agree and self._known:
-            pytest.xfail(f"{self._known.cause}: {self._known.reason} ({self._known.link})")
+        if self._known and self.row.verdict in ("agree", "diverge", "chaotic", "nonfinite"):
+            self._check_known(self._known)
         for run in self.row.runs:
-            _assert_agrees(f"{self.api.key} {self.row.version}", run)
+            _assert_agrees(f"{self.api.key} {self.row.version}", run, self.api)
         if not self.row.agree:
             _fail(f"{self.api.key} {self.row.verdict}: {self.row.reason}\n{self.row.log}")
 
+    def _check_known(self, known: "Known") -> NoReturn:
+        """Expect the cause that is known, and nothing else."""
+        __tracebackhide__ = True
+        from rnnparity.causes import ids
+        from rnnparity.report.causes import lines
 
-def _assert_agrees(what: str, run: "Run") -> None:
+        where = f"{self.api.key}, {self._wanted.case}: the known difference {known.cause}"
+        place = f"line {known.line} of the file of known differences"
+        if self.row.agree:
+            pytest.fail(f"{where} is no more: remove {place}", pytrace=False)
+        if known.explains(self.row.causes):
+            pytest.xfail(f"{known.cause}: {known.reason} ({known.link})")
+        said = f"{where} is not what was found, {', '.join(sorted(ids(self.row.causes)))}: see {place}"
+        pytest.fail("\n".join([said, "", self.row.reason, *lines(self.row.causes)]), pytrace=False)
+
+
+def _assert_agrees(what: str, run: "Run", api: "Api") -> None:
     __tracebackhide__ = True
     from rnnparity.compare import AGREE
     from rnnparity.report.failure import text
 
     if run.comparison.verdict != AGREE:
-        _fail(text(what, run))
+        _fail(text(what, run, api.name))
 
 
 def _fail(message: str) -> NoReturn:
@@ -197,17 +210,23 @@ class Regression:
         the test fails. Dtypes and shapes must be exact, numbers within the noise.
         """
         __tracebackhide__ = True
-        from rnnparity import fixture_file, regression
+        from rnnparity import regression
+        from rnnparity.errors import InputError
 
         taken = self._take(trajectory, seed, sizes)
-        self._config.stash[LEDGER].used.add(str(self.path))
-        if self._config.getoption("--rnnparity-record"):
+        ledger, missing = self._config.stash[LEDGER], not self.path.exists()
+        ledger.used.add(str(self.path))
+        asked = self._config.getoption("--rnnparity-record")
+        if asked or missing:
             regression.record(taken, self.path)
-            return
-        if not self.path.exists():
-            regression.record(taken, self.path)
+            ledger.recorded[self._shown] = "written" if missing else "renewed"
+            if asked:
+                return
             _fail(f"there was no recording; {self._shown} has been written. Commit it and run again.")
-        stored = fixture_file.read(self.path)
+        try:
+            stored = regression.read(self.path)
+        except InputError as error:
+            _fail(f"{self._shown} is no recording: {error}\n\n{self._renew}")
         moved = regression.moved(taken, stored)
         found = regression.differences(taken, stored)
         if found:
@@ -215,11 +234,13 @@ class Regression:
             lines += (
                 ["", "what else has changed since:", *(f"    {change}" for change in moved)] if moved else []
             )
-            _fail(
-                "\n".join([*lines, "", f"If that is right: pytest --rnnparity-record '{self._node.nodeid}'"])
-            )
+            _fail("\n".join([*lines, "", self._renew]))
         if moved:
-            self._config.stash[LEDGER].moved[self._shown] = moved
+            ledger.moved[self._shown] = moved
+
+    @property
+    def _renew(self) -> str:
+        return f"If that is right: pytest --rnnparity-record '{self._node.nodeid}'"
 
     @property
     def _shown(self) -> str:
@@ -265,5 +286,6 @@ def rnnparity_run(request: pytest.FixtureRequest, _rnnparity_pool: "Pool") -> Ou
     wanted: Wanted = request.param
     case = make_case(wanted.seed, **wanted.sizes)
     (row,) = run(case, wanted.api, pool=_rnnparity_pool)
-    matching = (one for one in known_differences(request.config) if one.matches(wanted.api.key, wanted.case))
+    known = request.config.stash[LEDGER].known
+    matching = (one for one in known if one.matches(wanted.api.key, wanted.case))
     return Outcome(wanted, case, row, next(matching, None))

@@ -118,7 +118,7 @@ def read(path: str | Path) -> Recording:
 
 def from_arrays(arrays: Mapping[str, np.ndarray]) -> Recording:
     """A recording from the arrays of its file. Raises :class:`~rnnparity.errors.InputError`."""
-    meta = _meta(arrays.get("meta"))
+    meta = read_meta(arrays.get("meta"))
     tensors = {n.removeprefix(_WEIGHTS): a for n, a in arrays.items() if n.startswith(_WEIGHTS)}
     own = {name: a for name, a in arrays.items() if name != "meta" and not name.startswith(_WEIGHTS)}
     unknown = sorted(set(own) - set(_ARRAYS))
@@ -165,11 +165,10 @@ def record(
     }  # fmt: skip
     arrays = {name: _numpy(value) for name, value in given.items() if value is not None}
     arrays |= {_WEIGHTS + name: tensor for name, tensor in _live(weights).items()}
-    meta = {"recording": FORMAT, "api": api, "version": version, "options": dict(options or {})}
-    arrays["meta"] = np.array(json.dumps(meta))
+    meta = {"api": api, "version": version, "options": dict(options or {})}
+    arrays["meta"] = write_meta(meta)
     made = from_arrays(arrays)
-    with Path(path).open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    npz.write(path, arrays)
     return made
 
 
@@ -195,7 +194,13 @@ def _optional() -> str:
     return ", ".join(name for name in _ARRAYS if name not in _REQUIRED)
 
 
-def _meta(array: np.ndarray | None) -> dict[str, Any]:
+def write_meta(meta: Mapping[str, Any]) -> np.ndarray:
+    """What is known of a recording, as the array ``meta`` of its file."""
+    return np.array(json.dumps({"recording": FORMAT, **meta}, indent=1, sort_keys=True))
+
+
+def read_meta(array: np.ndarray | None) -> dict[str, Any]:
+    """The reverse of :func:`write_meta`. Raises :class:`~rnnparity.errors.InputError`."""
     if array is None or array.ndim or array.dtype.kind not in "US":
         raise InputError("meta", "none" if array is None else f"an array {array.dtype}", "a JSON text")
     text = array.item()

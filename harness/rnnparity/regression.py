@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 import rnnparity
-from rnnparity import compare, fixture_file, own_cells
+from rnnparity import compare, npz, own_cells
 from rnnparity.errors import InputError
-from rnnparity.fixture_file import Recording
 from rnnparity.noise import Array
+from rnnparity.recording import read_meta, write_meta
 from rnnparity.report import failure
 from rnnparity.result import Run
 from rnnparity_adapters import layout
@@ -25,7 +25,8 @@ _GIVEN = ("inputs", "initial_hidden", "initial_cell")
 
 @dataclass(frozen=True)
 class Taken:
-    """A trajectory to be recorded or compared: ``arrays`` and ``meta`` as in a file.
+    """A trajectory to be recorded or compared: ``arrays`` and ``meta`` as in a recording, of which only
+    ``hidden`` need be there.
 
     ``noise`` has the standard error of ``hidden`` and ``cell`` where it is known.
     """
@@ -77,7 +78,7 @@ def of_run(api: Api, run: Run, version: str, python: str) -> Taken:
     return Taken(arrays, meta, {HIDDEN: reference.hidden_noise, CELL: reference.cell_noise})
 
 
-def differences(taken: Taken, stored: Recording) -> list[str]:
+def differences(taken: Taken, stored: Taken) -> list[str]:
     """What is wrong with a trajectory, given the one recorded; empty if nothing is."""
     if set(taken.arrays) != set(stored.arrays):
         return [f"the recording has {sorted(stored.arrays)}, but now there are {sorted(taken.arrays)}"]
@@ -96,7 +97,7 @@ def differences(taken: Taken, stored: Recording) -> list[str]:
     return given + states
 
 
-def moved(taken: Taken, stored: Recording) -> list[str]:
+def moved(taken: Taken, stored: Taken) -> list[str]:
     """What has changed about where the trajectory comes from, the date apart."""
     was, now = (_flat(meta.get("provenance", {})) for meta in (stored.meta, taken.meta))
     return [
@@ -107,8 +108,15 @@ def moved(taken: Taken, stored: Recording) -> list[str]:
 
 
 def record(taken: Taken, path: Path) -> None:
-    """Write a trajectory as the one to compare with."""
-    fixture_file.write(path, taken.arrays, taken.meta)
+    """Write a trajectory as the one to compare with; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    npz.write(path, {**taken.arrays, "meta": write_meta(taken.meta)})
+
+
+def read(path: Path) -> Taken:
+    """What was recorded. Raises :class:`~rnnparity.errors.InputError` for a file that is no recording."""
+    arrays = npz.read(path)
+    return Taken(arrays, read_meta(arrays.pop("meta", None)))
 
 
 def _provenance(versions: dict[str, str], python: str) -> dict[str, Any]:

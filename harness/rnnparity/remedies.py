@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rnnparity.diagnose import UNKNOWN, Cause
+from rnnparity.causes import UNKNOWN, Cause, single
 from rnnparity_adapters import equation as equations
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import GATES, Layout, Tensor
@@ -53,7 +53,7 @@ class Api:
 
 def remedy(cause: Cause, api: Api) -> str:
     """The change under which ``api``, with the recorded weights, computes what was observed."""
-    parts = [_REMEDIES[id_](cause, api) for id_ in cause.id.split(" + ") if id_ in _REMEDIES]
+    parts = [_REMEDIES[id_](cause, api) for id_ in single(cause.id) if id_ in _REMEDIES]
     return "; ".join(dict.fromkeys(parts))
 
 

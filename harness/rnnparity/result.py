@@ -8,8 +8,8 @@ import numpy as np
 
 from rnnparity import compare
 from rnnparity.case import Case
+from rnnparity.causes import Cause
 from rnnparity.compare import Comparison, Difference
-from rnnparity.diagnose import Cause
 from rnnparity.errors import Divergence, InputError
 from rnnparity.reference import Reference
 from rnnparity_adapters.registry import Api

@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 from rnnparity import checking, compare, environments, reference
 from rnnparity.case import Case
 from rnnparity.compare import Comparison
-from rnnparity.diagnose import Cause
 from rnnparity.environments import Environment
 from rnnparity.errors import InputError, Unavailable, WorkerError, WorkerTimeout
 from rnnparity.noise import ARITHMETICS
@@ -178,21 +177,9 @@ class _Plan:
             run = judge(api, expected, direction, answer.arrays, self.arithmetic)
             if run.comparison.verdict == compare.DIVERGE and api not in self._diagnosed:
                 self._diagnosed.add(api)
-                weights = wire.group("weights", wire.group(direction, answer.arrays))
-                run = replace(run, causes=tuple(self._diagnose(api, run, weights)))
+                with self._one_at_a_time:
+                    run = explained(run, api, answer.arrays, self.arithmetic)
             yield self._kept(run)
-
-    def _diagnose(self, api: Api, run: Run, weights: dict[str, np.ndarray]) -> list[Cause]:
-        """Why a run diverges, the cell state being that of the stepped run where there are two."""
-        observed, expected = run.observed, run.reference
-        assert observed is not None
-        assert expected is not None
-        hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
-        with self._one_at_a_time:
-            return checking.diagnosis(
-                api.name, api.layout, expected.case, hidden, observed[CELL], weights=weights,
-                arithmetic=self.arithmetic,
-            )  # fmt: skip
 
     def _kept(self, run: Run) -> Run:
         return run if self.keep else replace(run, observed=None, reference=None)
@@ -228,6 +215,20 @@ def judge(
         )
     expected = reference.run(replace(case, weights=weights), arithmetic)
     return Run(case.seed, direction, compare.compare(observed, expected), observed, expected)
+
+
+def explained(run: Run, api: Api, arrays: Mapping[str, np.ndarray], arithmetic: str | None = None) -> Run:
+    """The run that :func:`judge` made of ``arrays``, with its causes if it diverges."""
+    observed, expected, compared = run.observed, run.reference, run.comparison
+    if compared.verdict != compare.DIVERGE or not compared.differences or not observed or not expected:
+        return run
+    # The cell state is that of the stepped run, where there are two.
+    hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
+    causes = checking.diagnosis(
+        api.name, api.layout, expected.case, hidden, observed[CELL],
+        weights=wire.group("weights", wire.group(run.direction, dict(arrays))), arithmetic=arithmetic,
+    )  # fmt: skip
+    return replace(run, causes=tuple(causes))
 
 
 def _reference(case: Case, equation: Equation, arithmetic: str | None) -> Reference:

@@ -6,6 +6,7 @@ import numpy as np
 
 from rnnparity import compare
 from rnnparity.compare import Difference, Heat
+from rnnparity.report.figures import number
 from rnnparity.result import Row, Run
 from rnnparity_adapters.adapter import STEPPED_HIDDEN
 
@@ -31,11 +32,6 @@ def charts(row: Row) -> dict[Run, dict[str, Any]]:
             if difference.observed in _DRAWN and difference.heat is not None
         ]
     return drawn
-
-
-def number(value: float) -> float | str:
-    """JSON has no infinity."""
-    return value if value < float("inf") else "infinity"
 
 
 def _badness(run: Run) -> tuple[int, float]:

@@ -7,10 +7,11 @@ from rich.console import Console
 from rich.text import Text
 
 from rnnparity import __version__, compare
+from rnnparity.causes import Cause
 from rnnparity.checking import Check
-from rnnparity.diagnose import UNKNOWN, Cause
 from rnnparity.noise import LIMIT
-from rnnparity.report.charts import number
+from rnnparity.report.causes import lines, objects
+from rnnparity.report.figures import number
 
 
 def print_check(check: Check, target: Console) -> None:
@@ -23,24 +24,10 @@ def print_check(check: Check, target: Console) -> None:
     print_causes(check.causes, target)
 
 
-def print_causes(causes: Iterable[Cause], target: Console) -> None:
-    """Each cause in a sentence, with its evidence, what to do, and what else would explain it."""
-    for cause in causes:
-        target.print(Text(f"    {sentence(cause)}", style="bold"))
-        if cause.id != UNKNOWN:
-            target.print(
-                Text(f"      {cause.before:.3g} -> {cause.after:.2g} times the noise (limit {LIMIT:g})")
-            )
-        if cause.fix:
-            target.print(Text(f"      to remove it: {cause.fix}"))
-        if cause.note:
-            target.print(Text(f"      {cause.note}"))
-
-
-def sentence(cause: Cause) -> str:
-    """``forget-bias (confirmed): 1 is added to the forget gate before its activation``."""
-    status = "" if cause.id == UNKNOWN else f" ({cause.status})"
-    return f"{cause.id}{status}: {cause.detail}"
+def print_causes(found: Iterable[Cause], target: Console) -> None:
+    """Each cause, its sentence in bold."""
+    for line in lines(found):
+        target.print(Text(f"    {line}", style="" if line.startswith(" ") else "bold"))
 
 
 def document(check: Check) -> dict[str, Any]:
@@ -64,25 +51,8 @@ def document(check: Check) -> dict[str, Any]:
             }
             for difference in check.comparison.differences
         ],
-        "causes": causes(check.causes),
+        "causes": objects(check.causes),
     }
-
-
-def causes(found: Iterable[Cause]) -> list[dict[str, Any]]:
-    """Causes as objects for JSON."""
-    return [
-        {
-            "id": cause.id,
-            "detail": cause.detail,
-            "status": cause.status,
-            "before": number(cause.before),
-            "after": number(cause.after),
-            "about": dict(cause.about),
-            "fix": cause.fix,
-            "note": cause.note,
-        }
-        for cause in found
-    ]
 
 
 def _size(check: Check) -> str:

@@ -6,15 +6,16 @@ import numpy as np
 
 from rnnparity.compare import Difference
 from rnnparity.noise import LIMIT
+from rnnparity.report import causes
 from rnnparity.report.curves import lines
 from rnnparity.result import Run
 
 _AROUND = 3
 
 
-def text(what: str, run: Run) -> str:
-    """What is wrong, the numbers around the first wrong step, and the error by step."""
-    return "\n".join([f"{what}: {_case(run)}: {run.comparison.reason}", *_details(run)])
+def text(what: str, run: Run, api: str) -> str:
+    """What is wrong, the numbers around the first wrong step, the error by step, and why, for ``api``."""
+    return "\n".join([f"{what}: {_case(run)}: {run.comparison.reason}", *_details(run), *_why(run, api)])
 
 
 def around(difference: Difference, observed: np.ndarray, expected: np.ndarray) -> Iterator[str]:
@@ -41,6 +42,13 @@ def _details(run: Run) -> Iterator[str]:
     yield from around(first, run.observed[first.observed], getattr(run.reference, first.state))
     yield ""
     yield from lines(run.comparison)
+
+
+def _why(run: Run, api: str) -> Iterator[str]:
+    if run.causes:
+        yield ""
+        yield f"why, as a change to {api}:"
+        yield from (f"    {line}" for line in causes.lines(run.causes))
 
 
 _STATES = ("hidden", "cell", "stepped_hidden")

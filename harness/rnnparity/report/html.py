@@ -3,12 +3,15 @@
 import base64
 import gzip
 import json
+import re
 from collections.abc import Iterable
 from html import escape
 from importlib import resources
 from string import Template
 from typing import Any
 
+from rnnparity.report import causes
+from rnnparity.report.figures import shown
 from rnnparity.report.json_report import Document
 from rnnparity.report.words import COLUMNS, case_line, cells, key, label, summary, told
 from rnnparity_adapters.layout import GATE_NAMES
@@ -90,6 +93,7 @@ def _row(number: int, row: dict[str, Any], document: Document) -> str:
     """Everything about one api; open from the start where it does not agree."""
     parts = [
         f"<p>{escape(row['reason'])}</p>" if row["reason"] else "",
+        _why(row["causes"]),
         _facts(row, document),
         *(_run(number, position, row, run) for position, run in enumerate(row["runs"]) if "curves" in run),
         f"<h4>Log</h4><pre>{escape(row['log'])}</pre>" if row["log"] else "",
@@ -103,6 +107,33 @@ def _row(number: int, row: dict[str, Any], document: Document) -> str:
     )
 
 
+def _why(found: Iterable[dict[str, Any]]) -> str:
+    listed = "".join(f"<li>{_cause(cause)}</li>" for cause in found)
+    return f'<h4>Why</h4><ul class="causes" role="list">{listed}</ul>' if listed else ""
+
+
+def _cause(cause: dict[str, Any]) -> str:
+    known = causes.status(cause)
+    badge = f' <span class="verdict {known}">{known}</span>' if known else ""
+    facts = {
+        "with this change": causes.evidence(cause, "from {} to {}"),
+        causes.purpose(cause): cause["fix"],
+        "other explanations": cause["note"],
+    }
+    return f"<p><strong>{cause['id']}</strong>{badge} {_code(cause['detail'])}</p>{_listed(facts)}"
+
+
+def _listed(facts: dict[str, str]) -> str:
+    """Terms and what they are, but for those of which nothing is known."""
+    parts = (f"<div><dt>{name}</dt><dd>{_code(value)}</dd></div>" for name, value in facts.items() if value)
+    return f"<dl>{''.join(parts)}</dl>"
+
+
+def _code(text: str) -> str:
+    """Text in which backticks enclose code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
 def _facts(row: dict[str, Any], document: Document) -> str:
     environment = document.get("environments", {}).get(row["environment"], {})
     gates = dict.fromkeys(gate for run in row["runs"] for gate in run["gates"])
@@ -112,12 +143,9 @@ def _facts(row: dict[str, Any], document: Document) -> str:
         "Python": row["python"],
         "environment": ", ".join(environment.get("requirements", ())),
     }
-    listed = "".join(
-        f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items() if value
-    )
     command = row.get("command")
     again = f'<pre class="command" tabindex="0">{escape(command)}</pre>' if command else ""
-    return f"<dl>{listed}</dl>{again}"
+    return f"{_listed(facts)}{again}"
 
 
 def _run(number: int, position: int, row: dict[str, Any], run: dict[str, Any]) -> str:
@@ -135,7 +163,7 @@ def _figure(number: int, run: int, kind: str, which: int, alternative: str) -> s
     where = f'data-row="{number}" data-run="{run}" data-kind="{kind}" data-which="{which}"'
     return (
         f'<figure class="chart" {where}>'
-        f'<div class="plot" role="img" aria-label="{escape(alternative)}"></div>'
+        f'<div class="plot" tabindex="0" role="img" aria-label="{escape(alternative)}"></div>'
         "<details><summary>Data</summary></details></figure>"
     )
 
@@ -144,11 +172,7 @@ def _said(run: dict[str, Any]) -> str:
     """The largest error of each curve, for who does not see them."""
     noises = {difference["observed"]: difference["noise"] for difference in run["differences"]}
     said = (
-        f"{curve['observed'].replace('_', ' ')} at most {_three(noises[curve['observed']])} noise units"
+        f"{curve['observed'].replace('_', ' ')} at most {shown(noises[curve['observed']])} noise units"
         for curve in run["curves"]
     )
     return "; ".join(said) + "."
-
-
-def _three(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.3g}"

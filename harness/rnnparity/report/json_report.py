@@ -11,9 +11,9 @@ from rnnparity import __version__, environments
 from rnnparity.compare import Difference
 from rnnparity.consensus import consensus
 from rnnparity.noise import LIMIT
-from rnnparity.report import check
+from rnnparity.report import causes
 from rnnparity.report.charts import charts as charts_of
-from rnnparity.report.charts import number
+from rnnparity.report.figures import number
 from rnnparity.result import Result, Row, Run
 
 SCHEMA = 1
@@ -102,7 +102,7 @@ def _row(row: Row, charts: Mapping[Run, Any]) -> dict[str, Any]:
         "first_step": row.first_step,
         "hidden": _difference(row.difference("hidden")),
         "cell": _difference(row.difference("cell")),
-        "causes": check.causes(row.causes),
+        "causes": causes.objects(row.causes),
         "runs": [_run(run) | charts.get(run, {}) for run in row.runs],
         "log": row.log,
     }

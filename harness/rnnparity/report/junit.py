@@ -5,6 +5,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from rnnparity import compare
+from rnnparity.report.causes import told
 from rnnparity.report.json_report import Document
 from rnnparity.report.words import key, label
 
@@ -38,7 +39,9 @@ def _case(row: dict[str, Any]) -> ElementTree.Element:
     outcome = _outcome(row)
     if outcome:
         said = ElementTree.SubElement(case, outcome, type=row["verdict"], message=_clean(row["reason"]))
-        said.text = _clean(f"{key(row)} {row['version']}: {row['reason']}\n{row.get('command', '')}")
+        why = [line for cause in row["causes"] for line in told(cause)]
+        lines = [f"{key(row)} {row['version']}: {row['reason']}", *why, row.get("command", "")]
+        said.text = _clean("\n".join(lines))
     if row["log"]:
         ElementTree.SubElement(case, "system-err").text = _clean(row["log"])
     return case

@@ -1,8 +1,10 @@
 """A document as Markdown: the table for a job summary, and why what does not agree does not."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from rnnparity.report import causes
 from rnnparity.report.json_report import Document
 from rnnparity.report.words import COLUMNS, case_line, cells, key, summary, told
 
@@ -40,11 +42,20 @@ def _lines(document: Document) -> Iterator[str]:
 def _reason(row: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield f"**`{key(row)}`** {row['verdict']}: {_escaped(row['reason'])}"
+    for cause in row["causes"]:
+        yield ""
+        sentence, *more = causes.told(cause)
+        yield f"- **{_escaped(sentence)}**"
+        yield from (f"  - {_escaped(line)}" for line in more)
     if "command" in row:
         yield ""
-        yield f"    {row['command']}"
+        yield from ("```", row["command"], "```")
 
 
 def _escaped(text: str) -> str:
-    """Without what Markdown would take for its own."""
-    return "".join(f"\\{sign}" if sign in "|*_<>[]`" else sign for sign in " ".join(text.split()))
+    """Without what Markdown would take for its own, but for code between backticks."""
+    parts = " ".join(text.split()).split("`")
+    if len(parts) % 2 == 0:
+        parts = ["\\`".join(parts)]
+    parts[::2] = (re.sub(r"([|*_<>\[\]])", r"\\\1", part) for part in parts[::2])
+    return "`".join(parts)

@@ -68,23 +68,28 @@ function heatmap(run, which) {
   const map = run.heatmaps[which];
   const { steps, units } = report.case;
   const top = ceiling(map.noise.flat());
-  const high = Math.max(1, Math.log10(top / limit) - 1);
-  const share = 1 / (1 + high); // of the scale below the limit: one power of ten
+  // The scale in powers of ten: two below the limit, and those above it that are needed.
+  const low = -2;
+  const beyond = Math.log10(top / limit) - 1;
+  const high = beyond > 0 ? Math.max(1, beyond) : 0;
+  const share = -low / (high - low);
+  const within = [[0, colour("paper")], [share, colour("good")]];
+  const above = high ? [[share, "#ffd166"], [(1 + share) / 2, "#e4572e"], [1, "#6a0f49"]] : [];
   const across = (rows) => rows[0].map((_, unit) => rows.map((row) => row[unit]));
-  const value = (v) => (v === null ? null : Math.max(-1, Math.log10(v / limit)));
-  const ticks = Array.from({ length: Math.floor(high) + 2 }, (_, k) => k - 1).filter((k) => high < 6 || k < 1 || k % 2 === 0);
+  const value = (v) => (v === null ? null : Math.max(low, Math.log10(v / limit)));
+  const ticks = Array.from({ length: Math.floor(high) - low + 1 }, (_, k) => k + low).filter((k) => high < 6 || k % 2 === 0);
   const trace = {
-    type: "heatmap", zmin: -1, zmax: high, xgap: 0, ygap: 0,
+    type: "heatmap", zmin: low, zmax: high, xgap: 0, ygap: 0,
     x: map.noise.map((_, k) => k * map.steps_per_cell), y: map.noise[0].map((_, k) => k * map.units_per_cell),
     z: across(map.noise.map((row) => drawable(row, top).map(value))),
     text: across(map.noise.map((row, step) => row.map((v, unit) =>
       `${told(v)} noise units<br>step ${span(step * map.steps_per_cell, map.steps_per_cell, steps)}` +
       `<br>unit ${span(unit * map.units_per_cell, map.units_per_cell, units)}`))),
     hovertemplate: "%{text}<extra></extra>",
-    colorscale: [[0, colour("paper")], [share, colour("good-back")], [share, "#ffd166"], [(1 + share) / 2, "#e4572e"], [1, "#6a0f49"]],
+    colorscale: [...within, ...above],
     colorbar: {
       thickness: 10, outlinewidth: 0, tickvals: ticks,
-      ticktext: ticks.map((k) => (k === 0 ? "limit" : k === -1 ? "limit/10" : `×10<sup>${k}</sup>`)),
+      ticktext: ticks.map((k) => (k === 0 ? "limit" : k < 0 ? `limit/${10 ** -k}` : `×10<sup>${k}</sup>`)),
     },
   };
   const made = layout(names[map.observed], "step", "unit");
@@ -132,6 +137,24 @@ function tabulate(figure) {
   return scroll;
 }
 
+// In a chart that has the focus, arrow keys move the label from point to point; Escape takes it away.
+const moves = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+const places = new WeakMap();
+
+function walk(event) {
+  const plot = event.currentTarget;
+  if (event.key === "Escape") Plotly.Fx.unhover(plot);
+  if (!(event.key in moves) || !plot.data) return;
+  event.preventDefault();
+  const { type, x, y } = plot.data[0];
+  const lengths = [x.length, type === "heatmap" ? y.length : 1]; // a label has all curves of a step
+  const from = places.get(plot);
+  const to = lengths.map((length, axis) =>
+    from ? Math.min(Math.max(from[axis] + moves[event.key][axis], 0), length - 1) : 0);
+  places.set(plot, to);
+  Plotly.Fx.hover(plot, { xval: x[to[0]], yval: y[to[1]] });
+}
+
 const drawn = new Set();
 const seen = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
@@ -143,6 +166,9 @@ const seen = new IntersectionObserver((entries) => {
 }, { rootMargin: "200px" });
 for (const figure of document.querySelectorAll("figure.chart")) {
   seen.observe(figure);
+  const plot = figure.querySelector(".plot");
+  plot.addEventListener("keydown", walk);
+  plot.addEventListener("blur", () => plot.data && Plotly.Fx.unhover(plot));
   const data = figure.querySelector("details");
   data.addEventListener("toggle", () => data.children.length === 1 && data.append(tabulate(figure)));
 }

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from rnnparity.report.figures import shown
 from rnnparity.report.json_report import Document
 
 COLUMNS = (
@@ -37,8 +38,7 @@ def figure(difference: dict[str, Any] | None, name: str, form: str) -> str:
     """A figure of a difference; a dash where there is none."""
     if difference is None:
         return "-"
-    value = difference[name]
-    return value if isinstance(value, str) else format(value, form)
+    return shown(difference[name], form)
 
 
 def summary(document: Document) -> str:

@@ -1,0 +1,44 @@
+"""Arrays in files: everything comes back, in the same bytes each time, and what was written can be read."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnparity import npz, regression
+
+FIXTURES = sorted((Path(__file__).parents[1] / "fixtures").rglob("*.npz"))
+ARRAYS = {
+    "hidden": np.array([[[np.nan, -0.0, np.inf, 1e-45]]], "float32"),
+    "weights/lstm/weight_l0": np.arange(6.0).reshape(3, 2).T,
+    "lengths": np.array([3, 1]),
+    "meta": np.array("{}"),
+}
+
+
+def test_everything_comes_back(tmp_path: Path) -> None:
+    for name in ("one.npz", "two.npz"):
+        npz.write(tmp_path / name, ARRAYS)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    again = npz.read(tmp_path / "one.npz")
+    assert list(again) == list(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert again[name].dtype == array.dtype
+        assert again[name].tobytes() == array.tobytes()
+
+
+def test_nothing_is_pickled(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="allow_pickle"):
+        npz.write(tmp_path / "a.npz", {"hidden": np.array([{}], dtype=object)})
+
+
+def test_what_is_large_and_empty_can_be_read_again(tmp_path: Path) -> None:
+    """Packed, it would be small enough to look like an attack."""
+    npz.write(tmp_path / "a.npz", {"inputs": np.zeros(2**23 + 1)})
+    assert npz.read(tmp_path / "a.npz")["inputs"].shape == (2**23 + 1,)
+
+
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+def test_the_fixtures_are_what_would_be_written(path: Path, tmp_path: Path) -> None:
+    regression.record(regression.read(path), tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()
