@@ -8,13 +8,14 @@ import pytest
 from rnnparity import causes, remedies
 from rnnparity.causes import Cause
 from rnnparity.errors import InputError
-from rnnparity.hypotheses import BIASES, EQUATIONS, LAYOUTS, ORDERS
+from rnnparity.hypotheses import tables
+from rnnparity_adapters.layout import GATES
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
 
 def test_every_hypothesis_is_a_cause_with_a_remedy() -> None:
-    made = {layout.id for layout in (*ORDERS, *LAYOUTS, *BIASES)} | {equation.id for equation in EQUATIONS}
+    made = {hypothesis.id for cell in GATES for table in tables(cell) for hypothesis in table}
     assert made <= set(causes.IDS)
     assert made <= set(remedies._REMEDIES) <= set(causes.IDS)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rnnparity import environments
+from rnnparity.causes import CONFIRMED
 from rnnparity.checking import check
-from rnnparity.diagnose import CONFIRMED
 from rnnparity.errors import Unavailable
 from rnnparity.recording import read
 

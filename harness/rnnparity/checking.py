@@ -15,6 +15,7 @@ from rnnparity.noise import LIMIT, Array
 from rnnparity.recording import Recording, read
 from rnnparity.reference import Reference
 from rnnparity.remedies import Api, remedy
+from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import GATES, Layout, extract
 
@@ -44,17 +45,20 @@ def check(recording: str | Path | Recording) -> Check:
     file = "" if isinstance(recording, Recording) else str(recording)
     if not isinstance(recording, Recording):
         recording = read(recording)
-    case, (hidden, cell) = recording.case, recording.trajectory
+    case, observed = recording.case, recording.trajectory
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         expected = reference.run(case, recording.arithmetic)
     masked = _masking(recording, expected)
     if recording.lengths is not None:
         past = (np.arange(case.steps) >= recording.lengths[:, None])[:, :, None]
-        hidden = np.where(past, expected.hidden, hidden).astype(hidden.dtype)
-        cell = None if cell is None else np.where(past, expected.cell, cell).astype(cell.dtype)
-    comparison = _compare(hidden, cell, expected)
+        for name, state in observed.items():
+            known = expected.cell if name == CELL else expected.hidden
+            observed[name] = np.where(past, known, state).astype(state.dtype)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        comparison = compare.compare_recording(observed, expected)
     causes = diagnosis(
-        recording.api, recording.layout, case, hidden, cell,
+        recording.api, recording.layout, case,
+        observed.get(STEPPED_HIDDEN, observed[HIDDEN]), observed.get(CELL),
         weights=dict(recording.weights), names=dict(recording.names), arithmetic=recording.arithmetic,
     ) if comparison.verdict == compare.DIVERGE else []  # fmt: skip
     if masked is not None:
@@ -103,14 +107,6 @@ def _shares(layout: Layout, weights: dict[str, np.ndarray], equation: Equation) 
     if layout.forget_bias == "bias":
         shares[0] = shares[0] - equation.forget_bias * np.repeat([0, 0, 1, 0], len(shares[0]) // 4)
     return tuple(shares)
-
-
-def _compare(hidden: np.ndarray, cell: np.ndarray | None, expected: Reference) -> Comparison:
-    dtype = expected.case.dtype
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return compare.compare_recording(
-            hidden.astype(dtype), None if cell is None else cell.astype(dtype), expected
-        )
 
 
 def _masking(recording: Recording, expected: Reference) -> Cause | None:

@@ -196,13 +196,12 @@ def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) 
     )
 
 
-def compare_recording(
-    hidden: NDArray[np.floating], cell: NDArray[np.floating] | None, reference: Reference
-) -> Comparison:
-    """As :func:`compare`, of a trajectory that may have no ``cell``."""
-    if cell is None and reference.case.has_cell_state:
-        return compare_hidden_only(hidden, reference)
-    return compare({HIDDEN: hidden} if cell is None else {HIDDEN: hidden, CELL: cell}, reference)
+def compare_recording(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> Comparison:
+    """As :func:`compare`, of a trajectory that may have no ``cell``, and in any dtype."""
+    arrays = {name: array.astype(reference.case.dtype) for name, array in observed.items()}
+    if CELL not in arrays and reference.case.has_cell_state:
+        return compare_hidden_only(arrays[HIDDEN], reference)
+    return compare(arrays, reference)
 
 
 def compare_hidden_only(hidden: NDArray[np.floating], reference: Reference) -> Comparison:
@@ -331,7 +330,7 @@ def _difference(name: str, state: str, difference: Array, in_noise: Array, start
         place=Place(batch, start + step, unit),
         first_step=start + int(beyond[0]) if beyond.size else None,
         by_step=by_step,
-        heat=_heat(of_any_row) if beyond.size or name in _REQUIRED else None,
+        heat=_heat(of_any_row) if beyond.size or name in (HIDDEN, CELL) else None,
     )
 
 

@@ -317,13 +317,11 @@ _HOPELESS = 100 * LIMIT
 
 
 def _judge(setting: Setting, expected: reference.Reference) -> Comparison:
-    hidden, dtype = setting.hidden.astype(setting.case.dtype), setting.case.dtype
     free = np.abs(setting.hidden - expected.hidden).max(initial=0) / max(expected.hidden_noise.max(), 1e-300)
     if free > _HOPELESS:
-        return compare.compare_hidden_only(hidden, expected)
-    return compare.compare_recording(
-        hidden, None if setting.cell is None else setting.cell.astype(dtype), expected
-    )
+        return compare.compare_hidden_only(setting.hidden.astype(setting.case.dtype), expected)
+    observed = {"hidden": setting.hidden} | ({} if setting.cell is None else {"cell": setting.cell})
+    return compare.compare_recording(observed, expected)
 
 
 def _noise(comparison: Comparison) -> float:

@@ -3,6 +3,7 @@
 Arrays: ``inputs`` ``[B, T, I]``, ``hidden`` ``[B, T, U]``; optional ``cell`` ``[B, T, U]``,
 ``initial_hidden`` and ``initial_cell`` ``[B, U]``, ``lengths`` ``[B]``; ``weights/<native tensor name>``;
 ``meta``, the JSON text ``{"recording": 1, "api": "torch.nn.LSTM", "version": "2.13.0", "options": {}}``.
+Where ``cell`` is of another run than ``hidden``, one step at a time, ``stepped_hidden`` is of that one too.
 With a projection the hidden state is P wide. A GRU and a simple RNN have no cell state.
 """
 
@@ -21,6 +22,7 @@ from rnnparity.case import Case
 from rnnparity.errors import InputError
 from rnnparity.known import Known, known
 from rnnparity_adapters import layout as layouts
+from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import BIAS_GATES, Layout, LayoutError
 
@@ -28,9 +30,10 @@ FORMAT = 1
 _WEIGHTS = "weights/"
 _ARRAYS = {
     "inputs": "BTI", "hidden": "BTP", "cell": "BTU", "initial_hidden": "BP", "initial_cell": "BU",
-    "lengths": "B",
+    "lengths": "B", "stepped_hidden": "BTP",
 }  # fmt: skip
 _REQUIRED = ("inputs", "hidden")
+_STATES = (HIDDEN, CELL, STEPPED_HIDDEN)
 _DTYPES = ("float16", "float32", "float64")
 
 
@@ -52,6 +55,7 @@ class Recording:
     initial_hidden: NDArray[np.floating] | None = None
     initial_cell: NDArray[np.floating] | None = None
     lengths: NDArray[np.signedinteger] | None = None
+    stepped_hidden: NDArray[np.floating] | None = None
     names: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -75,13 +79,11 @@ class Recording:
         return self.known.layout(self.equation)
 
     @property
-    def trajectory(self) -> tuple[NDArray[np.floating], NDArray[np.floating] | None]:
-        """``hidden`` and ``cell`` in the order in which they were computed."""
+    def trajectory(self) -> dict[str, NDArray[np.floating]]:
+        """``hidden``, ``cell`` and ``stepped_hidden``, those there are, in the order they were computed."""
         _, back = self.known.turned(self.options)
-        states = (self.hidden, self.cell)
-        hidden, cell = (None if state is None else state[:, :: -1 if back else 1] for state in states)
-        assert hidden is not None
-        return hidden, cell
+        states = {name: getattr(self, name) for name in (HIDDEN, CELL, STEPPED_HIDDEN)}
+        return {name: state[:, :: -1 if back else 1] for name, state in states.items() if state is not None}
 
     @property
     def case(self) -> Case:
@@ -127,7 +129,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Recording:
         raise InputError("arrays", ", ".join(sorted(own)) or "none", f"inputs, hidden (and {_optional()})")
     own |= {name: _one_layer(name, own[name]) for name in ("initial_hidden", "initial_cell") if name in own}
     for name, array in (*own.items(), *tensors.items()):
-        _check_numbers(name, array, finite=name not in ("hidden", "cell"))
+        _check_numbers(name, array, finite=name not in _STATES)
     _check_shapes(own)
     api = known(meta["api"])
     layout = api.layout(api.equation(meta["options"], meta["version"]))
@@ -222,7 +224,7 @@ def _check_numbers(name: str, array: np.ndarray, finite: bool) -> None:
     allowed = ("iu", "whole numbers") if name == "lengths" else ("fiu", " or ".join(_DTYPES))
     if array.dtype.kind not in allowed[0] or str(array.dtype) in ("longdouble", "float128"):
         raise InputError(name, f"dtype {array.dtype}", allowed[1])
-    if name in ("hidden", "cell") and str(array.dtype) not in _DTYPES:
+    if name in _STATES and str(array.dtype) not in _DTYPES:
         raise InputError(name, f"dtype {array.dtype}", " or ".join(_DTYPES))
     if finite and not np.all(np.isfinite(array)):
         raise InputError(name, "NaN or infinity", "finite numbers")
@@ -250,8 +252,9 @@ def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
         lengths.update(zip(axes, shape, strict=True))
     if "lengths" in arrays and not np.all((arrays["lengths"] >= 1) & (arrays["lengths"] <= lengths["T"])):
         raise InputError("lengths", arrays["lengths"].tolist(), f"numbers from 1 to {lengths['T']}")
-    if "cell" in arrays and arrays["cell"].dtype != arrays["hidden"].dtype:
-        raise InputError("cell", f"dtype {arrays['cell'].dtype}", f"{arrays['hidden'].dtype}, as hidden")
+    for name in _STATES:
+        if name in arrays and arrays[name].dtype != arrays[HIDDEN].dtype:
+            raise InputError(name, f"dtype {arrays[name].dtype}", f"{arrays[HIDDEN].dtype}, as hidden")
 
 
 _OTHERS = re.compile(r"_l[1-9]\d*(_reverse)?$|_reverse$|cell_[1-9]\d*/|backward|(^|/)bw/|weight$")

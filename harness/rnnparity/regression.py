@@ -17,9 +17,11 @@ from rnnparity.recording import read_meta, write_meta
 from rnnparity.report import failure
 from rnnparity.result import Run
 from rnnparity_adapters import layout
-from rnnparity_adapters.adapter import CELL, HIDDEN
+from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
+from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.registry import Api
 
+_STATES = (HIDDEN, CELL, STEPPED_HIDDEN)
 _GIVEN = ("inputs", "initial_hidden", "initial_cell")
 
 
@@ -65,17 +67,19 @@ def of_run(api: Api, run: Run, version: str, python: str) -> Taken:
     native = layout.load(api.layout, weights, case.equation.forget_bias)
     arrays = {
         **{name: getattr(case, name) for name in _GIVEN},
-        **{name: run.observed[name] for name in (HIDDEN, CELL)},
+        **{name: run.observed[name] for name in _STATES if name in run.observed},
         **{f"weights/{name}": tensor for name, tensor in native.items()},
     }
-    described = {"seed": case.seed, "direction": run.direction, **vars(case.equation)}
+    unusual = {name: value for name, value in vars(case.equation).items() if value != getattr(Equation, name)}
+    described = {"seed": case.seed, "direction": run.direction, **unusual}
     meta = {
         "api": api.name,
         "options": api.options,
         "version": version,
         "provenance": _provenance({api.package: version}, python) | {"case": described},
     }
-    return Taken(arrays, meta, {HIDDEN: reference.hidden_noise, CELL: reference.cell_noise})
+    noise = {HIDDEN: reference.hidden_noise, CELL: reference.cell_noise}
+    return Taken(arrays, meta, noise | {STEPPED_HIDDEN: reference.hidden_noise})
 
 
 def differences(taken: Taken, stored: Taken) -> list[str]:
@@ -85,7 +89,7 @@ def differences(taken: Taken, stored: Taken) -> list[str]:
     given, states = [], []
     for name, array in taken.arrays.items():
         was = stored.arrays[name]
-        if name not in (HIDDEN, CELL):
+        if name not in _STATES:
             if (array.dtype, array.shape) != (was.dtype, was.shape) or not np.array_equal(array, was):
                 given.append(f"{name} is not what was recorded: another case, or other weights")
             continue

@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from mutations import MUTATIONS, Made, split
 
 import rnnparity
+from rnnparity.causes import CONFIRMED
 from rnnparity.checking import check
-from rnnparity.diagnose import CONFIRMED
 from rnnparity.known import KNOWN, Known
 from rnnparity.recording import from_arrays
 from rnnparity.report.console import console, print_table
