@@ -30,7 +30,8 @@ def found(case: Case, hidden: np.ndarray, cell: np.ndarray | None) -> list[Cause
 
 
 PLANTED = [
-    pytest.param(mutation, cell, zero, with_cell, id="-".join([name, cell, "zero" * zero, "cell" * with_cell]))
+    pytest.param(mutation, cell, zero, with_cell,
+                 id="-".join((name, cell, "zero" * zero, "cell" * with_cell)))
     for name, mutation in MUTATIONS.items()
     for cell in mutation.cells
     for zero in ((False,) if mutation.needs_state else (False, True))

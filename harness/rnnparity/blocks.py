@@ -90,14 +90,11 @@ def _unknowns(setting: Setting) -> Iterator[_Unknown]:
 def _fit(setting: Setting, unknown: _Unknown, units: NDArray[np.signedinteger]) -> tuple[Array, float]:
     """Gauss-Newton for each unit: the change ``[rows, units]``, and the RMS of what it leaves."""
     problem = _Problem(setting, unknown, units)
-    rows = unknown.v.shape[2]
-    change = np.zeros((rows, len(units)))
+    change = np.zeros((unknown.v.shape[2], len(units)))
     errors = problem.errors(change[None])
     best, left = change, _rms(errors)
     for _ in range(_ROUNDS):
-        nudged = change[None] + _STEP * np.eye(rows)[:, :, None]
-        slopes = np.moveaxis((problem.errors(nudged) - errors) / _STEP, 2, 0)  # [units, rows, N]
-        move = _least_squares(slopes, -errors[0].T)
+        move = _least_squares(problem.slopes(change), -errors[0].T)
         change += (move * np.minimum(1, _LONGEST / np.maximum(np.abs(move).max(axis=1), 1e-300))[:, None]).T
         errors = problem.errors(change[None])
         if _rms(errors) >= 0.9 * left:
@@ -130,6 +127,8 @@ class _Problem:
         everything = whole(setting)
         self._forced = force([setting], Window(everything.rows, units, everything.steps))
         self._columns = np.arange(len(units))
+        # Without a cell state that is carried along, a step's error comes from that step alone.
+        self._instant = setting.cell is not None or not setting.case.has_cell_state
         if isinstance(self._forced, ForcedGru):
             if self._equation.reset_after:  # behind the product, each reset gate has a unit of its own
                 parts = {name: getattr(self._forced, name)[..., units] for name in ("z", "before", "bias")}
@@ -137,10 +136,21 @@ class _Problem:
             else:
                 self._columns = units
 
-    def errors(self, changes: Array) -> Array:
-        """``changes`` ``[S, rows, units]`` -> ``[S, N, units]``."""
+    def errors(self, changes: Array, added: float = 0.0) -> Array:
+        """``changes`` ``[S, rows, units]``, and a constant, -> ``[S, N, units]``."""
         z = np.repeat(self._forced.z, len(changes), axis=0)
-        moved = np.einsum("btr,sru->sbtu", self._unknown.v, changes)
+        moved = np.einsum("btr,sru->sbtu", self._unknown.v, changes) + added
         z[:, self._unknown.position, :, :, self._columns] += np.moveaxis(moved, -1, 0)
         residual = replace(self._forced, z=z).residual(self._equation)
         return residual.reshape(len(changes), -1, changes.shape[2])
+
+    def slopes(self, change: Array) -> Array:
+        """How the errors follow each parameter: ``[units, rows, N]``."""
+        if not self._instant:
+            nudged = change[None] + _STEP * np.eye(len(change))[:, :, None]
+            return np.moveaxis((self.errors(nudged) - self.errors(change[None])) / _STEP, 2, 0)
+        v = self._unknown.v.reshape(-1, len(change))
+        slope = ((self.errors(change[None], _STEP) - self.errors(change[None])) / _STEP)[0]
+        states = len(slope) // len(v)  # hidden, and cell where there is one
+        found: Array = slope.T[:, None, :] * np.tile(v, (states, 1)).T[None]
+        return found
