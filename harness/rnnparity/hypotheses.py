@@ -406,11 +406,18 @@ _GATES = (
     equations.LINEAR,
 )
 
+_RECURRENT = tuple(EquationHypothesis("recurrent-activation", f"the gates go through {name}", {"recurrent_activation": name}) for name in _GATES)
+_NEW_INPUT = tuple(EquationHypothesis("activation", f"the new input goes through {name}", {"activation": name, "output_activation": equations.TANH}) for name in _FUNCTIONS)
+_OUTPUT = (
+    *(EquationHypothesis("output-activation", f"c goes through {name} on its way to h", {"output_activation": name}) for name in _FUNCTIONS),
+    EquationHypothesis("output-activation", "h is the output gate alone, not times a function of c", {"output_activation": equations.ONE}),
+)
+
 EQUATIONS = (
     EquationHypothesis("forget-bias", "", {}, "forget_bias"),
-    *(EquationHypothesis("recurrent-activation", f"the gates go through {name}", {"recurrent_activation": name}) for name in _GATES),
+    *_RECURRENT,
     *(EquationHypothesis("activation", f"new input and output go through {name}", {"activation": name, "output_activation": None}) for name in _FUNCTIONS),
-    *(EquationHypothesis("output-activation", f"c goes through {name} on its way to h", {"output_activation": name}) for name in _FUNCTIONS),
+    *_OUTPUT,
     EquationHypothesis("coupled-gates", "the forget gate is 1 - i", {"coupled": True}),
     EquationHypothesis("coupled-gates", "the forget gate is its own, not 1 - i", {"coupled": False}),
     EquationHypothesis("forget-bias-after-sigmoid", "", {"forget_bias": 0.0}, "forget_bias_after"),
@@ -419,5 +426,19 @@ EQUATIONS = (
     EquationHypothesis("cell-clip", "the cell state is not clipped", {"cell_clip": None}),
     EquationHypothesis("peephole-previous", "the output gate's peephole sees the previous cell state", {"output_peephole_previous": True}),
     EquationHypothesis("activation", "gates and new input have each other's function", {"recurrent_activation": equations.TANH, "activation": equations.SIGMOID, "output_activation": equations.TANH}),
-    *(EquationHypothesis("activation", f"the new input goes through {name}", {"activation": name, "output_activation": equations.TANH}) for name in _FUNCTIONS),
+    *_NEW_INPUT,
 )  # fmt: skip
+
+
+def _together(*some: EquationHypothesis) -> EquationHypothesis:
+    """All at once; of one field, the last has its way."""
+    fields = {name: value for each in some for name, value in each.fields.items()}
+    return EquationHypothesis(" + ".join(e.id for e in some), "; ".join(e.detail for e in some), fields)
+
+
+EQUATION_PAIRS = tuple(
+    _together(*pair)
+    for first, second in itertools.combinations((_RECURRENT, _NEW_INPUT, _OUTPUT), 2)
+    for pair in itertools.product(first, second)
+)
+"""Two of the three functions of a cell, each another one."""

@@ -1,7 +1,7 @@
 """What a run returns: a row for each api, with the figures and the trajectories behind it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -12,6 +12,7 @@ from rnnparity.compare import Comparison, Difference
 from rnnparity.diagnose import Cause
 from rnnparity.errors import Divergence, InputError
 from rnnparity.reference import Reference
+from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.registry import Api
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Run:
     ``direction`` is ``loaded`` (the case's weights put into the framework) or ``own`` (weights that the
     framework initialised, taken out and run by the reference). ``observed`` (name -> array, as in
     :func:`rnnparity.compare.compare`) and ``reference`` are None where the run kept no trajectories.
-    ``causes`` say why the first run of an api that diverges does.
+    ``causes`` say why the first run of an api that diverges does. ``others`` is filled for a published equation
+    with the case's weights: the same trajectory against each other equation that an api of this result runs.
     """
 
     seed: int
@@ -40,6 +42,7 @@ class Run:
     observed: Mapping[str, np.ndarray] | None = None
     reference: Reference | None = None
     causes: tuple[Cause, ...] = ()
+    others: Mapping[Equation, "Run"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,11 @@ class Row:
     def agree(self) -> bool:
         """Whether every run of this api agrees with the reference."""
         return self.verdict == compare.AGREE
+
+    @property
+    def counted(self) -> str:
+        """The verdict as it counts for the whole: that a published equation diverges is an answer, no failure."""
+        return compare.AGREE if self.api.source and self.verdict == compare.DIVERGE else self.verdict
 
     def difference(self, state: str) -> Difference | None:
         """The largest difference of ``hidden`` or ``cell`` over all runs; None if there is none."""
@@ -113,8 +121,8 @@ class Result:
 
     @property
     def agree(self) -> bool:
-        """Whether every api that was asked for ran and agrees with the reference."""
-        return bool(self.rows) and all(row.agree for row in self.rows)
+        """Whether every api that was asked for ran and agrees with the reference (see :attr:`Row.counted`)."""
+        return bool(self.rows) and all(row.counted == compare.AGREE for row in self.rows)
 
     @property
     def frame(self) -> "pd.DataFrame":
