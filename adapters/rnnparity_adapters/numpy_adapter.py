@@ -35,8 +35,8 @@ class Stepped(Adapter):
     def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
         """One step: x ``[B, I]``, h and c ``[B, U]`` -> new h and c."""
 
-    def build(self) -> None:  # noqa: B027  (most have nothing to make)
-        pass
+    def build(self) -> None:
+        """Most have nothing to make."""
 
     def initialise(self, seed: int) -> None:
         random = np.random.RandomState(seed)

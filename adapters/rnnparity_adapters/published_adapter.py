@@ -4,31 +4,37 @@ Every step takes x ``[B, I]``, h and c ``[B, U]`` and returns the new h and c, i
 Whatever the source calls its states, h is what it hands on as output and c what it keeps inside.
 """
 
+from typing import Any, Callable, Dict, Tuple
+
 import numpy as np
 
 from . import layouts
 from .numpy_adapter import Pair, Stepped, sigmoid
 
-_FUNCTIONS = {"sigmoid": (sigmoid, sigmoid), "tanh": (np.tanh, np.tanh), "sigmoid/tanh": (sigmoid, np.tanh)}
+_FUNCTIONS: Dict[str, Tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "sigmoid": (sigmoid, sigmoid),
+    "tanh": (np.tanh, np.tanh),
+    "sigmoid/tanh": (sigmoid, np.tanh),
+}
 """An option's value -> the function of the gates, and that of the new input."""
 
 
 class Goodfellow(Stepped):
-    """The textbook's: external input gate g, forget gate f, output gate q, state s.
+    """The textbook's: external input gate g, forget gate f, output gate q (of parameters named o), state s.
 
     ``squashing`` is what the new input goes through: ``sigmoid`` as it is printed, or ``tanh``, which the
     text allows as any other squashing function, and which is what is used.
 
-    Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 10.10, equations 10.40 to 10.44.
+    Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 10.10.
     """
 
     layout = layouts.GOODFELLOW
 
     def build(self) -> None:
-        self.gate, self.squash = sigmoid, _FUNCTIONS[self.setup.options["squashing"]][1]
+        _, self.squash = _FUNCTIONS[self.setup.options["squashing"]]
 
     def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
-        p, sigma, s = self.tensors, self.gate, c
+        p, sigma, s = self.tensors, sigmoid, c
         f = sigma(p["bf"] + x @ p["Uf"].T + h @ p["Wf"].T)
         g = sigma(p["bg"] + x @ p["Ug"].T + h @ p["Wg"].T)
         q = sigma(p["bo"] + x @ p["Uo"].T + h @ p["Wo"].T)

@@ -77,7 +77,13 @@ APIS = (
 def _published(name: str, adapter: str, layout: Layout, source: str, **options: str) -> Api:
     """An equation as it is printed, in numpy; ``options`` are the ways to read it."""
     return Api(
-        "published." + name, "numpy", "numpy", "published_adapter:" + adapter, layout, options=options, source=source
+        "published." + name,
+        "numpy",
+        "numpy",
+        "published_adapter:" + adapter,
+        layout,
+        options=options,
+        source=source,
     )
 
 
@@ -95,6 +101,11 @@ PUBLISHED = (
     _published("pytorch", "PyTorch", layouts.PYTORCH_PRINTED, "the documentation of torch.nn.LSTM"),
     _published("tensorflow", "TensorFlow", layouts.BLOCK_LSTM, _TENSORFLOW, gates="i, f, ci, o"),
     _published("tensorflow", "TensorFlow", layouts.BLOCK_LSTM, _TENSORFLOW, gates="i, ci, f, o"),
-    _published("nnabla_article", "NNablaArticle", layouts.NNABLA_ARTICLE_PRINTED, "an article on a Keras-like LSTM in NNabla"),
+    _published(
+        "nnabla_article",
+        "NNablaArticle",
+        layouts.NNABLA_ARTICLE_PRINTED,
+        "an article on a Keras-like LSTM in NNabla",
+    ),
 )
 """Equations as they are printed. They run beside the apis where they are asked for by name."""

@@ -39,8 +39,8 @@ class Consensus:
 
 
 def consensus(rows: Sequence[Row]) -> Consensus:
-    """Group the rows that ran, and the reference, by whether their hidden states agree. Equations that are only
-    printed have no voice.
+    """Group the rows that ran, and the reference, by whether their hidden states agree. Published equations
+    have no voice.
 
     Each row's residual is taken from the reference *of its own equation*, so apis with different equations
     can be compared: two agree if they err alike. Two runs differ by two rounding errors.

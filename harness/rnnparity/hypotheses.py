@@ -406,11 +406,30 @@ _GATES = (
     equations.LINEAR,
 )
 
-_RECURRENT = tuple(EquationHypothesis("recurrent-activation", f"the gates go through {name}", {"recurrent_activation": name}) for name in _GATES)
-_NEW_INPUT = tuple(EquationHypothesis("activation", f"the new input goes through {name}", {"activation": name, "output_activation": equations.TANH}) for name in _FUNCTIONS)
+_RECURRENT = tuple(
+    EquationHypothesis("recurrent-activation", f"the gates go through {name}", {"recurrent_activation": name})
+    for name in _GATES
+)
+_NEW_INPUT = tuple(
+    EquationHypothesis(
+        "activation",
+        f"the new input goes through {name}",
+        {"activation": name, "output_activation": equations.TANH},
+    )
+    for name in _FUNCTIONS
+)
 _OUTPUT = (
-    *(EquationHypothesis("output-activation", f"c goes through {name} on its way to h", {"output_activation": name}) for name in _FUNCTIONS),
-    EquationHypothesis("output-activation", "h is the output gate alone, not times a function of c", {"output_activation": equations.ONE}),
+    *(
+        EquationHypothesis(
+            "output-activation", f"c goes through {name} on its way to h", {"output_activation": name}
+        )
+        for name in _FUNCTIONS
+    ),
+    EquationHypothesis(
+        "output-activation",
+        "h is the output gate alone, not times a function of c",
+        {"output_activation": equations.ONE},
+    ),
 )
 
 EQUATIONS = (

@@ -15,8 +15,8 @@ from rnnparity import compare, reference
 from rnnparity.case import Case, make_case
 from rnnparity.compare import Comparison
 from rnnparity.errors import InputError
-from rnnparity.result import Run
-from rnnparity.runner import equation_of, judge
+from rnnparity.result import Run, equation_of
+from rnnparity.runner import judge
 from rnnparity.selection import select
 from rnnparity_adapters import layout, worker
 from rnnparity_adapters.adapter import Adapter, Setup, stepped

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 
 from rnnparity import compare
 from rnnparity.case import Case
-from rnnparity.result import Result, Row
-from rnnparity.runner import equation_of
+from rnnparity.result import Result, Row, equation_of
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.registry import Api
 from rnnparity_adapters.worker import LOADED

@@ -25,6 +25,11 @@ COLUMNS = (
 """The columns of :attr:`Result.frame`; ``hidden`` and ``cell`` are the largest |difference| of each."""
 
 
+def equation_of(api: Api, case: Case) -> Equation:
+    """The case's equation, as the api's options make it."""
+    return Equation(**{**vars(case.equation), **api.equation})
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """One case through one api, in one direction.
@@ -32,8 +37,8 @@ class Run:
     ``direction`` is ``loaded`` (the case's weights put into the framework) or ``own`` (weights that the
     framework initialised, taken out and run by the reference). ``observed`` (name -> array, as in
     :func:`rnnparity.compare.compare`) and ``reference`` are None where the run kept no trajectories.
-    ``causes`` say why the first run of an api that diverges does. ``others`` is filled for a published equation
-    with the case's weights: the same trajectory against each other equation that an api of this result runs.
+    ``causes`` say why the first run of an api that diverges does. ``others`` are there for a published
+    equation with the case's weights: its trajectory against each other equation that an api beside it runs.
     """
 
     seed: int
@@ -64,7 +69,7 @@ class Row:
 
     @property
     def counted(self) -> str:
-        """The verdict as it counts for the whole: that a published equation diverges is an answer, no failure."""
+        """The verdict as it counts for the whole: a published equation that diverges is an answer."""
         return compare.AGREE if self.api.source and self.verdict == compare.DIVERGE else self.verdict
 
     def difference(self, state: str) -> Difference | None:
@@ -121,7 +126,7 @@ class Result:
 
     @property
     def agree(self) -> bool:
-        """Whether every api that was asked for ran and agrees with the reference (see :attr:`Row.counted`)."""
+        """Whether every api that was asked for ran and agrees with the reference: see :attr:`Row.counted`."""
         return bool(self.rows) and all(row.counted == compare.AGREE for row in self.rows)
 
     @property

@@ -21,7 +21,7 @@ from rnnparity.errors import InputError, Unavailable, WorkerError, WorkerTimeout
 from rnnparity.noise import ARITHMETICS
 from rnnparity.processes import Processes
 from rnnparity.reference import Reference
-from rnnparity.result import Result, Row, Run
+from rnnparity.result import Result, Row, Run, equation_of
 from rnnparity.selection import select
 from rnnparity.workers import Pool, Worker, answers
 from rnnparity_adapters import layout, wire, worker
@@ -222,11 +222,6 @@ class _Plan:
                 api.name, api.layout, expected.case, hidden, observed[CELL], weights=weights,
                 arithmetic=self.arithmetic,
             )  # fmt: skip
-
-
-def equation_of(api: Api, case: Case) -> Equation:
-    """The case's equation, as the api's options make it."""
-    return Equation(**{**vars(case.equation), **api.equation})
 
 
 def judge(

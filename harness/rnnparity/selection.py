@@ -30,7 +30,7 @@ def select(patterns: str | Api | Iterable[str | Api] = "*") -> list[Api]:
 def _matching(pattern: str) -> Sequence[Api]:
     wanted = pattern.lower()
     among = PUBLISHED if wanted.startswith("published") else APIS
-    matching = [api for api in among if any(fnmatch.fnmatchcase(name.lower(), wanted) for name in _names(api))]
+    matching = [api for api in among if any(fnmatch.fnmatchcase(n.lower(), wanted) for n in _names(api))]
     if not matching:
         names = {name.lower(): name for api in (*APIS, *PUBLISHED) for name in _names(api)}
         nearest = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
