@@ -48,7 +48,7 @@ class Chollet(Stepped):
     As printed, ``activation`` is one unspecified function, and output_t sees the carry before it is updated,
     through a full matrix Vo ``[U, U]``, which no implementation has. So the readings are options:
     ``activation`` is ``sigmoid`` or ``tanh`` everywhere, or ``sigmoid/tanh``: tanh for k and sigmoid for the
-    others, as Keras has it; ``Vo`` is ``zero Vo`` or ``random Vo``, which the equation draws itself.
+    others, as Keras has it; ``carry`` is ``no Vo``, or ``Vo``, whose values are drawn here.
 
     Source: Chollet, Deep Learning with Python, 2017, section 6.2.2.
     """
@@ -57,7 +57,7 @@ class Chollet(Stepped):
 
     def build(self) -> None:
         self.activation, self.activation_of_k = _FUNCTIONS[self.setup.options["activation"]]
-        limit = {"zero Vo": 0.0, "random Vo": (3.0 / self.setup.units) ** 0.5}[self.setup.options["Vo"]]
+        limit = {"no Vo": 0.0, "Vo": (3.0 / self.setup.units) ** 0.5}[self.setup.options["carry"]]
         drawn = np.random.RandomState(0).uniform(-limit, limit, (self.setup.units, self.setup.units))
         self.Vo = drawn.astype(self.setup.dtype)
 

@@ -427,7 +427,7 @@ _OUTPUT = (
     ),
     EquationHypothesis(
         "output-activation",
-        "h is the output gate alone, not times a function of c",
+        "h is o alone",
         {"output_activation": equations.ONE},
     ),
 )

@@ -208,7 +208,10 @@ class _Plan:
             asked = api, run.reference.case.equation
             if asked not in self._diagnosed:
                 self._diagnosed.add(asked)
-                run = replace(run, causes=tuple(self._diagnose(api, run, weights)))
+                causes = self._diagnose(api, run, weights)
+                if api.source:  # what is printed is not there to be changed
+                    causes = [replace(cause, fix="") for cause in causes]
+                run = replace(run, causes=tuple(causes))
         return run if self.keep else replace(run, observed=None, reference=None)
 
     def _diagnose(self, api: Api, run: Run, weights: Tensors) -> list[Cause]:

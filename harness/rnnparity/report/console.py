@@ -61,7 +61,8 @@ def print_result(result: Result, target: Console) -> None:
     for row in result.rows:
         if not row.agree:
             target.print(Text(f"{row.api.key} {row.verdict}: {row.reason}"))
-            target.print(Text("".join(f"    {line}\n" for line in curves(row))), end="")
+            if not row.api.source:
+                target.print(Text("".join(f"    {line}\n" for line in curves(row))), end="")
             print_causes(row.causes, target)
             target.print(
                 Text("".join(f"    | {line}\n" for line in row.log.splitlines())), end="", style="dim"
