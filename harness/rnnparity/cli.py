@@ -144,10 +144,9 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from rnnparity import symptom
+    from rnnparity import symptom, trajectory
 
-    one, other = (symptom.read_trajectory(path) for path in (options.one, options.other))
-    found = symptom.diff(one, other)
+    found = symptom.diff(trajectory.read(options.one), trajectory.read(options.other))
     print(symptom.describe(found))
     if not found.agree:
         print("".join(f"  {reading}\n" for reading in found.readings), end="")

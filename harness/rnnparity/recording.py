@@ -1,12 +1,14 @@
-"""Recordings: what an api computed, with the weights and inputs it computed it from, in one ``.npz`` file.
+"""Recordings: what an api computed, with the weights and inputs it computed it from, in one file, an ``.npz``
+or a ``.safetensors``.
 
 Arrays: ``inputs`` ``[B, T, I]``, ``hidden`` ``[B, T, U]``; optional ``cell`` ``[B, T, U]``,
 ``initial_hidden`` and ``initial_cell`` ``[B, U]``, ``lengths`` ``[B]``; ``weights/<native tensor name>``;
-``meta``, the JSON text ``{"recording": 1, "api": "torch.nn.LSTM", "version": "2.13.0", "options": {}}``.
+``meta``, the JSON text ``{"recording": 1, "api": "torch.nn.LSTM", "version": "2.13.0", "options": {}}``, in a
+``.safetensors`` in the file's own metadata.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnparity import npz
+from rnnparity import array_file
 from rnnparity.case import Case
 from rnnparity.errors import InputError
 from rnnparity.known import Known, known
@@ -36,7 +38,8 @@ class Recording:
     """One recording, checked: its arrays fit each other and its api's layout.
 
     ``weights`` has the api's own tensor names, scopes stripped, and ``names`` says how each was stored.
-    ``hidden`` and ``cell`` have the dtype the api computed in, or stored.
+    ``hidden`` and ``cell`` have the dtype the api computed in, or stored; ``arithmetic`` is what that says
+    about precision: the name of the dtype, or ``bfloat16``, which numpy holds in float32.
     """
 
     api: str
@@ -45,6 +48,7 @@ class Recording:
     weights: Mapping[str, NDArray[np.floating]]
     inputs: NDArray[np.floating]
     hidden: NDArray[np.floating]
+    arithmetic: str
     cell: NDArray[np.floating] | None = None
     initial_hidden: NDArray[np.floating] | None = None
     initial_cell: NDArray[np.floating] | None = None
@@ -57,14 +61,9 @@ class Recording:
         return known(self.api)
 
     @property
-    def arithmetic(self) -> str:
-        """The dtype of the hidden state: what a recording says about precision."""
-        return str(self.hidden.dtype)
-
-    @property
     def case(self) -> Case:
         """What was recorded, as a case: canonical weights in float64, states zero where there are none."""
-        dtype = np.dtype(max("float32", self.arithmetic, key=lambda name: np.dtype(name).itemsize))
+        dtype = np.promote_types(self.hidden.dtype, np.float32)
         equation = self.known.equation(self.options, self.version)
         native = {name: tensor.astype(dtype) for name, tensor in self.weights.items()}
         layout = self.known.layout
@@ -85,11 +84,15 @@ class Recording:
 
 def read(path: str | Path) -> Recording:
     """Read a recording. Raises :class:`~rnnparity.errors.InputError`, in one line, for whatever is wrong."""
-    return from_arrays(npz.read(path))
+    stored = array_file.read(path)
+    return from_arrays(stored.arrays, stored.bfloat16)
 
 
-def from_arrays(arrays: Mapping[str, np.ndarray]) -> Recording:
-    """A recording from the arrays of its file. Raises :class:`~rnnparity.errors.InputError`."""
+def from_arrays(arrays: Mapping[str, np.ndarray], bfloat16: Collection[str] = ()) -> Recording:
+    """A recording from the arrays of its file, of which ``bfloat16`` were stored as that.
+
+    Raises :class:`~rnnparity.errors.InputError`.
+    """
     meta = _meta(arrays.get("meta"))
     tensors = {n.removeprefix(_WEIGHTS): a for n, a in arrays.items() if n.startswith(_WEIGHTS)}
     own = {name: a for name, a in arrays.items() if name != "meta" and not name.startswith(_WEIGHTS)}
@@ -103,8 +106,9 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Recording:
     api = known(meta["api"])
     weights, names = _native(api, tensors, own["hidden"].shape[2], meta["options"])
     recording = Recording(
-        api=meta["api"], version=meta["version"], options=meta["options"], weights=weights, names=names, **own
-    )
+        api=meta["api"], version=meta["version"], options=meta["options"], weights=weights, names=names,
+        arithmetic="bfloat16" if "hidden" in bfloat16 else str(own["hidden"].dtype), **own,
+    )  # fmt: skip
     _check_layout(recording)
     return recording
 
@@ -123,7 +127,7 @@ def record(
     version: str = "",
     options: Mapping[str, Any] | None = None,
 ) -> Recording:
-    """Write a recording, and return it.
+    """Write a recording, and return it: a ``.safetensors`` file if that is its suffix, otherwise an ``.npz``.
 
     ``weights`` are arrays by native name, or a live layer: what has ``named_parameters()`` (PyTorch) or
     ``weights`` with names (Keras). The other arrays may be anything that numpy can read.
@@ -138,8 +142,7 @@ def record(
     meta = {"recording": FORMAT, "api": api, "version": version, "options": dict(options or {})}
     arrays["meta"] = np.array(json.dumps(meta))
     made = from_arrays(arrays)
-    with Path(path).open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    array_file.write(path, arrays)
     return made
 
 
