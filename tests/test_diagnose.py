@@ -11,7 +11,7 @@ import rnnparity
 from rnnparity import Case, reference
 from rnnparity.diagnose import CONFIRMED, Cause, diagnose
 from rnnparity.mistakes import CORRECT, STRUCTURAL, Trajectory, nudge, one_weight_off
-from rnnparity_adapters.equation import HARD_SIGMOID_5, LINEAR, RELU, SIGMOID
+from rnnparity_adapters.equation import HARD_SIGMOID_5, LINEAR, ONE, RELU, SIGMOID, TANH
 from rnnparity_adapters.layout import Weights
 
 Made = tuple[Case, np.ndarray, np.ndarray]
@@ -132,6 +132,7 @@ MORE: dict[str, tuple[str, Mutation]] = {
     "coupled gates": ("coupled-gates", equation(coupled=True)),
     "output not squashed": ("output-activation", equation(output_activation=LINEAR)),
     "output through sigmoid": ("output-activation", equation(output_activation=SIGMOID)),
+    "output gate alone": ("output-activation", equation(output_activation=ONE)),
     "relu": ("activation", equation(activation=RELU)),
     "clipped at 0.4": ("cell-clip", equation(cell_clip=0.4)),
     "clipped at 0.73": ("cell-clip", equation(cell_clip=0.73)),
@@ -146,6 +147,18 @@ MORE: dict[str, tuple[str, Mutation]] = {
     "one weight off": ("parameter", one_weight),
     "a gate's bias": ("parameter", bias_of_a_gate),
     "flat transposed": ("kernel-transposed", kernel(reshaped)),
+    "hard sigmoid and relu": (
+        "recurrent-activation + activation",
+        equation(recurrent_activation=HARD_SIGMOID_5, activation=RELU, output_activation=TANH),
+    ),
+    "hard sigmoid, output gate alone": (
+        "recurrent-activation + output-activation",
+        equation(recurrent_activation=HARD_SIGMOID_5, output_activation=ONE),
+    ),
+    "three other functions": (
+        "recurrent-activation + activation + output-activation",
+        equation(recurrent_activation=HARD_SIGMOID_5, activation=SIGMOID, output_activation=LINEAR),
+    ),
     "hard sigmoid and forget bias": (
         "recurrent-activation + forget-bias", equation(recurrent_activation=HARD_SIGMOID_5, forget_bias=0.0),
     ),

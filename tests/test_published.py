@@ -29,7 +29,10 @@ APART = ("recurrent-activation",)
 EXPECTED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "published.goodfellow(sigmoid)": (("activation",), ("recurrent-activation + activation",)),
     "published.goodfellow(tanh)": ((), APART),
-    "published.chollet(sigmoid, no Vo)": (("activation + output-activation",), ("unknown",)),
+    "published.chollet(sigmoid, no Vo)": (
+        ("activation + output-activation",),
+        ("recurrent-activation + activation + output-activation",),
+    ),
     "published.chollet(tanh, no Vo)": (
         ("recurrent-activation + output-activation",),
         ("recurrent-activation + output-activation",),

@@ -18,15 +18,7 @@ from rnnparity.case import Case
 from rnnparity.compare import Comparison
 from rnnparity.constants import CONSTANTS, Fitted, described, fit, nice
 from rnnparity.forced import Forced, Setting, Window, force
-from rnnparity.hypotheses import (
-    BIASES,
-    EQUATION_PAIRS,
-    EQUATIONS,
-    LAYOUTS,
-    ORDERS,
-    EquationHypothesis,
-    Hypothesis,
-)
+from rnnparity.hypotheses import BIASES, EQUATIONS, LAYOUTS, ORDERS, EquationHypothesis, Hypothesis
 from rnnparity.noise import LIMIT, Array
 from rnnparity_adapters.equation import Equation
 
@@ -274,7 +266,7 @@ class _Search:
         sized = (*ORDERS, *LAYOUTS, *BIASES, *hypotheses.peepholes(self.setting))
         pairs = self._screen(sized, EQUATIONS)
         pairs += self._screen([None], [_with_forget(e) for e in EQUATIONS if not e.fitted])
-        pairs += self._screen([None], EQUATION_PAIRS)
+        pairs += self._screen([None], hypotheses.several_functions(self.setting.case.equation))
         if not self._any(pairs):
             pairs += self._screen((_both(a, b) for a in LAYOUTS for b in BIASES), (None,))
             pairs += self._screen((_both(a, b) for a in ORDERS[:23] for b in (*LAYOUTS, *BIASES)), (None,))

@@ -11,6 +11,7 @@ from rnnparity.forced import Setting
 from rnnparity.noise import Array
 from rnnparity.reference import Reference
 from rnnparity_adapters import equation as equations
+from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import GATE_NAMES, GATES, Weights
 
 Change = Callable[[Setting], Setting | None]
@@ -455,9 +456,15 @@ def _together(*some: EquationHypothesis) -> EquationHypothesis:
     return EquationHypothesis(" + ".join(e.id for e in some), "; ".join(e.detail for e in some), fields)
 
 
-EQUATION_PAIRS = tuple(
-    _together(*pair)
-    for first, second in itertools.combinations((_RECURRENT, _NEW_INPUT, _OUTPUT), 2)
-    for pair in itertools.product(first, second)
-)
-"""Two of the three functions of a cell, each another one."""
+def several_functions(base: Equation) -> Iterator[EquationHypothesis]:
+    """Two of the three functions of a cell, or all of them, other than those of ``base``."""
+    own = (
+        (_RECURRENT, "recurrent_activation", base.recurrent_activation),
+        (_NEW_INPUT, "activation", base.activation),
+        (_OUTPUT, "output_activation", base.output),
+    )
+    others = [[h for h in some if h.fields[name] != function] for some, name, function in own]
+    for number in (2, 3):
+        for functions in itertools.combinations(others, number):
+            for chosen in itertools.product(*functions):
+                yield _together(*chosen)
