@@ -179,6 +179,15 @@ class GoodfellowLastStep(Goodfellow):
         return arrays
 
 
+class GoodfellowSometimes(Goodfellow):
+    """Likewise, where the first number of the inputs is positive."""
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        arrays = super().run(inputs, hidden, cell)
+        arrays["hidden"][0, -1, 1] += 1e-3 * (inputs[0, 0, 0] > 0)
+        return arrays
+
+
 class GoodfellowRaises(Goodfellow):
     def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
         raise RuntimeError("this equation cannot run")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ NAMES = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64"}
 META = {"recording": 1, "api": "torch.nn.LSTM", "version": "2.13.0", "options": {}}
 
 
-def stored(tensors: Mapping[str, tuple[str, np.ndarray]], metadata: object) -> bytes:
+def stored(tensors: Mapping[str, tuple[str, "np.ndarray | Shaped"]], metadata: object) -> bytes:
     """By the description of the format: the length of a JSON header, the header, the bytes of the arrays."""
     header: dict[str, Any] = {} if metadata is None else {"__metadata__": metadata}
     body = b""
@@ -36,6 +36,15 @@ def stored(tensors: Mapping[str, tuple[str, np.ndarray]], metadata: object) -> b
         body += content
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + body
+
+
+class Shaped(NamedTuple):
+    """No number, in a shape."""
+
+    shape: tuple[int, ...]
+
+    def tobytes(self) -> bytes:
+        return b""
 
 
 def bfloat16(array: np.ndarray) -> tuple[str, np.ndarray]:
@@ -137,7 +146,7 @@ def test_bfloat16_is_judged_as_bfloat16(tmp_path: Path, tensors: Tensors, case: 
 
 
 BROKEN: dict[str, bytes] = {
-    "empty": b"",
+    "no byte": b"",
     "no header": b"hello",
     "absurd header size": (2**62).to_bytes(8, "little") + b"{}",
     "header larger than the file": (10**6).to_bytes(8, "little") + b"{}",
@@ -153,6 +162,9 @@ BROKEN: dict[str, bytes] = {
     ),
     "a shape that lies": stored({"inputs": ("F64", np.zeros(3, "float32"))}, {"meta": json.dumps(META)}),
     "no arrays": stored({}, {"meta": json.dumps(META)}),
+    "an absurd shape": stored({"inputs": ("F32", Shaped((0, 2**62, 2**62)))}, {"meta": json.dumps(META)}),
+    "too many axes": stored({"inputs": ("F32", Shaped((0,) * 70))}, {"meta": json.dumps(META)}),
+    "empty": stored({"hidden": ("F32", np.zeros((3, 0, 4), "float32"))}, {"meta": json.dumps(META)}),
 }
 
 

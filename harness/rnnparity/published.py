@@ -32,7 +32,7 @@ class Line:
 @dataclass(frozen=True)
 class Matrix:
     """``lines`` has a line for each published equation. ``apart`` are running apis that are in no column:
-    they do not compute the equation that they should, so nothing is said of them.
+    they did not run, or do not compute the equation that they should, so nothing is said of them.
     """
 
     columns: tuple[Column, ...]
@@ -41,7 +41,7 @@ class Matrix:
 
 
 def matrix(result: Result) -> Matrix:
-    """The published equations of a result, with the cases' weights, against what ran beside them."""
+    """The published equations of a result against what ran beside them."""
     running = [row for row in result.rows if not row.api.source]
     grouped: dict[tuple[Equation, ...], list[Row]] = {}
     for row in running:
@@ -61,11 +61,11 @@ def _equations(api: Api, cases: tuple[Case, ...]) -> tuple[Equation, ...]:
 
 
 def _against(row: Row, equations: tuple[Equation, ...], cases: tuple[Case, ...]) -> Row:
-    """The row's runs with the cases' weights, judged by one equation for each case."""
-    if row.verdict not in _RAN:
+    """The row judged by one equation for each case; unless they are its own, with the cases' weights."""
+    own = _equations(row.api, cases)
+    if equations == own or row.verdict not in _RAN:
         return row
     loaded = [run for run in row.runs if run.direction == LOADED]
-    own = _equations(row.api, cases)
     runs = [
         run if equation == mine else run.others[equation]
         for run, equation, mine in zip(loaded, equations, own, strict=True)

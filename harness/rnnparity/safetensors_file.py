@@ -38,8 +38,7 @@ def read(path: Path) -> Stored:
     except SafetensorError as error:
         said = str(error).removeprefix("Error while deserializing: ").partition("\n")[0][:100]
         raise InputError("file", said, "a whole .safetensors file") from None
-    arrays = {name: _array(name, tensor["dtype"], tensor["data"]) for name, tensor in tensors.items()}
-    arrays = {name: array.reshape(tensors[name]["shape"]) for name, array in arrays.items()}
+    arrays = {name: _array(name, **tensor) for name, tensor in tensors.items()}
     if "meta" in metadata:
         arrays["meta"] = np.array(metadata["meta"])
     widened = (name for name, tensor in tensors.items() if tensor["dtype"] == _BFLOAT16)
@@ -54,9 +53,14 @@ def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     path.write_bytes(save(tensors, metadata={"meta": str(arrays["meta"])}))
 
 
-def _array(name: str, dtype: str, data: bytes) -> np.ndarray:
+def _array(name: str, dtype: str, shape: list[int], data: bytes) -> np.ndarray:
     if dtype == _BFLOAT16:
-        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
-    if dtype not in _DTYPES:
+        array: np.ndarray = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    elif dtype in _DTYPES:
+        array = np.frombuffer(data, np.dtype(_DTYPES[dtype]).newbyteorder("<"))
+    else:
         raise InputError(name[:60], f"dtype {dtype}", ", ".join((*_DTYPES, _BFLOAT16)))
-    return np.frombuffer(data, np.dtype(_DTYPES[dtype]).newbyteorder("<"))
+    try:
+        return array.reshape(shape)
+    except ValueError:  # nothing, in a shape that numpy has not
+        raise InputError(name[:60], f"{len(shape)} axes, {str(shape)[:60]}", "an array of numbers") from None

@@ -94,6 +94,8 @@ PUBLISHED_NOTE = (
     "otherwise: the first step at which it does not, the largest difference in noise units, and why"
 )
 
+_APART = "not compared, for they did not run or do not agree with the reference"
+
 
 def published_table(document: Document) -> tuple[list[str], list[list[list[str]]]]:
     """Header and rows of the matrix; each cell is a list of lines."""
@@ -115,7 +117,7 @@ def published_apis(document: Document) -> list[tuple[str, str]]:
         for column in document["published"]["columns"]
     ]
     apart = ", ".join(named[api] for api in document["published"]["apart"])
-    return [*said, *([("not compared, for they do not agree with the reference", apart)] if apart else [])]
+    return [*said, *([(_APART, apart)] if apart else [])]
 
 
 def _said_of(cell: dict[str, Any]) -> Iterator[str]:
@@ -123,12 +125,15 @@ def _said_of(cell: dict[str, Any]) -> Iterator[str]:
     if cell["verdict"] == compare.AGREE:
         yield "describes"
         return
-    noise = cell["noise"]
-    size = noise if isinstance(noise, str) else f"{noise:.0e}"
-    yield cell["verdict"] if cell["first_step"] is None else f"step {cell['first_step']}: {size}"
+    if cell["verdict"] != compare.DIVERGE or cell["first_step"] is None:
+        yield cell["verdict"]
+    else:
+        noise = cell["noise"]
+        yield f"step {cell['first_step']}: {noise if isinstance(noise, str) else format(noise, '.0e')}"
     for cause in cell["causes"][:1]:
         if cause["id"] == UNKNOWN:
-            yield "unknown, in the " + ", ".join(GATE_NAMES[gate] for gate in cell["gates"])
+            gates = ", ".join(GATE_NAMES[gate] for gate in cell["gates"])
+            yield f"unknown, in the {gates}" if gates else "unknown"
         else:
             doubt = "" if cause["status"] == CONFIRMED else "?"
             yield from f"{cause['id']}{doubt}".replace(" + ", "\n+ ").split("\n")
