@@ -85,9 +85,15 @@ def _print_published(document: Document, target: Console) -> None:
     print_table(header, [["\n".join(cell) for cell in row] for row in rows], target)
     target.print()
     for function, apis in published_apis(document):
-        lines = textwrap.wrap(f"{function}: {apis}", _WIDTH, subsequent_indent="    ", break_long_words=False)
-        target.print(Text("\n".join(lines)))
+        target.print(Text(_wrapped(f"{function}: ", apis)))
     target.print(PUBLISHED_NOTE, style="dim")
+
+
+def _wrapped(start: str, names: Iterable[str]) -> str:
+    """A list of names in lines, none of which breaks a name."""
+    listed = start + ", ".join(name.replace(" ", "\u00a0") for name in names)
+    lines = textwrap.wrap(listed, _WIDTH, subsequent_indent="    ", break_long_words=False)
+    return "\n".join(lines).replace("\u00a0", " ")
 
 
 def print_changes(document: Document, target: Console) -> None:

@@ -101,14 +101,15 @@ def _published(document: Document) -> str:
         f'<tr><th scope="row">{_lines(name)}</th>{"".join(f"<td>{_lines(cell)}</td>" for cell in cells)}</tr>'
         for name, *cells in rows
     )
-    apis = "".join(
-        f"<li>{escape(function)}: {escape(names)}</li>" for function, names in published_apis(document)
+    listed = "".join(
+        f"<li>{escape(function)}: {escape(', '.join(names))}</li>"
+        for function, names in published_apis(document)
     )
     return (
         f'<section aria-labelledby="published"><h2 id="published">{PUBLISHED}</h2>\n'
         '<div class="scroll" tabindex="0" role="region" aria-labelledby="published"><table>\n'
         f"<caption><span>{escape(PUBLISHED_NOTE)}</span></caption>\n"
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n<ul>{apis}</ul></section>"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n<ul>{listed}</ul></section>"
     )
 
 

@@ -60,7 +60,8 @@ def _published(document: Document) -> Iterator[str]:
     for row in rows:
         yield f"| {' | '.join('<br>'.join(map(_escaped, cell)) for cell in row)} |"
     yield ""
-    yield from (f"- {_escaped(f'{function}: {apis}')}" for function, apis in published_apis(document))
+    for function, apis in published_apis(document):
+        yield f"- {_escaped(function)}: {_escaped(', '.join(apis))}"
     yield ""
     yield _escaped(PUBLISHED_NOTE)
 

@@ -109,14 +109,14 @@ def published_table(document: Document) -> tuple[list[str], list[list[list[str]]
     return header, rows
 
 
-def published_apis(document: Document) -> list[tuple[str, str]]:
+def published_apis(document: Document) -> list[tuple[str, list[str]]]:
     """Each column's function, and the apis that compute it, with their versions."""
     named = {key(row): f"{label(row)} {row['version'].partition('+')[0]}" for row in document["rows"]}
     said = [
-        (column["function"], ", ".join(dict.fromkeys(named[api] for api in column["apis"])))
+        (column["function"], list(dict.fromkeys(named[api] for api in column["apis"])))
         for column in document["published"]["columns"]
     ]
-    apart = ", ".join(named[api] for api in document["published"]["apart"])
+    apart = [named[api] for api in document["published"]["apart"]]
     return [*said, *([(_APART, apart)] if apart else [])]
 
 
