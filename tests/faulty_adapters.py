@@ -8,7 +8,8 @@ from typing import Dict
 
 import numpy as np
 
-from rnnparity_adapters.numpy_adapter import Cell
+from rnnparity_adapters.numpy_adapter import Cell, Pair
+from rnnparity_adapters.published_adapter import Goodfellow
 
 Arrays = Dict[str, np.ndarray]
 
@@ -161,3 +162,47 @@ class Odd(Cell):
             name: (array + steps).astype(array.dtype)
             for name, array in super().run(inputs, hidden, cell).items()
         }
+
+
+class GoodfellowOutputLinear(Goodfellow):
+    """A printed equation altered: h = s q instead of tanh(s) q."""
+
+    def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
+        hidden, s = super().step(x, h, c)
+        return hidden / np.tanh(s) * s, s
+
+
+class GoodfellowCoupled(Goodfellow):
+    """A printed equation altered: the forget gate is 1 - g."""
+
+    def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
+        p = self.tensors
+        g = 1 / (1 + np.exp(-(p["bg"] + x @ p["Ug"].T + h @ p["Wg"].T)))
+        f = 1 / (1 + np.exp(-(p["bf"] + x @ p["Uf"].T + h @ p["Wf"].T)))
+        q = 1 / (1 + np.exp(-(p["bo"] + x @ p["Uo"].T + h @ p["Wo"].T)))
+        _, s = super().step(x, h, c)
+        s = s + (1 - g - f) * c
+        return np.tanh(s) * q, s
+
+
+class GoodfellowLastStep(Goodfellow):
+    """A printed equation altered in its last step alone."""
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        arrays = super().run(inputs, hidden, cell)
+        arrays["hidden"][0, -1, 1] += 1e-3
+        return arrays
+
+
+class GoodfellowSometimes(Goodfellow):
+    """Likewise, where the first number of the inputs is positive."""
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        arrays = super().run(inputs, hidden, cell)
+        arrays["hidden"][0, -1, 1] += 1e-3 * (inputs[0, 0, 0] > 0)
+        return arrays
+
+
+class GoodfellowRaises(Goodfellow):
+    def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
+        raise RuntimeError("this equation cannot run")

@@ -16,11 +16,11 @@ from rnnparity_adapters.layouts import (
     TENSORFLOW,
     TORCH_LAYER,
 )
-from rnnparity_adapters.registry import APIS
+from rnnparity_adapters.registry import APIS, PUBLISHED
 
 GATES = "ijfo"
 
-LAYOUTS = {api.key: api.layout for api in APIS}
+LAYOUTS = {api.key: api.layout for api in (*APIS, *PUBLISHED)}
 
 
 @pytest.fixture(params=list(LAYOUTS.values()), ids=list(LAYOUTS))

@@ -1,12 +1,13 @@
 """``rnnparity diff``: two trajectories without weights."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import rnnparity
-from rnnparity import cli, symptom
+from rnnparity import cli, reference, symptom, trajectory
 from rnnparity.errors import InputError
 from rnnparity.mistakes import CORRECT
 
@@ -36,16 +37,181 @@ def test_npy_and_npz_are_read(tmp_path: Path, hidden: np.ndarray) -> None:
     assert cli.main(["diff", str(tmp_path / "a.npy"), str(tmp_path / "b.npz")]) == 0
 
 
+def readings(one: np.ndarray, other: np.ndarray) -> list[str]:
+    return list(symptom.diff(trajectory.of("one", one), trajectory.of("other", other)).readings)
+
+
 def test_what_a_difference_says(hidden: np.ndarray) -> None:
     changed = hidden.copy()
     changed[1, 4:, 2] += 0.1
-    readings = symptom.diff(hidden, changed).readings
-    assert readings[0].startswith("the first 4 steps agree")
-    assert readings[1].startswith("only batch rows 1 differ")
-    assert readings[2].startswith("only units 2 differ")
-    assert any("reversed" in text for text in symptom.diff(hidden, hidden[:, ::-1]).readings)
-    assert any("2 steps late" in text for text in symptom.diff(hidden, np.roll(hidden, 2, axis=1)).readings)
-    assert symptom.diff(hidden, hidden + 0.1).readings[0].startswith("already step 0 differs")
+    found = readings(hidden, changed)
+    assert found[0].startswith("the first 4 steps agree")
+    assert found[1].startswith("only batch rows 1 differ")
+    assert found[2].startswith("only units 2 differ")
+    assert readings(hidden, hidden + 0.1)[0].startswith("already step 0 differs")
+
+
+def halves(hidden: np.ndarray) -> list[np.ndarray]:
+    return np.split(hidden, 2, axis=2)
+
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+PLANTED: dict[str, tuple[Change, str]] = {
+    "steps reversed": (lambda h: h[:, ::-1], "one is other with its steps reversed (direction)"),
+    "time major": (
+        lambda h: h.swapaxes(0, 1),
+        "one is other with batch and time swapped (batch-time-axes)",
+    ),
+    "time major, read as batch major": (
+        lambda h: h.swapaxes(0, 1).reshape(h.shape),
+        "with batch and time swapped, and reshaped as if they were not (batch-time-axes)",
+    ),
+    "reshaped, not transposed": (
+        lambda h: h.reshape(h.shape[1], h.shape[0], -1),
+        "one is other reshaped to [T, B, U], which moves no number (batch-time-axes)",
+    ),
+    "units reversed": (lambda h: h[..., ::-1], "one is other with its units reversed"),
+    "negated": (lambda h: -h, "one is other negated (output-activation)"),
+    "late": (lambda h: np.roll(h, 2, axis=1), "other is one 2 steps late (time-shift)"),
+    "early": (lambda h: np.roll(h, -1, axis=1), "one is other 1 step late (time-shift)"),
+    "forward": (lambda h: halves(h)[0], "other is the first half of the units of one"),
+    "backward": (lambda h: halves(h)[1], "other is the second half of the units of one: its backward"),
+    "backward, turned back": (
+        lambda h: halves(h)[1][:, ::-1],
+        "other is the second half of the units of one, its steps reversed (direction)",
+    ),
+    "every second unit": (lambda h: h[..., ::2], "other has every second unit of one, from 0 on"),
+    "the other ones": (lambda h: h[..., 1::2], "other has every second unit of one, from 1 on"),
+    "directions swapped": (
+        lambda h: np.concatenate(halves(h)[::-1], axis=2),
+        "one is other with the halves of its units swapped: directions in the other order (direction)",
+    ),
+    "directions interleaved": (
+        lambda h: np.stack(halves(h), axis=3).reshape(h.shape),
+        "other is one with the halves of its units interleaved (direction)",
+    ),
+    "one direction turned": (
+        lambda h: np.concatenate([halves(h)[0], halves(h)[1][:, ::-1]], axis=2),
+        "one is other with the steps of the second half of its units reversed",
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 6), (5, 5, 6)])
+@pytest.mark.parametrize(("change", "said"), PLANTED.values(), ids=PLANTED)
+def test_one_made_of_the_other(change: Change, said: str, shape: tuple[int, int, int]) -> None:
+    """By name, with the id of its cause; and no longer where one number more is another.
+
+    With as many rows as steps, what only reshapes says nothing that swapping does not.
+    """
+    batch, steps, units = shape
+    hidden = CORRECT.run(rnnparity.make_case(0, batch=batch, steps=steps, input_size=4, units=units)).hidden
+    made = change(hidden)
+    if batch == steps and "reshaped" in said:
+        said = "one is other with batch and time swapped (batch-time-axes)"
+        made = hidden.swapaxes(0, 1)
+    noisy = (made * (1 + 1e-7)).astype(made.dtype)
+    found = readings(hidden, noisy)
+    assert [said in text for text in found].count(True) == 1, found
+    broken = noisy.copy()
+    broken[1, -2, 1] += 0.01
+    if broken.shape == hidden.shape:
+        assert not any(said in text for text in readings(hidden, broken))
+    else:
+        with pytest.raises(InputError, match="hidden"):
+            readings(hidden, broken)
+
+
+def test_rounding_is_no_relation() -> None:
+    """Numbers so small, or so alike, that any order of them would do."""
+    tiny = np.random.RandomState(0).uniform(-1e-6, 1e-6, (3, 4, 6)).astype("float32")
+    assert not any("one is" in text for text in readings(tiny, tiny[:, ::-1]))
+
+
+MISFITS: dict[str, tuple[tuple[int, ...], str]] = {
+    "bidirectional": (
+        (3, 8, 12),
+        "hidden [B, T, U] of b.npy: got [3, 8, 12], but should be [3, 8, 6] as in a.npy, "
+        "or one direction of it: compare `hidden[..., :6]` and `hidden[..., 6:]`, each by itself",
+    ),
+    "time major": (
+        (8, 3, 6),
+        "hidden [B, T, U] of b.npy: got [8, 3, 6], but should be [3, 8, 6] as in a.npy: [B, T, U] in both: "
+        "store `hidden.swapaxes(0, 1)` of one of them",
+    ),
+    "more steps": (
+        (3, 9, 6),
+        "got [3, 9, 6], but should be [3, 8, 6] as in a.npy: record both with the same",
+    ),
+}
+
+
+@pytest.mark.parametrize(("shape", "said"), MISFITS.values(), ids=MISFITS)
+def test_shapes_that_do_not_fit(
+    shape: tuple[int, ...],
+    said: str,
+    hidden: np.ndarray,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One line: what was given, and what to do."""
+    monkeypatch.chdir(tmp_path)
+    np.save("a.npy", hidden)
+    np.save("b.npy", np.random.RandomState(1).uniform(-1, 1, shape).astype("float32"))
+    for files in (("a.npy", "b.npy"), ("b.npy", "a.npy")):
+        assert cli.main(["diff", *files]) == cli.BAD_INPUT
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1
+        if shape != (8, 3, 6) or files[0] == "a.npy":
+            assert said in err
+
+
+def test_another_shape_that_is_the_same(
+    hidden: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("a.npz", hidden=hidden)
+    np.savez("b.npz", hidden=hidden.swapaxes(0, 1))
+    assert cli.main(["diff", "a.npz", "b.npz"]) == cli.SOMETHING_DIVERGES
+    assert capsys.readouterr().out.splitlines() == [
+        "diverge: hidden is [3, 8, 6] in a.npz, [8, 3, 6] in b.npz",
+        "  a.npz is b.npz with batch and time swapped (batch-time-axes)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "change", "status"),
+    [
+        ("float16", "float32", 0.0, cli.ALL_AGREE),
+        ("float16", "float32", 1e-4, cli.ALL_AGREE),  # less than float16 can hold
+        ("float16", "float32", 0.05, cli.SOMETHING_DIVERGES),
+        ("float32", "float64", 0.0, cli.ALL_AGREE),
+        ("float32", "float64", 1e-4, cli.SOMETHING_DIVERGES),
+        ("float64", "float64", 1e-9, cli.SOMETHING_DIVERGES),
+        ("float16", "float16", 0.0, cli.ALL_AGREE),
+        ("float16", "float16", 0.05, cli.SOMETHING_DIVERGES),
+    ],
+)
+def test_dtypes_are_said_and_the_coarser_one_decides(
+    one: str,
+    other: str,
+    change: float,
+    status: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hidden = reference.run(rnnparity.make_case(0, batch=3, steps=8, input_size=5, units=6)).hidden
+    np.save("a.npy", hidden.astype(one))
+    np.save("b.npy", (hidden + change).astype(other))
+    assert cli.main(["diff", "a.npy", "b.npy"]) == status
+    first = capsys.readouterr().out.splitlines()[0]
+    said = f"a.npy is {one}, b.npy is {other}: compared as far as the coarser one can tell"
+    assert first.startswith(said) == (one != other)
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,x\n", "unit 0\n1\nnan\n", "1,2\n1\n"])
@@ -58,6 +224,6 @@ def test_bad_tables_get_one_line(tmp_path: Path, content: str, capsys: pytest.Ca
 def test_pickles_are_not_opened(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object))
     with pytest.raises(InputError, match="pickled"):
-        symptom.read_trajectory(tmp_path / "a.npy")
+        trajectory.read(tmp_path / "a.npy")
     with pytest.raises(InputError, match="a file"):
-        symptom.read_trajectory(tmp_path / "a.txt")
+        trajectory.read(tmp_path / "a.txt")

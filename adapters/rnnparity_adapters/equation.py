@@ -12,6 +12,8 @@ TANH = "tanh"
 RELU = "relu"
 LINEAR = "linear"
 SOFTSIGN = "softsign"
+ONE = "1"
+"""The constant: h' is the output gate alone, as in an equation that leaves tanh(c') out."""
 
 
 @dataclass(frozen=True)

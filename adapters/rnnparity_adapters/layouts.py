@@ -1,5 +1,7 @@
 """One layout for each way of storing a cell. Every record was verified by running its framework."""
 
+from typing import Sequence, Tuple
+
 from .layout import Layout, Tensor
 
 # The LSTM.
@@ -207,4 +209,41 @@ ONNX_RNN = Layout(
         Tensor("Rb", "1 (gate unit)", "n"),
     ),
     cell="rnn",
+)
+
+# Equations as they are printed.
+
+
+def _printed(gates: Sequence[Tuple[str, str]], tensors: Sequence[Tuple[str, str]]) -> Layout:
+    """Of a printed equation, which has a matrix or vector for each gate: (symbol, gate), (name, axes)."""
+    return Layout(
+        tensors=tuple(Tensor(name % symbol, axes, gate) for symbol, gate in gates for name, axes in tensors),
+        forget_bias="bias",
+    )
+
+
+# Deep Learning, 10.10: the new input's symbols have no superscript.
+GOODFELLOW = _printed(
+    (("", "j"), ("f", "f"), ("g", "i"), ("o", "o")),
+    (("b%s", "(gate unit)"), ("U%s", "(gate unit) x"), ("W%s", "(gate unit) h")),
+)
+
+# Deep Learning with Python, 6.2.2, without Vo, which has no counterpart anywhere.
+CHOLLET = _printed(
+    (("o", "o"), ("i", "i"), ("f", "f"), ("k", "j")),
+    (("U%s", "h (gate unit)"), ("W%s", "x (gate unit)"), ("b%s", "(gate unit)")),
+)
+
+PYTORCH_PRINTED = _printed(
+    (("i", "i"), ("f", "f"), ("g", "j"), ("o", "o")),
+    (
+        ("W_i%s", "(gate unit) x"),
+        ("b_i%s", "(gate unit)"),
+        ("W_h%s", "(gate unit) h"),
+        ("b_h%s", "(gate unit)"),
+    ),
+)
+
+NNABLA_ARTICLE_PRINTED = _printed(
+    (("a", "j"), ("i", "i"), ("f", "f"), ("o", "o")), (("W%s", "xh (gate unit)"), ("b%s", "(gate unit)"))
 )

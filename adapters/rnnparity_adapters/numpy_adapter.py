@@ -1,10 +1,15 @@
 """A plain numpy cell: the smallest real adapter, and the proof of the path to a worker and back."""
 
+import abc
 from typing import Any, Dict, Tuple
 
 import numpy as np
 
+from . import layouts
 from .adapter import Adapter, stepped
+from .layout import Layout
+
+Pair = Tuple[np.ndarray, np.ndarray]
 
 
 def sigmoid(z: Any) -> Any:
@@ -14,26 +19,32 @@ def sigmoid(z: Any) -> Any:
 
 def lstm_cell(
     kernel: np.ndarray, bias: np.ndarray, forget_bias: float, x: np.ndarray, h: np.ndarray, c: np.ndarray
-) -> Tuple[np.ndarray, np.ndarray]:
+) -> Pair:
     """One step of ``tf.nn.rnn_cell.LSTMCell`` in numpy: x ``[B, I]``, h and c ``[B, U]`` -> new h and c."""
     i, j, f, o = np.split(np.concatenate([x, h], axis=1) @ kernel + bias, 4, axis=1)
     c = sigmoid(f + forget_bias) * c + sigmoid(i) * np.tanh(j)
     return sigmoid(o) * np.tanh(c), c
 
 
-class Cell(Adapter):
-    """:func:`lstm_cell`, stepped."""
+class Stepped(Adapter):
+    """A step in numpy, and the tensors of ``layout`` that it takes by their names."""
+
+    layout: Layout
+
+    @abc.abstractmethod
+    def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
+        """One step: x ``[B, I]``, h and c ``[B, U]`` -> new h and c."""
 
     def build(self) -> None:
-        self.forget_bias = np.dtype(self.setup.dtype).type(self.setup.options["forget_bias"])
+        """Most have nothing to make."""
 
     def initialise(self, seed: int) -> None:
         random = np.random.RandomState(seed)
         size, units = self.setup.input_size, self.setup.units
         limit = (6.0 / (size + 5 * units)) ** 0.5
-        kernel = random.uniform(-limit, limit, (size + units, 4 * units))
-        bias = random.uniform(-limit, limit, 4 * units)
-        self.write({"kernel": kernel.astype(self.setup.dtype), "bias": bias.astype(self.setup.dtype)})
+        shapes = self.layout.shapes(size, units)
+        drawn = {name: random.uniform(-limit, limit, shape) for name, shape in shapes.items()}
+        self.write({name: tensor.astype(self.setup.dtype) for name, tensor in drawn.items()})
 
     def write(self, tensors: Dict[str, np.ndarray]) -> None:
         self.tensors = tensors
@@ -42,9 +53,20 @@ class Cell(Adapter):
         return self.tensors
 
     def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        kernel, bias = self.tensors["kernel"], self.tensors["bias"]
         steps = []
         for x in inputs.swapaxes(0, 1):
-            hidden, cell = lstm_cell(kernel, bias, self.forget_bias, x, hidden, cell)
+            hidden, cell = self.step(x, hidden, cell)
             steps.append((hidden, cell))
         return stepped(steps)
+
+
+class Cell(Stepped):
+    """:func:`lstm_cell`, stepped."""
+
+    layout = layouts.CANONICAL
+
+    def build(self) -> None:
+        self.forget_bias = np.dtype(self.setup.dtype).type(self.setup.options["forget_bias"])
+
+    def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
+        return lstm_cell(self.tensors["kernel"], self.tensors["bias"], self.forget_bias, x, h, c)

@@ -18,6 +18,7 @@ class Api:
     ``name`` is the public dotted name, ``adapter`` is ``module:Class`` in this package, ``package`` the
     distribution whose version the row shows, ``options`` the framework's own constructor arguments,
     and ``equation`` the fields of :class:`~rnnparity_adapters.equation.Equation` they amount to.
+    ``source`` says where a published equation is printed; it is empty for what runs in a framework.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Api:
     dtypes: Tuple[str, ...] = BOTH
     options: Dict[str, Any] = field(default_factory=dict)
     equation: Dict[str, Any] = field(default_factory=dict)
+    source: str = ""
 
     @property
     def label(self) -> str:
@@ -70,3 +72,40 @@ APIS = (
     Api("PF.lstm", "nnabla", "nnabla", "nnabla_adapter:ParametricLayer", layouts.NNABLA_LSTM, FLOAT32),
     Api("F.lstm", "nnabla", "nnabla", "nnabla_adapter:FunctionLayer", layouts.NNABLA_LSTM, FLOAT32),
 )  # fmt: skip
+
+
+def _published(name: str, adapter: str, layout: Layout, source: str, **options: str) -> Api:
+    """An equation as it is printed, in numpy; ``options`` are the ways to read it."""
+    return Api(
+        "published." + name,
+        "numpy",
+        "numpy",
+        "published_adapter:" + adapter,
+        layout,
+        options=options,
+        source=source,
+    )
+
+
+_TEXTBOOK = "Goodfellow, Bengio & Courville: Deep Learning, 10.10"
+_CHOLLET = "Chollet: Deep Learning with Python, 6.2.2"
+_TENSORFLOW = "the documentation of tf.raw_ops.LSTMBlockCell"
+
+PUBLISHED = (
+    _published("goodfellow", "Goodfellow", layouts.GOODFELLOW, _TEXTBOOK, squashing="sigmoid"),
+    _published("goodfellow", "Goodfellow", layouts.GOODFELLOW, _TEXTBOOK, squashing="tanh"),
+    _published("chollet", "Chollet", layouts.CHOLLET, _CHOLLET, activation="sigmoid", carry="no Vo"),
+    _published("chollet", "Chollet", layouts.CHOLLET, _CHOLLET, activation="tanh", carry="no Vo"),
+    _published("chollet", "Chollet", layouts.CHOLLET, _CHOLLET, activation="sigmoid/tanh", carry="no Vo"),
+    _published("chollet", "Chollet", layouts.CHOLLET, _CHOLLET, activation="sigmoid/tanh", carry="Vo"),
+    _published("pytorch", "PyTorch", layouts.PYTORCH_PRINTED, "the documentation of torch.nn.LSTM"),
+    _published("tensorflow", "TensorFlow", layouts.BLOCK_LSTM, _TENSORFLOW, gates="i, f, ci, o"),
+    _published("tensorflow", "TensorFlow", layouts.BLOCK_LSTM, _TENSORFLOW, gates="i, ci, f, o"),
+    _published(
+        "nnabla_article",
+        "NNablaArticle",
+        layouts.NNABLA_ARTICLE_PRINTED,
+        "an article on a Keras-like LSTM in NNabla",
+    ),
+)
+"""Equations as they are printed. They run beside the apis where they are asked for by name."""

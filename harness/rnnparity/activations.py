@@ -53,5 +53,6 @@ ACTIVATIONS = {
     equations.SOFTSIGN: Activation(
         _softsign, lambda z, value: (1.0 - np.abs(value)) * (1.0 - np.abs(value)), middle=0.0
     ),
+    equations.ONE: Activation(np.ones_like, lambda z, value: np.zeros_like(z), middle=0.0),
 }
 """By name."""

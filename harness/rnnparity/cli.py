@@ -5,11 +5,11 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from rnnparity import __version__
+from rnnparity.cli_options import parser
 from rnnparity.errors import InputError, RnnparityError
 
 if TYPE_CHECKING:
@@ -20,15 +20,11 @@ if TYPE_CHECKING:
 ALL_AGREE, SOMETHING_DIVERGES, BAD_INPUT, COULD_NOT_RUN = 0, 1, 2, 3
 INTERRUPTED = 130
 
-_EXIT_CODES = (
-    "exit status: 0 all agree, 1 something diverges, 2 bad usage or input, 3 something could not run"
-)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     signal.signal(signal.SIGTERM, _interrupt)
-    options = _parser().parse_args(arguments)
+    options = parser(_COMMANDS).parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -53,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
     from rnnparity.report.progress import Display
     from rnnparity.report.write import prepare, write
     from rnnparity.runner import run
-    from rnnparity.selection import select
+    from rnnparity.selection import PUBLISHED_PATTERN, select
 
     _check_positive("trials", options.trials)
     _check_positive("jobs", options.jobs)
@@ -63,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.report:
         prepare(Path(options.report))
     before = baseline.read(Path(options.baseline)) if options.baseline else None
-    apis = select(options.api or "*")
+    apis = select([*(options.api or ["*"]), *([PUBLISHED_PATTERN] if options.published else [])])
     names = ("batch", "steps", "input_size", "units", "dtype", "forget_bias", "scale")
     drawn = {name: getattr(options, name) for name in names}
     first = make_case(options.seed, **drawn)
@@ -103,10 +99,12 @@ def _arguments(options: dict[str, object]) -> list[str]:
 
 
 def exit_code(result: "Result", strict: bool) -> int:
-    """The exit status of a result. A run in which nothing could be compared did not succeed."""
+    """The exit status of a result. A run in which nothing could be compared did not succeed; a published
+    equation that diverges is an answer.
+    """
     from rnnparity import compare
 
-    verdicts = {row.verdict for row in result.rows}
+    verdicts = {row.counted for row in result.rows}
     if verdicts & {compare.DIVERGE, compare.NONFINITE}:
         return SOMETHING_DIVERGES
     excused = set() if strict else {compare.UNAVAILABLE, compare.UNSUPPORTED}
@@ -146,10 +144,9 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from rnnparity import symptom
+    from rnnparity import symptom, trajectory
 
-    one, other = (symptom.read_trajectory(path) for path in (options.one, options.other))
-    found = symptom.diff(one, other)
+    found = symptom.diff(trajectory.read(options.one), trajectory.read(options.other))
     print(symptom.describe(found))
     if not found.agree:
         print("".join(f"  {reading}\n" for reading in found.readings), end="")
@@ -220,156 +217,15 @@ def _envs(options: argparse.Namespace) -> int:
     return ALL_AGREE if actions[options.action](options.names) else COULD_NOT_RUN
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="rnnparity",
-        description="Do these recurrent cells compute the same function? With the real frameworks running.",
-        epilog=_EXIT_CODES,
-    )
-    parser.add_argument("--version", action="version", version=f"rnnparity {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    run = commands.add_parser(
-        "run", help="run a seeded case through the apis and print the diff table", epilog=_EXIT_CODES
-    )
-    _add_pattern(run)
-    for name, default, text in (
-        ("seed", 0, "of the case, and of the weights that a framework initialises"),
-        ("batch", 8, "B, rows of a batch"),
-        ("steps", 50, "T, time steps"),
-        ("input-size", 32, "I, features of an input"),
-        ("units", 64, "U, width of each gate and of the state (num_units, hidden_size)"),
-        ("trials", 1, "how many cases: seeds SEED, SEED + 1, ..."),
-    ):
-        run.add_argument(
-            f"--{name}", type=_integer, default=default, metavar="N", help=f"{text} (default: {default})"
-        )
-    run.add_argument(
-        "--dtype", default="float32", metavar="DTYPE", help="float32 or float64 (default: float32)"
-    )
-    run.add_argument(
-        "--arithmetic",
-        metavar="NAME",
-        help="in which the frameworks compute, if not as the dtype says: tf32, ...",
-    )
-    for name, metavar, number, text in (
-        ("forget-bias", "X", 1.0, "of the equation"),
-        ("scale", "X", 1.0, "how loud the kernels are: six make most recurrences chaotic"),
-        ("timeout", "S", 120.0, "seconds for one case"),
-    ):
-        run.add_argument(
-            f"--{name}", type=_real, default=number, metavar=metavar, help=f"{text} (default: {number:g})"
-        )
-    run.add_argument(
-        "--jobs",
-        type=_integer,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="environments at a time (default: one a CPU)",
-    )
-    run.add_argument(
-        "--json",
-        metavar="PATH",
-        help="write the result as JSON too; - writes it to stdout instead of the table",
-    )
-    run.add_argument(
-        "--report", metavar="DIR", help="write report.html, report.json, report.md and junit.xml there too"
-    )
-    run.add_argument(
-        "--baseline", metavar="OLD.json", help="say what has changed since this --json or report.json"
-    )
-    run.add_argument(
-        "--strict", action="store_true", help="exit with 3 for what is unavailable or unsupported too"
-    )
-    run.set_defaults(command=_run)
-
-    check = commands.add_parser(
-        "check", help="check recordings against the reference, and say why they differ", epilog=_EXIT_CODES
-    )
-    check.add_argument(
-        "recordings", nargs="+", metavar="RECORDING", help=".npz files, as rnnparity.record writes them"
-    )
-    check.add_argument(
-        "--json",
-        metavar="PATH",
-        help="write JSON too, one object a line for each recording; - instead of the text",
-    )
-    check.set_defaults(command=_check)
-
-    diff = commands.add_parser(
-        "diff",
-        help="compare two stored trajectories without weights, and read the symptom",
-        epilog=_EXIT_CODES,
-    )
-    for name in ("one", "other"):
-        diff.add_argument(
-            name, metavar=name.upper(), help=".npz, .npy or .csv; FILE.csv:NAME for one source of it"
-        )
-    diff.set_defaults(command=_diff)
-
-    selftest = commands.add_parser("selftest", help="plant mistakes and count what the verdict notices")
-    for name, default, text in (
-        ("clean", 2000, "runs without a mistake, none of which may be accused"),
-        ("each", 60, "runs with a mistake of each kind"),
-        ("seed", 0, "of the first trial"),
-        ("jobs", os.cpu_count() or 1, "processes"),
-    ):
-        selftest.add_argument(
-            f"--{name}", type=_integer, default=default, metavar="N", help=f"{text} (default: {default})"
-        )
-    _add_pattern(selftest, "instead, that many clean comparisons of these real frameworks")
-    selftest.set_defaults(command=_selftest)
-
-    apis = commands.add_parser("apis", help="list every api with its environment and versions")
-    _add_pattern(apis)
-    apis.set_defaults(command=_apis)
-
-    inspect = commands.add_parser("inspect", help="show an api's tensors, and which slice is which gate")
-    inspect.add_argument("api", metavar="API", help="a name or pattern, as `rnnparity apis` lists them")
-    inspect.add_argument("--input-size", type=_integer, default=32, metavar="I", help="(default: 32)")
-    inspect.add_argument("--units", type=_integer, default=64, metavar="U", help="(default: 64)")
-    inspect.set_defaults(command=_inspect)
-
-    envs = commands.add_parser("envs", help="list, build or remove the environments that apis run in")
-    envs.add_argument(
-        "action", nargs="?", default="list", choices=("list", "build", "remove"), help="(default: list)"
-    )
-    envs.add_argument("names", nargs="*", metavar="NAME", help="environments; all of them unless given")
-    envs.set_defaults(command=_envs)
-    return parser
-
-
-def _add_pattern(parser: argparse.ArgumentParser, what: str = "(default: all)") -> None:
-    parser.add_argument(
-        "--api",
-        nargs="+",
-        action="extend",
-        default=None,
-        metavar="PATTERN",
-        help=f"names as `rnnparity apis` lists them, also NAME@ENVIRONMENT, with * and ?; {what}",
-    )
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that answers a mistake with one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise SystemExit(_complain(f"{message} (see {self.prog} --help)", BAD_INPUT))
-
-
-def _integer(text: str) -> int | str:
-    """An integer, or the text as it is: the library says what is allowed."""
-    try:
-        return int(text)
-    except ValueError:
-        return text
-
-
-def _real(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"got {text!r}, but should be a number") from None
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "check": _check,
+    "diff": _diff,
+    "selftest": _selftest,
+    "apis": _apis,
+    "inspect": _inspect,
+    "envs": _envs,
+}
 
 
 def _check_positive(name: str, value: object) -> None:

@@ -241,19 +241,20 @@ def compare_weights(extracted: Weights, loaded: Weights, cell: str = "lstm") -> 
     return Comparison(AGREE)
 
 
-def compare_hidden(observed: NDArray[np.floating], other: NDArray[np.floating]) -> Difference:
-    """Two hidden trajectories ``[B, T, U]`` of one dtype whose weights are not known.
+def compare_hidden(
+    observed: NDArray[np.floating], other: NDArray[np.floating], arithmetics: tuple[str, str]
+) -> Difference:
+    """Two hidden trajectories ``[B, T, U]`` whose weights are not known, and in which arithmetic each was
+    computed.
 
     Neither is a reference, and what error to expect can only be assumed from the values themselves.
-    Raises :class:`~rnnparity.errors.InputError` for different shapes or dtypes.
+    Raises :class:`~rnnparity.errors.InputError` for different shapes.
     """
-    if (observed.shape, observed.dtype) != (other.shape, other.dtype):
-        forms = [f"{list(array.shape)} {array.dtype}" for array in (observed, other)]
-        raise InputError("hidden", forms[0], f"as the other one: {forms[1]}")
+    if observed.shape != other.shape:
+        raise InputError("hidden", list(observed.shape), f"as the other one: {list(other.shape)}")
     one, two = observed.astype(np.float64), other.astype(np.float64)
-    arithmetic = ARITHMETICS[str(other.dtype)]
     difference = np.abs(one - two)
-    error = np.hypot(assumed(one, arithmetic), assumed(two, arithmetic))
+    error = np.hypot(*(assumed(h, ARITHMETICS[a]) for h, a in zip((one, two), arithmetics, strict=True)))
     return _difference(HIDDEN, HIDDEN, difference, difference / error)
 
 

@@ -39,7 +39,8 @@ class Consensus:
 
 
 def consensus(rows: Sequence[Row]) -> Consensus:
-    """Group the rows that ran, and the reference, by whether their hidden states agree.
+    """Group the rows that ran, and the reference, by whether their hidden states agree. Published equations
+    have no voice.
 
     Each row's residual is taken from the reference *of its own equation*, so apis with different equations
     can be compared: two agree if they err alike. Two runs differ by two rounding errors.
@@ -47,7 +48,7 @@ def consensus(rows: Sequence[Row]) -> Consensus:
     residuals: dict[str, Array] = {}
     for row in rows:
         found = next((run.comparison.residual for run in row.runs), None)
-        if found is not None:
+        if found is not None and not row.api.source:
             residuals[row.api.key] = found
     size = max((len(residual) for residual in residuals.values()), default=0)
     residuals = {REFERENCE: np.zeros(size)} | {

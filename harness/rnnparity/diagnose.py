@@ -247,6 +247,8 @@ class _Search:
         pairs = self._screen(self._sized(), equations)
         if any(equation.fitted == "forget_bias" for equation in equations):
             pairs += self._screen([None], [_with_forget(e) for e in equations if not e.fitted])
+        if self.setting.case.has_cell_state:
+            pairs += self._screen([None], hypotheses.several_functions(self.setting.case.equation))
         if not self._any(pairs):
             whole_orders = [order for order in orders if hypotheses.is_permutation(order)]
             pairs += self._screen((_both(a, b) for a in layouts for b in biases), (None,))

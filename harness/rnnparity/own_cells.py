@@ -16,8 +16,8 @@ from rnnparity.case import Case, make_case
 from rnnparity.compare import Comparison
 from rnnparity.errors import InputError
 from rnnparity.reference import Reference
-from rnnparity.result import Run
-from rnnparity.runner import equation_of, explained, judge
+from rnnparity.result import Run, equation_of
+from rnnparity.runner import explained, judge
 from rnnparity.selection import select
 from rnnparity_adapters import layout, worker
 from rnnparity_adapters.adapter import Adapter, Setup, stepped

@@ -1,15 +1,17 @@
-"""Recordings: what an api computed, with the weights and inputs it computed it from, in one ``.npz`` file.
+"""Recordings: what an api computed, with the weights and inputs it computed it from, in one file, an ``.npz``
+or a ``.safetensors``.
 
 Arrays: ``inputs`` ``[B, T, I]``, ``hidden`` ``[B, T, U]``; optional ``cell`` ``[B, T, U]``,
 ``initial_hidden`` and ``initial_cell`` ``[B, U]``, ``lengths`` ``[B]``; ``weights/<native tensor name>``;
-``meta``, the JSON text ``{"recording": 1, "api": "torch.nn.LSTM", "version": "2.13.0", "options": {}}``.
-Where ``cell`` is of another run than ``hidden``, one step at a time, ``stepped_hidden`` is of that one too.
-With a projection the hidden state is P wide. A GRU and a simple RNN have no cell state.
+``meta``, the JSON text ``{"recording": 1, "api": "torch.nn.LSTM", "version": "2.13.0", "options": {}}``, in a
+``.safetensors`` in the file's own metadata. Where ``cell`` is of another run than ``hidden``, one step at a
+time, ``stepped_hidden`` is of that one too. With a projection the hidden state is P wide. A GRU and a simple
+RNN have no cell state.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnparity import npz
+from rnnparity import array_file
 from rnnparity.case import Case
 from rnnparity.errors import InputError
 from rnnparity.known import Known, known
@@ -42,7 +44,8 @@ class Recording:
     """One recording, checked: its arrays fit each other and its api's layout.
 
     ``weights`` has the api's own tensor names, scopes stripped, and ``names`` says how each was stored.
-    ``hidden`` and ``cell`` have the dtype the api computed in, or stored.
+    ``hidden`` and ``cell`` have the dtype the api computed in, or stored; ``arithmetic`` is what that says
+    about precision: the name of the dtype, or ``bfloat16``, which numpy holds in float32.
     """
 
     api: str
@@ -51,6 +54,7 @@ class Recording:
     weights: Mapping[str, NDArray[np.floating]]
     inputs: NDArray[np.floating]
     hidden: NDArray[np.floating]
+    arithmetic: str
     cell: NDArray[np.floating] | None = None
     initial_hidden: NDArray[np.floating] | None = None
     initial_cell: NDArray[np.floating] | None = None
@@ -62,11 +66,6 @@ class Recording:
     def known(self) -> Known:
         """What is known of the api."""
         return known(self.api)
-
-    @property
-    def arithmetic(self) -> str:
-        """The dtype of the hidden state: what a recording says about precision."""
-        return str(self.hidden.dtype)
 
     @property
     def equation(self) -> Equation:
@@ -91,7 +90,7 @@ class Recording:
 
         The inputs are in the order in which they were read.
         """
-        dtype = np.dtype(max("float32", self.arithmetic, key=lambda name: np.dtype(name).itemsize))
+        dtype = np.promote_types(self.hidden.dtype, np.float32)
         equation, layout = self.equation, self.layout
         native = {name: tensor.astype(dtype) for name, tensor in self.weights.items()}
         weights = layouts.extract(layout, native, equation.forget_bias)
@@ -115,11 +114,15 @@ class Recording:
 
 def read(path: str | Path) -> Recording:
     """Read a recording. Raises :class:`~rnnparity.errors.InputError`, in one line, for whatever is wrong."""
-    return from_arrays(npz.read(path))
+    stored = array_file.read(path)
+    return from_arrays(stored.arrays, stored.bfloat16)
 
 
-def from_arrays(arrays: Mapping[str, np.ndarray]) -> Recording:
-    """A recording from the arrays of its file. Raises :class:`~rnnparity.errors.InputError`."""
+def from_arrays(arrays: Mapping[str, np.ndarray], bfloat16: Collection[str] = ()) -> Recording:
+    """A recording from the arrays of its file, of which ``bfloat16`` were stored as that.
+
+    Raises :class:`~rnnparity.errors.InputError`.
+    """
     meta = read_meta(arrays.get("meta"))
     tensors = {n.removeprefix(_WEIGHTS): a for n, a in arrays.items() if n.startswith(_WEIGHTS)}
     own = {name: a for name, a in arrays.items() if name != "meta" and not name.startswith(_WEIGHTS)}
@@ -135,8 +138,9 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Recording:
     layout = api.layout(api.equation(meta["options"], meta["version"]))
     weights, names = _native(api, layout, tensors, own["hidden"].shape[2], meta["options"])
     recording = Recording(
-        api=meta["api"], version=meta["version"], options=meta["options"], weights=weights, names=names, **own
-    )
+        api=meta["api"], version=meta["version"], options=meta["options"], weights=weights, names=names,
+        arithmetic="bfloat16" if "hidden" in bfloat16 else str(own["hidden"].dtype), **own,
+    )  # fmt: skip
     _check_layout(recording)
     return recording
 
@@ -155,7 +159,7 @@ def record(
     version: str = "",
     options: Mapping[str, Any] | None = None,
 ) -> Recording:
-    """Write a recording, and return it.
+    """Write a recording, and return it: a ``.safetensors`` file if that is its suffix, otherwise an ``.npz``.
 
     ``weights`` are arrays by native name, or a live layer: what has ``named_parameters()`` (PyTorch) or
     ``weights`` with names (Keras). The other arrays may be anything that numpy can read.
@@ -170,7 +174,7 @@ def record(
     meta = {"api": api, "version": version, "options": dict(options or {})}
     arrays["meta"] = write_meta(meta)
     made = from_arrays(arrays)
-    npz.write(path, arrays)
+    array_file.write(path, arrays)
     return made
 
 

@@ -1,7 +1,7 @@
 """What a run returns: a row for each api, with the figures and the trajectories behind it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -12,6 +12,7 @@ from rnnparity.causes import Cause
 from rnnparity.compare import Comparison, Difference
 from rnnparity.errors import Divergence, InputError
 from rnnparity.reference import Reference
+from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.registry import Api
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ COLUMNS = (
 """The columns of :attr:`Result.frame`; ``hidden`` and ``cell`` are the largest |difference| of each."""
 
 
+def equation_of(api: Api, case: Case) -> Equation:
+    """The case's equation, as the api's options make it."""
+    return Equation(**{**vars(case.equation), **api.equation})
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """One case through one api, in one direction.
@@ -31,7 +37,8 @@ class Run:
     ``direction`` is ``loaded`` (the case's weights put into the framework) or ``own`` (weights that the
     framework initialised, taken out and run by the reference). ``observed`` (name -> array, as in
     :func:`rnnparity.compare.compare`) and ``reference`` are None where the run kept no trajectories.
-    ``causes`` say why the first run of an api that diverges does.
+    ``causes`` say why the first run of an api that diverges does. ``others`` are there for a published
+    equation with the case's weights: its trajectory against each other equation that an api beside it runs.
     """
 
     seed: int
@@ -40,6 +47,7 @@ class Run:
     observed: Mapping[str, np.ndarray] | None = None
     reference: Reference | None = None
     causes: tuple[Cause, ...] = ()
+    others: Mapping[Equation, "Run"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +66,11 @@ class Row:
     def agree(self) -> bool:
         """Whether every run of this api agrees with the reference."""
         return self.verdict == compare.AGREE
+
+    @property
+    def counted(self) -> str:
+        """The verdict as it counts for the whole: a published equation that diverges is an answer."""
+        return compare.AGREE if self.api.source and self.verdict == compare.DIVERGE else self.verdict
 
     def difference(self, state: str) -> Difference | None:
         """The largest difference of ``hidden`` or ``cell`` over all runs; None if there is none."""
@@ -113,8 +126,8 @@ class Result:
 
     @property
     def agree(self) -> bool:
-        """Whether every api that was asked for ran and agrees with the reference."""
-        return bool(self.rows) and all(row.agree for row in self.rows)
+        """Whether every api that was asked for ran and agrees with the reference: see :attr:`Row.counted`."""
+        return bool(self.rows) and all(row.counted == compare.AGREE for row in self.rows)
 
     @property
     def frame(self) -> "pd.DataFrame":

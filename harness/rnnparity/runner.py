@@ -20,7 +20,7 @@ from rnnparity.errors import InputError, Unavailable, WorkerError, WorkerTimeout
 from rnnparity.noise import ARITHMETICS
 from rnnparity.processes import Processes
 from rnnparity.reference import Reference
-from rnnparity.result import Result, Row, Run
+from rnnparity.result import Result, Row, Run, equation_of
 from rnnparity.selection import select
 from rnnparity.workers import Pool, Worker, answers
 from rnnparity_adapters import layout, wire, worker
@@ -29,6 +29,9 @@ from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import LayoutError
 from rnnparity_adapters.registry import Api
 from rnnparity_adapters.wire import Frame
+
+Arrays = Mapping[str, np.ndarray]
+"""By native name."""
 
 TIMEOUT = 120.0
 """Seconds that a worker has for a case, the import of its framework included."""
@@ -82,7 +85,7 @@ def run(
     for environment in used.values():
         environments.find(environment)  # a corrupt one ends the run before it begins
 
-    plan = _Plan(drawn, timeout, keep, arithmetic, notify, pool)
+    plan = _Plan(drawn, chosen, timeout, keep, arithmetic, notify, pool)
     rows: dict[Api, Row] = {}
     # One thread: those of a BLAS that wait for work spin, and the frameworks need the cores.
     with threadpool_limits(1), ThreadPoolExecutor(jobs or os.cpu_count()) as threads:
@@ -106,6 +109,7 @@ class _Plan:
     def __init__(
         self,
         cases: tuple[Case, ...],
+        apis: list[Api],
         timeout: float,
         keep: bool,
         arithmetic: str | None,
@@ -113,6 +117,7 @@ class _Plan:
         pool: Pool | None,
     ) -> None:
         self.cases = cases
+        self.running = [api for api in apis if not api.source]
         self.timeout = timeout
         self.keep = keep
         self.arithmetic = arithmetic
@@ -121,7 +126,7 @@ class _Plan:
         self.processes = pool.processes if pool else Processes()
         self._reference = functools.lru_cache(maxsize=64)(_reference)
         self._one_at_a_time = threading.Lock()
-        self._diagnosed: set[Api] = set()
+        self._diagnosed: set[tuple[Api, Equation]] = set()
 
     def run(self, environment: Environment, apis: list[Api]) -> dict[Api, Row]:
         """All cases through the apis of one environment."""
@@ -170,24 +175,41 @@ class _Plan:
 
     def _judge(self, api: Api, case: Case, answer: Frame) -> Iterator[Run]:
         """Both directions of one answer, against the reference."""
-        equation = equation_of(api, case)
-        with self._one_at_a_time:  # the first thread to ask computes, the others find it done
-            expected = self._reference(case, equation, self.arithmetic)
+        expected = self._expected(case, equation_of(api, case))
         for direction in (worker.LOADED, worker.OWN):
             run = judge(api, expected, direction, answer.arrays, self.arithmetic)
-            if run.comparison.verdict == compare.DIVERGE and api not in self._diagnosed:
-                self._diagnosed.add(api)
+            others = self._others(api, case, run, answer.arrays) if direction == worker.LOADED else {}
+            yield replace(self._explained(api, run, answer.arrays), others=others)
+
+    def _others(self, api: Api, case: Case, run: Run, arrays: Arrays) -> dict[Equation, Run]:
+        """A published equation's run against the equations of the apis beside it, but for its own."""
+        observed = run.observed
+        if not api.source or observed is None:
+            return {}
+        equations = dict.fromkeys(equation_of(other, case) for other in self.running)
+        equations.pop(equation_of(api, case), None)
+        others = {}
+        for equation in equations:
+            expected = self._expected(case, equation)
+            other = Run(case.seed, run.direction, compare.compare(observed, expected), observed, expected)
+            others[equation] = self._explained(api, other, arrays)
+        return others
+
+    def _expected(self, case: Case, equation: Equation) -> Reference:
+        with self._one_at_a_time:  # the first thread to ask computes, the others find it done
+            return self._reference(case, equation, self.arithmetic)
+
+    def _explained(self, api: Api, run: Run, arrays: Arrays) -> Run:
+        """With the causes, if it is the first of this api that diverges from this equation."""
+        if run.comparison.verdict == compare.DIVERGE and run.reference is not None:
+            asked = api, run.reference.case.equation
+            if asked not in self._diagnosed:
+                self._diagnosed.add(asked)
                 with self._one_at_a_time:
-                    run = explained(run, api, answer.arrays, self.arithmetic)
-            yield self._kept(run)
-
-    def _kept(self, run: Run) -> Run:
+                    run = explained(run, api, arrays, self.arithmetic)
+                if api.source:  # what is printed is not there to be changed
+                    run = replace(run, causes=tuple(replace(cause, fix="") for cause in run.causes))
         return run if self.keep else replace(run, observed=None, reference=None)
-
-
-def equation_of(api: Api, case: Case) -> Equation:
-    """The case's equation, as the api's options make it."""
-    return Equation(**{**vars(case.equation), **api.equation})
 
 
 def judge(

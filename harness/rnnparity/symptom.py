@@ -1,20 +1,15 @@
 """Two trajectories whose weights nobody knows: where they part, and what that says."""
 
-import csv
-import io
-import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rnnparity import npz
 from rnnparity.compare import Difference, compare_hidden
 from rnnparity.errors import InputError
 from rnnparity.noise import LIMIT
+from rnnparity.trajectory import Trajectory
 
-_MAX_CSV = 2**28
 _AGREE = "no step differs by more than rounding does"
 _LATER = (
     "step 0 agrees and later ones do not: only what multiplies the previous state can differ, "
@@ -40,138 +35,178 @@ _NEXT = (
 )
 
 
+_DTYPES = (
+    "{} is {}, {} is {}: compared as far as the coarser one can tell; to see more, run both in one dtype"
+)
+_SHAPES = "diverge: hidden is {} in {}, {} in {}"
+_TWICE = "one direction of it: compare `hidden[..., :{0}]` and `hidden[..., {0}:]`, each by itself"
+_SWAPPED = "[B, T, U] in both: store `hidden.swapaxes(0, 1)` of one of them"
+
+
 @dataclass(frozen=True)
 class Symptom:
-    """Two hidden trajectories ``[B, T, U]`` compared, and what the places at which they differ say."""
+    """Two hidden trajectories compared, and what the places at which they differ say.
 
-    difference: Difference
+    ``difference`` is None where they have different shapes and yet one is made of the other. ``notes`` are
+    what has to be known of the two whether they agree or not.
+    """
+
+    one: Trajectory
+    other: Trajectory
+    difference: Difference | None
     readings: tuple[str, ...]
+    notes: tuple[str, ...]
 
     @property
     def agree(self) -> bool:
         """Whether rounding explains all of it."""
-        return self.difference.first_step is None
+        return self.difference is not None and self.difference.first_step is None
 
 
-def read_trajectory(path: str | Path) -> NDArray[np.floating]:
-    """A hidden trajectory ``[B, T, U]``: of a recording or ``.npz`` (array ``hidden``, or the only one), a
-    ``.npy`` or ``.csv`` file (a row for each step, a column for each unit, other columns and comments
-    ignored); ``FILE:NAME`` picks the rows of a csv whose first column, or the array of an npz, is NAME.
+def diff(one: Trajectory, other: Trajectory) -> Symptom:
+    """Compare two trajectories.
 
-    Two axes are taken for ``[T, U]``. Raises :class:`~rnnparity.errors.InputError`.
+    Raises :class:`~rnnparity.errors.InputError`, with what to do, where shapes differ and neither is made of
+    the other.
     """
-    name = ""
-    if not Path(path).exists() and ":" in str(path):
-        path, _, name = str(path).rpartition(":")
-    kind = Path(path).suffix
-    if kind not in _READERS:
-        raise InputError("trajectory", str(path), "a file " + ", ".join(_READERS))
-    array = _READERS[kind](Path(path), name)
-    if array.dtype.kind != "f" or array.ndim not in (2, 3) or array.size == 0:
-        raise InputError("trajectory", f"{array.dtype} {list(array.shape)}", "floats [B, T, U] or [T, U]")
-    if not np.all(np.isfinite(array)):
-        raise InputError("trajectory", "NaN or infinity", "finite numbers")
-    return array if array.ndim == 3 else array[None]
+    notes = []
+    if one.arithmetic != other.arithmetic:
+        notes.append(_DTYPES.format(one.name, one.arithmetic, other.name, other.arithmetic))
+    relation = _relation(one, other)
+    if one.hidden.shape != other.hidden.shape:
+        if not relation:
+            raise _misfit(one, other)
+        return Symptom(one, other, None, (relation,), tuple(notes))
+    difference = compare_hidden(one.hidden, other.hidden, (one.arithmetic, other.arithmetic))
+    readings = tuple(_readings(one, other, difference, relation))
+    return Symptom(one, other, difference, readings, tuple(notes))
 
 
-def diff(one: NDArray[np.floating], other: NDArray[np.floating]) -> Symptom:
-    """Compare two hidden trajectories ``[B, T, U]``. Raises InputError for different shapes."""
-    single = np.float32 if np.float32 in (one.dtype, other.dtype) else np.float64
-    one, other = one.astype(single), other.astype(single)
-    difference = compare_hidden(one, other)
-    return Symptom(difference, tuple(_readings(one, other, difference)))
+def _misfit(one: Trajectory, other: Trajectory) -> InputError:
+    """Of shapes that cannot be compared, with what to do about them."""
+    small, large = sorted((one, other), key=lambda each: each.hidden.size)
+    (batch, steps, units), shape = small.hidden.shape, large.hidden.shape
+    what = f"hidden [B, T, U] of {large.name}"
+    allowed = f"{[batch, steps, units]} as in {small.name}"
+    if shape == (batch, steps, 2 * units):
+        return InputError(what, f"{list(shape)}", f"{allowed}, or {_TWICE.format(units)}")
+    if shape == (steps, batch, units):
+        return InputError(what, f"{list(shape)}", f"{allowed}: {_SWAPPED}")
+    return InputError(what, f"{list(shape)}", f"{allowed}: record both with the same inputs and units")
 
 
-def _readings(one: np.ndarray, other: np.ndarray, difference: Difference) -> list[str]:
+def _readings(one: Trajectory, other: Trajectory, difference: Difference, relation: str) -> Iterator[str]:
     first = difference.first_step
     if first is None:
-        return [_AGREE]
-    readings = [_ALL if first == 0 else _LATER if first == 1 else _LATE.format(first)]
-    beyond = np.abs(one - other) > np.abs(one - other).max() * 1e-3
+        yield _AGREE
+        return
+    yield _ALL if first == 0 else _LATER if first == 1 else _LATE.format(first)
+    away = np.abs(_wide(one) - _wide(other))
+    beyond = away > away.max() * 1e-3
     for axis, text in ((0, _ROWS), (2, _UNITS)):
         others = tuple(n for n in range(3) if n != axis)
         touched = np.flatnonzero(beyond.any(axis=others))
-        if len(touched) < one.shape[axis]:
-            readings.append(text.format(", ".join(map(str, touched[:8]))))
-    same = _relation(one, other)
-    return [*readings, *([same] if same else []), _NEXT]
+        if len(touched) < away.shape[axis]:
+            yield text.format(", ".join(map(str, touched[:8])))
+    if relation:
+        yield relation
+    yield _NEXT
 
 
-def _relation(one: np.ndarray, other: np.ndarray) -> str:
+def _wide(trajectory: Trajectory) -> np.ndarray:
+    return trajectory.hidden.astype(np.float64)
+
+
+def _halves(hidden: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    half = hidden.shape[2] // 2
+    return hidden[..., :half], hidden[..., half:]
+
+
+def _interleaved(hidden: np.ndarray) -> np.ndarray:
+    """Two halves of the units -> one unit of each in turn."""
+    return np.stack(_halves(hidden), axis=-1).reshape(hidden.shape)
+
+
+def _second_turned(hidden: np.ndarray) -> np.ndarray:
+    forward, backward = _halves(hidden)
+    return np.concatenate([forward, backward[:, ::-1]], axis=2)
+
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+_RELATIONS: tuple[tuple[str, Change], ...] = (
+    ("{} is {} with its steps reversed (direction)", lambda h: h[:, ::-1]),
+    ("{} is {} with batch and time swapped (batch-time-axes)", lambda h: h.swapaxes(0, 1)),
+    (
+        "{} is {} with batch and time swapped, and reshaped as if they were not (batch-time-axes)",
+        lambda h: h.swapaxes(0, 1).reshape(h.shape),
+    ),
+    (
+        "{} is {} reshaped to [T, B, U], which moves no number (batch-time-axes)",
+        lambda h: h.reshape(h.shape[1], h.shape[0], -1),
+    ),
+    (
+        "{} is {} with its units reversed, the axis beside that of the steps (direction)",
+        lambda h: h[..., ::-1],
+    ),
+    ("{} is {} negated (output-activation)", lambda h: -h),
+)
+"""What may turn the second of two trajectories into the first, in words and as a change of ``[B, T, U]``."""
+
+_OF_HALVES: tuple[tuple[str, Change], ...] = (
+    ("{} is the first half of the units of {}: its forward direction (direction)", lambda h: _halves(h)[0]),
+    ("{} is the second half of the units of {}: its backward direction (direction)", lambda h: _halves(h)[1]),
+    (
+        "{} is the second half of the units of {}, its steps reversed (direction)",
+        lambda h: _halves(h)[1][:, ::-1],
+    ),
+    ("{} has every second unit of {}, from 0 on: directions interleaved (direction)", lambda h: h[..., ::2]),
+    ("{} has every second unit of {}, from 1 on: directions interleaved (direction)", lambda h: h[..., 1::2]),
+    (
+        "{} is {} with the halves of its units swapped: directions in the other order (direction)",
+        lambda h: np.concatenate(_halves(h)[::-1], axis=2),
+    ),
+    ("{} is {} with the halves of its units interleaved (direction)", _interleaved),
+    (
+        "{} is {} with the steps of the second half of its units reversed: a backward direction (direction)",
+        _second_turned,
+    ),
+)
+"""Likewise, for an even number of units: two directions side by side."""
+
+
+def _relation(one: Trajectory, other: Trajectory) -> str:
     """What turns one trajectory into the other exactly, if anything does."""
-    limit = 1e-5 * max(1.0, float(np.abs(one).max()))
-    if np.allclose(one[:, ::-1], other, rtol=0, atol=limit):
-        return "one is the other with its steps reversed (direction)"
-    for k in range(1, min(9, one.shape[1] - 1)):
-        for early, late in ((one, other), (other, one)):
-            if np.allclose(early[:, :-k], late[:, k:], rtol=0, atol=limit):
-                return f"one is the other {k} step{'s' * (k > 1)} late (time-shift)"
+    limit = max(1e-5, 4 * one.element, 4 * other.element) * max(1.0, float(np.abs(_wide(one)).max()))
+
+    def same(made: np.ndarray, wanted: np.ndarray, limit: float = limit) -> bool:
+        return made.shape == wanted.shape and np.allclose(made, wanted, rtol=0, atol=limit)
+
+    if same(_wide(one), _wide(other), 10 * limit):  # too little to tell
+        return ""
+    orders = ((one, other), (other, one))
+    for first, second in orders:
+        hidden, wanted = _wide(second), _wide(first)
+        even = hidden.shape[2] % 2 == 0
+        for said, change in (*_RELATIONS, *(_OF_HALVES if even else ())):
+            if same(change(hidden), wanted):
+                return said.format(first.name, second.name)
+    for k in range(1, min(9, one.hidden.shape[1] - 1)):
+        for first, second in orders:
+            if same(_wide(second)[:, :-k], _wide(first)[:, k:]):
+                return f"{first.name} is {second.name} {k} step{'s' * (k > 1)} late (time-shift)"
     return ""
-
-
-def _from_npz(path: Path, name: str) -> np.ndarray:
-    arrays = npz.read(path)
-    wanted = name or (
-        "hidden" if "hidden" in arrays else next(iter(arrays), "") if len(arrays) == 1 else "hidden"
-    )
-    if wanted not in arrays:
-        raise InputError("trajectory", ", ".join(arrays) or "no array", f"an array {wanted}")
-    return arrays[wanted]
-
-
-def _from_npy(path: Path, name: str) -> np.ndarray:
-    """Through the same checks as a recording: as the one entry of an archive."""
-    stream = io.BytesIO()
-    try:
-        if path.stat().st_size > npz.MAX_BYTES:
-            raise InputError("file", f"{path.stat().st_size} bytes", f"at most {npz.MAX_BYTES}")
-        with zipfile.ZipFile(stream, "w") as archive:
-            archive.writestr("hidden.npy", path.read_bytes())
-    except OSError as error:
-        raise InputError("file", error.strerror or str(error), "a file that can be read") from None
-    return npz.read_stream(stream)["hidden"]
-
-
-def _from_csv(path: Path, name: str) -> np.ndarray:
-    try:
-        if path.stat().st_size > _MAX_CSV:
-            raise InputError("file", f"{path.stat().st_size} bytes", f"at most {_MAX_CSV}")
-        lines = [line for line in path.read_text("utf-8").splitlines() if line and not line.startswith("#")]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("file", str(error).partition("\n")[0], "a text file") from None
-    rows = list(csv.reader(lines))
-    header = rows[0] if rows and not _is_number(rows[0][-1]) else []
-    body = rows[1:] if header else rows
-    keep = (
-        [k for k, title in enumerate(header or rows[0]) if not header or title.startswith("unit")]
-        if rows
-        else []
-    )
-    keep = keep or list(range(len(rows[0]) if rows else 0))
-    if name:
-        body = [row for row in body if row[0] == name]
-    try:
-        return np.array([[float(row[k]) for k in keep] for row in body], np.float32)
-    except (ValueError, IndexError):
-        raise InputError(
-            "csv", str(path), "a row of numbers for each step, or FILE:NAME for one source"
-        ) from None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-_READERS = {".npz": _from_npz, ".npy": _from_npy, ".csv": _from_csv}
 
 
 def describe(symptom: Symptom) -> str:
     """The sentences that a person reads."""
-    difference = symptom.difference
+    return "\n".join([*symptom.notes, _described(symptom)])
+
+
+def _described(symptom: Symptom) -> str:
+    difference, one, other = symptom.difference, symptom.one, symptom.other
+    if difference is None:
+        return _SHAPES.format(list(one.hidden.shape), one.name, list(other.hidden.shape), other.name)
     if symptom.agree:
         in_noise = f"{difference.noise:.2g} times the rounding assumed"
         return f"agree: largest difference {difference.absolute:.1e}, {in_noise}"

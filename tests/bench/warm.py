@@ -66,7 +66,7 @@ class _Feed:
         self._api = api
         self._cases = cases
         self._plan = runner._Plan(
-            tuple(cases), runner.TIMEOUT, keep=False, arithmetic=None, notify=runner.silent, pool=None
+            tuple(cases), [api], runner.TIMEOUT, keep=False, arithmetic=None, notify=runner.silent, pool=None
         )
         environment = environments.declared()[api.environment]
         python = environments.ensure(environment)

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import IO
 
@@ -13,13 +14,15 @@ from rich.text import Text
 from rnnparity import __version__, compare
 from rnnparity.consensus import consensus
 from rnnparity.noise import LIMIT
+from rnnparity.report import json_report
 from rnnparity.report.check import print_causes
 from rnnparity.report.curves import curves
 from rnnparity.report.json_report import Document
-from rnnparity.report.words import told
+from rnnparity.report.words import PUBLISHED_NOTE, published_apis, published_table, told
 from rnnparity.result import Result, Row
 
 _UNLIMITED = 10_000
+_WIDTH = 100  # of running text
 _STYLES = {compare.AGREE: "green", compare.UNSUPPORTED: "yellow", compare.UNAVAILABLE: "yellow"}
 _LEGEND = (
     "hidden, cell: largest |difference| from the float64 reference; noise: the same in units of the\n"
@@ -58,7 +61,8 @@ def print_result(result: Result, target: Console) -> None:
     for row in result.rows:
         if not row.agree:
             target.print(Text(f"{row.api.key} {row.verdict}: {row.reason}"))
-            target.print(Text("".join(f"    {line}\n" for line in curves(row))), end="")
+            if not row.api.source:
+                target.print(Text("".join(f"    {line}\n" for line in curves(row))), end="")
             print_causes(row.causes, target)
             target.print(
                 Text("".join(f"    | {line}\n" for line in row.log.splitlines())), end="", style="dim"
@@ -66,9 +70,30 @@ def print_result(result: Result, target: Console) -> None:
     apart = str(consensus(result.rows))
     if apart:
         target.print(Text(apart))
-    if not result.agree:
+    if apart or not all(row.agree for row in result.rows):
         target.print()
     target.print(_LEGEND, style="dim")
+    _print_published(json_report.document(result), target)
+
+
+def _print_published(document: Document, target: Console) -> None:
+    """Which published equation describes which apis, if any was asked for."""
+    if not document.get("published", {}).get("columns"):
+        return
+    header, rows = published_table(document)
+    target.print()
+    print_table(header, [["\n".join(cell) for cell in row] for row in rows], target)
+    target.print()
+    for function, apis in published_apis(document):
+        target.print(Text(_wrapped(f"{function}: ", apis)))
+    target.print(PUBLISHED_NOTE, style="dim")
+
+
+def _wrapped(start: str, names: Iterable[str]) -> str:
+    """A list of names in lines, none of which breaks a name."""
+    listed = start + ", ".join(name.replace(" ", "\u00a0") for name in names)
+    lines = textwrap.wrap(listed, _WIDTH, subsequent_indent="    ", break_long_words=False)
+    return "\n".join(lines).replace("\u00a0", " ")
 
 
 def print_changes(document: Document, target: Console) -> None:

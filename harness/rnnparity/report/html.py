@@ -13,7 +13,19 @@ from typing import Any
 from rnnparity.report import causes
 from rnnparity.report.figures import shown
 from rnnparity.report.json_report import Document
-from rnnparity.report.words import COLUMNS, case_line, cells, key, label, summary, told
+from rnnparity.report.words import (
+    COLUMNS,
+    PUBLISHED,
+    PUBLISHED_NOTE,
+    case_line,
+    cells,
+    key,
+    label,
+    published_apis,
+    published_table,
+    summary,
+    told,
+)
 from rnnparity_adapters.layout import GATE_NAMES
 
 _FIRST_NUMBER = 4
@@ -29,6 +41,7 @@ def text(document: Document) -> str:
         summary=escape(summary(document)),
         case=escape(case_line(document)),
         table=_table(rows),
+        published=_published(document),
         changes=_changes(document),
         rows="\n".join(_row(number, row, document) for number, row in enumerate(rows)),
         limit=f"{document['noise_limit']:g}",
@@ -79,6 +92,32 @@ def _badge(verdict: str) -> str:
 def _breakable(name: str) -> str:
     """A dotted name that may continue on a new line behind each dot."""
     return escape(name).replace(".", ".<wbr>").replace("(", "<wbr>(")
+
+
+def _published(document: Document) -> str:
+    """Which published equation describes which apis."""
+    if not document.get("published", {}).get("columns"):
+        return ""
+    header, rows = published_table(document)
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    body = "\n".join(
+        f'<tr><th scope="row">{_lines(name)}</th>{"".join(f"<td>{_lines(cell)}</td>" for cell in cells)}</tr>'
+        for name, *cells in rows
+    )
+    listed = "".join(
+        f"<li>{escape(function)}: {escape(', '.join(names))}</li>"
+        for function, names in published_apis(document)
+    )
+    return (
+        f'<section aria-labelledby="published"><h2 id="published">{PUBLISHED}</h2>\n'
+        '<div class="scroll" tabindex="0" role="region" aria-labelledby="published"><table>\n'
+        f"<caption><span>{escape(PUBLISHED_NOTE)}</span></caption>\n"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n<ul>{listed}</ul></section>"
+    )
+
+
+def _lines(cell: Iterable[str]) -> str:
+    return "<br>".join(map(escape, cell))
 
 
 def _changes(document: Document) -> str:

@@ -11,7 +11,7 @@ from rnnparity import __version__, environments
 from rnnparity.compare import Difference
 from rnnparity.consensus import consensus
 from rnnparity.noise import LIMIT
-from rnnparity.report import causes
+from rnnparity.report import causes, published
 from rnnparity.report.charts import charts as charts_of
 from rnnparity.report.figures import number
 from rnnparity.result import Result, Row, Run
@@ -45,7 +45,7 @@ def document(result: Result, charts: bool = False) -> Document:
         "agree": result.agree,
         "apart": list(consensus(result.rows).apart),
         "rows": [_row(row, drawn(row)) for row in result.rows],
-    }
+    } | published.document(result)
 
 
 def text(document: Document) -> str:
@@ -94,6 +94,7 @@ def _row(row: Row, charts: Mapping[Run, Any]) -> dict[str, Any]:
     return {
         "api": row.api.name,
         "options": row.api.options,
+        "source": row.api.source,
         "environment": row.api.environment,
         "version": row.version,
         "python": row.python,

@@ -6,7 +6,18 @@ from typing import Any
 
 from rnnparity.report import causes
 from rnnparity.report.json_report import Document
-from rnnparity.report.words import COLUMNS, case_line, cells, key, summary, told
+from rnnparity.report.words import (
+    COLUMNS,
+    PUBLISHED,
+    PUBLISHED_NOTE,
+    case_line,
+    cells,
+    key,
+    published_apis,
+    published_table,
+    summary,
+    told,
+)
 
 _MARKS = {"agree": "✅", "unsupported": "⚪", "unavailable": "⚪"}
 
@@ -25,11 +36,13 @@ def _lines(document: Document) -> Iterator[str]:
     yield "| --- | --- | --- | --- |" + " ---: |" * (len(COLUMNS) - 4)
     for row in document["rows"]:
         api, verdict, *rest = (cell.replace("|", "\\|") for cell in cells(row))
-        marked = f"{_MARKS.get(verdict, '❌')} {verdict}"
+        marked = f"{'⚪' if row['source'] else _MARKS.get(verdict, '❌')} {verdict}"
         yield f"| {' | '.join((f'`{api}`', marked, *rest))} |"
     for row in document["rows"]:
         if row["verdict"] != "agree":
             yield from _reason(row)
+    if document.get("published", {}).get("columns"):
+        yield from _published(document)
     if "changes" in document:
         yield ""
         yield "### Since the baseline"
@@ -37,6 +50,22 @@ def _lines(document: Document) -> Iterator[str]:
         yield from (f"- {_escaped(told(change))}" for change in document["changes"])
         if not document["changes"]:
             yield "Nothing has changed."
+
+
+def _published(document: Document) -> Iterator[str]:
+    header, rows = published_table(document)
+    yield ""
+    yield f"### {PUBLISHED}"
+    yield ""
+    yield f"| {' | '.join(map(_escaped, header))} |"
+    yield "| --- |" + " --- |" * (len(header) - 1)
+    for row in rows:
+        yield f"| {' | '.join('<br>'.join(map(_escaped, cell)) for cell in row)} |"
+    yield ""
+    for function, apis in published_apis(document):
+        yield f"- {_escaped(function)}: {_escaped(', '.join(apis))}"
+    yield ""
+    yield _escaped(PUBLISHED_NOTE)
 
 
 def _reason(row: dict[str, Any]) -> Iterator[str]:

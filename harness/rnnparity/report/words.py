@@ -1,10 +1,14 @@
 """What every form of a report says in the same words."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
+from rnnparity import compare
+from rnnparity.causes import CONFIRMED, UNKNOWN
 from rnnparity.report.figures import shown
 from rnnparity.report.json_report import Document
+from rnnparity_adapters.layout import GATE_NAMES
 
 COLUMNS = (
     "api", "verdict", "version", "environment", "hidden", "cell", "hidden noise", "cell noise", "step",
@@ -42,11 +46,19 @@ def figure(difference: dict[str, Any] | None, name: str, form: str) -> str:
 
 
 def summary(document: Document) -> str:
-    """``20 apis: 19 agree, 1 diverge``."""
-    counted = Counter(row["verdict"] for row in document["rows"])
-    number = len(document["rows"])
-    apis = "1 api" if number == 1 else f"{number} apis"
-    return f"{apis}: " + ", ".join(f"{count} {verdict}" for verdict, count in counted.items())
+    """``20 apis: 19 agree, 1 diverge``; published equations, if there are any, are counted by themselves."""
+    apis = [row["verdict"] for row in document["rows"] if not row["source"]]
+    published = [row["verdict"] for row in document["rows"] if row["source"]]
+    counted = (_counted("api", apis), _counted("published equation", published))
+    return "; ".join(filter(None, counted))
+
+
+def _counted(what: str, verdicts: list[str]) -> str:
+    """How many there are of each verdict; empty if there are none at all."""
+    if not verdicts:
+        return ""
+    number = f"{len(verdicts)} {what}{'s' * (len(verdicts) != 1)}"
+    return f"{number}: " + ", ".join(f"{count} {verdict}" for verdict, count in Counter(verdicts).items())
 
 
 def case_line(document: Document) -> str:
@@ -74,3 +86,54 @@ _TOLD = {
 def told(change: dict[str, str]) -> str:
     """A change since a baseline in words."""
     return _TOLD[change["kind"]].format(**change)
+
+
+PUBLISHED = "Which printed equation is it?"
+PUBLISHED_NOTE = (
+    "describes: with the same weights and inputs, it computes what these apis do, within the noise;\n"
+    "otherwise: the first step at which it does not, the largest difference in noise units, and why"
+)
+
+_APART = "not compared, for they did not run or do not agree with the reference"
+
+
+def published_table(document: Document) -> tuple[list[str], list[list[list[str]]]]:
+    """Header and rows of the matrix; each cell is a list of lines."""
+    names = {key(row): label(row) for row in document["rows"]}
+    found = document["published"]
+    header = ["published equation", *(column["function"] for column in found["columns"])]
+    rows = [
+        [[names[line["api"]].removeprefix("published.")], *(list(_said_of(cell)) for cell in line["cells"])]
+        for line in found["rows"]
+    ]
+    return header, rows
+
+
+def published_apis(document: Document) -> list[tuple[str, list[str]]]:
+    """Each column's function, and the apis that compute it, with their versions."""
+    named = {key(row): f"{label(row)} {row['version'].partition('+')[0]}" for row in document["rows"]}
+    said = [
+        (column["function"], list(dict.fromkeys(named[api] for api in column["apis"])))
+        for column in document["published"]["columns"]
+    ]
+    apart = [named[api] for api in document["published"]["apart"]]
+    return [*said, *([(_APART, apart)] if apart else [])]
+
+
+def _said_of(cell: dict[str, Any]) -> Iterator[str]:
+    """What a cell says, in lines."""
+    if cell["verdict"] == compare.AGREE:
+        yield "describes"
+        return
+    if cell["verdict"] != compare.DIVERGE or cell["first_step"] is None:
+        yield cell["verdict"]
+    else:
+        noise = cell["noise"]
+        yield f"step {cell['first_step']}: {noise if isinstance(noise, str) else format(noise, '.0e')}"
+    for cause in cell["causes"][:1]:
+        if cause["id"] == UNKNOWN:
+            gates = ", ".join(GATE_NAMES[gate] for gate in cell["gates"])
+            yield f"unknown, in the {gates}" if gates else "unknown"
+        else:
+            doubt = "" if cause["status"] == CONFIRMED else "?"
+            yield from f"{cause['id']}{doubt}".replace(" + ", "\n+ ").split("\n")

@@ -1,0 +1,130 @@
+"""LSTM equations as they are printed, each written down once, in numpy and in the symbols of its source.
+
+Every step takes x ``[B, I]``, h and c ``[B, U]`` and returns the new h and c, in the dtype of the case.
+Whatever the source calls its states, h is what it hands on as output and c what it keeps inside.
+"""
+
+from typing import Any, Callable, Dict, Tuple
+
+import numpy as np
+
+from . import layouts
+from .numpy_adapter import Pair, Stepped, sigmoid
+
+_FUNCTIONS: Dict[str, Tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "sigmoid": (sigmoid, sigmoid),
+    "tanh": (np.tanh, np.tanh),
+    "sigmoid/tanh": (sigmoid, np.tanh),
+}
+"""An option's value -> the function of the gates, and that of the new input."""
+
+
+class Goodfellow(Stepped):
+    """The textbook's: external input gate g, forget gate f, output gate q (of parameters named o), state s.
+
+    ``squashing`` is what the new input goes through: ``sigmoid`` as it is printed, or ``tanh``, which the
+    text allows as any other squashing function, and which is what is used.
+
+    Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 10.10.
+    """
+
+    layout = layouts.GOODFELLOW
+
+    def build(self) -> None:
+        _, self.squash = _FUNCTIONS[self.setup.options["squashing"]]
+
+    def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
+        p, sigma, s = self.tensors, sigmoid, c
+        f = sigma(p["bf"] + x @ p["Uf"].T + h @ p["Wf"].T)
+        g = sigma(p["bg"] + x @ p["Ug"].T + h @ p["Wg"].T)
+        q = sigma(p["bo"] + x @ p["Uo"].T + h @ p["Wo"].T)
+        s = f * s + g * self.squash(p["b"] + x @ p["U"].T + h @ p["W"].T)
+        return np.tanh(s) * q, s
+
+
+class Chollet(Stepped):
+    """The one of Deep Learning with Python: state_t is h, the carry C_t is c.
+
+    As printed, ``activation`` is one unspecified function, and output_t sees the carry before it is updated,
+    through a full matrix Vo ``[U, U]``, which no implementation has. So the readings are options:
+    ``activation`` is ``sigmoid`` or ``tanh`` everywhere, or ``sigmoid/tanh``: tanh for k and sigmoid for the
+    others, as Keras has it; ``carry`` is ``no Vo``, or ``Vo``, whose values are drawn here.
+
+    Source: Chollet, Deep Learning with Python, 2017, section 6.2.2.
+    """
+
+    layout = layouts.CHOLLET
+
+    def build(self) -> None:
+        self.activation, self.activation_of_k = _FUNCTIONS[self.setup.options["activation"]]
+        limit = {"no Vo": 0.0, "Vo": (3.0 / self.setup.units) ** 0.5}[self.setup.options["carry"]]
+        drawn = np.random.RandomState(0).uniform(-limit, limit, (self.setup.units, self.setup.units))
+        self.Vo = drawn.astype(self.setup.dtype)
+
+    def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
+        p, activation = self.tensors, self.activation
+        output = activation(h @ p["Uo"] + x @ p["Wo"] + c @ self.Vo + p["bo"])
+        i = activation(h @ p["Ui"] + x @ p["Wi"] + p["bi"])
+        f = activation(h @ p["Uf"] + x @ p["Wf"] + p["bf"])
+        k = self.activation_of_k(h @ p["Uk"] + x @ p["Wk"] + p["bk"])
+        return output, i * k + c * f
+
+
+class PyTorch(Stepped):
+    """PyTorch's documented one, with two biases in each gate.
+
+    Source: the documentation of ``torch.nn.LSTM``, https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
+    """
+
+    layout = layouts.PYTORCH_PRINTED
+
+    def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
+        p = self.tensors
+        i = sigmoid(x @ p["W_ii"].T + p["b_ii"] + h @ p["W_hi"].T + p["b_hi"])
+        f = sigmoid(x @ p["W_if"].T + p["b_if"] + h @ p["W_hf"].T + p["b_hf"])
+        g = np.tanh(x @ p["W_ig"].T + p["b_ig"] + h @ p["W_hg"].T + p["b_hg"])
+        o = sigmoid(x @ p["W_io"].T + p["b_io"] + h @ p["W_ho"].T + p["b_ho"])
+        c = f * c + i * g
+        return o * np.tanh(c), c
+
+
+class TensorFlow(Stepped):
+    """TensorFlow's documented one, without peepholes and without a limit on the cell state.
+
+    ``gates`` are the parts of ``xh w + b`` from left to right: ``i, f, ci, o`` as it is printed, with the
+    weights as TensorFlow stores them, or ``i, ci, f, o``, the order in which its kernels take them apart.
+
+    Source: the documentation of ``tf.raw_ops.LSTMBlockCell``,
+    https://www.tensorflow.org/api_docs/python/tf/raw_ops/LSTMBlockCell
+    """
+
+    layout = layouts.BLOCK_LSTM
+
+    def build(self) -> None:
+        self.gates = self.setup.options["gates"].split(", ")
+        self.forget_bias = np.dtype(self.setup.dtype).type(self.setup.options["forget_bias"])
+
+    def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
+        xh = np.concatenate([x, h], axis=1)
+        z = dict(zip(self.gates, np.split(xh @ self.tensors["w"] + self.tensors["b"], 4, axis=1)))
+        z["f"] = z["f"] + self.forget_bias
+        cs = np.tanh(z["ci"]) * sigmoid(z["i"]) + c * sigmoid(z["f"])
+        return np.tanh(cs) * sigmoid(z["o"]), cs
+
+
+class NNablaArticle(Stepped):
+    """The article's on a Keras-like LSTM in NNabla: an affine over [x, h] for each of a, i, f and o.
+
+    Source: that article; :mod:`rnnparity_adapters.nnabla_article` is the same in NNabla.
+    """
+
+    layout = layouts.NNABLA_ARTICLE_PRINTED
+
+    def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
+        p, xh = self.tensors, np.concatenate([x, h], axis=1)
+        a = np.tanh(xh @ p["Wa"] + p["ba"])
+        i = sigmoid(xh @ p["Wi"] + p["bi"])
+        f = sigmoid(xh @ p["Wf"] + p["bf"])
+        o = sigmoid(xh @ p["Wo"] + p["bo"])
+        c = i * a + f * c
+        return o * np.tanh(c), c
