@@ -14,6 +14,7 @@ import pytest
 from rnnparity import cli, compare
 from rnnparity_adapters.registry import APIS
 
+Patch = pytest.MonkeyPatch
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = re.findall(r"^    (python -m pip .*)$", README, flags=re.MULTILINE)
@@ -92,6 +93,14 @@ def test_layouts_are_real(command: str, capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == SHOWN[command]
 
 
+def test_the_diagnosed_examples_are_real(capsys: pytest.CaptureFixture[str], monkeypatch: Patch) -> None:
+    monkeypatch.chdir(ROOT)
+    (command,) = (command for command in SHOWN if command.startswith("rnnparity check"))
+    assert cli.main(shlex.split(command)[1:]) == cli.SOMETHING_DIVERGES
+    assert plain(capsys.readouterr().out) == plain(SHOWN[command])
+    assert SHOWN[command].count("(confirmed)") == 3
+
+
 def test_the_selftest_is_real(capsys: pytest.CaptureFixture[str]) -> None:
     """In small, and without the figures of single weights, which the number of trials decides."""
     assert cli.main(["selftest", "--clean", "100", "--each", "23"]) == cli.ALL_AGREE
@@ -107,7 +116,7 @@ def test_the_selftest_is_real(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_tables_fit_a_terminal() -> None:
-    told = re.compile(" diverge: |: none of the known causes; ")
+    told = re.compile(" diverge: | differs from step |: none of the known causes; ")
     lines = [line for shown in SHOWN.values() for line in shown.splitlines() if not told.search(line)]
     assert len(lines) > 50
     assert max(map(len, lines)) <= 100
