@@ -19,7 +19,9 @@ _SPARE = 4  # more steps than unknowns, at least
 _ROUNDS = 8
 _STEP = 1e-6
 _LONGEST = 2.0
-_UNITS = 6  # solved together: what they need grows with rows times steps
+_UNITS = 6  # that are tried first
+_NUMBERS = 2**22  # that one array may have
+_PER_ROW = 4  # steps for each unknown, at most
 
 
 class Block(NamedTuple):
@@ -46,6 +48,7 @@ def solve(setting: Setting, noise: float) -> Iterator[Block]:
     """The blocks that leave about the ``noise`` where the difference is largest, the smallest block first."""
     if setting.case.projection is not None:
         return
+    setting = _enough(setting)
     everything = force([setting], whole(setting))
     predicted, _ = everything.predict(setting.case.equation)
     units = np.argsort(-np.abs(predicted - everything.hidden)[0].max(axis=(0, 1)), kind="stable")
@@ -58,10 +61,29 @@ def solve(setting: Setting, noise: float) -> Iterator[Block]:
             continue
         change = np.zeros((unknown.v.shape[2], setting.case.units))
         change[:, order[0]] = first
-        for start in range(0, len(order[1]), _UNITS):
-            chunk = order[1][start : start + _UNITS]
+        together = max(_UNITS, _NUMBERS // (4 * unknown.v.size))
+        for start in range(0, len(order[1]), together):
+            chunk = order[1][start : start + together]
             change[:, chunk], _ = _fit(setting, unknown, chunk)
         yield Block(unknown.tensor, unknown.gate, change, left)
+
+
+def _enough(setting: Setting) -> Setting:
+    """The steps and batch rows that so many unknowns need."""
+    case = setting.case
+    needed = _PER_ROW * max(case.input_size, case.units) + _SPARE
+    steps = min(case.steps, needed)
+    rows = min(case.batch, -(-needed // steps))
+    states = (None if state is None else state[:rows, :steps] for state in (setting.hidden, setting.cell))
+    hidden, cell = states
+    assert hidden is not None
+    shorter = replace(
+        case,
+        inputs=case.inputs[:rows, :steps],
+        initial_hidden=case.initial_hidden[:rows],
+        initial_cell=case.initial_cell[:rows],
+    )
+    return replace(setting, case=shorter, hidden=hidden, cell=cell)
 
 
 def _unknowns(setting: Setting) -> Iterator[_Unknown]:
