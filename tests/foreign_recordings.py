@@ -1,6 +1,8 @@
 """Recordings as a user without rnnparity writes them, one of each kind of cell: run in an environment.
 
-    python foreign_recordings.py FRAMEWORK FOLDER
+    python foreign_recordings.py FRAMEWORK FOLDER ROOT ...
+
+The roots are those of rnnparity, which records a live layer where there is Python 3.11.
 
 Weights, biases and states are random, none of them zero; names and shapes are the framework's own.
 """
@@ -35,6 +37,15 @@ def write(
     np.savez(path, inputs=X, hidden=np.array(hidden), meta=meta, **named, **arrays)
 
 
+def live(api: str, version: str, layer: Any, inputs: Any, hidden: Any, start: Any) -> None:
+    """By rnnparity itself, from the layer and the tensors as the framework has them."""
+    sys.path += sys.argv[3:]
+    import rnnparity
+
+    path = os.path.join(sys.argv[2], "live.npz")
+    rnnparity.record(path, api, layer, inputs, hidden, initial_hidden=start, version=version)
+
+
 def torch_recordings() -> None:
     import torch
 
@@ -58,6 +69,9 @@ def torch_recordings() -> None:
             states.append(state.detach().numpy())
         write(name + "_cell", "torch.nn." + cls + "Cell", torch.__version__, weights, np.stack(states, 1),
               options, initial_hidden=H)  # fmt: skip
+    layer = torch.nn.GRU(IN, U, batch_first=True)
+    filled(layer)
+    live("torch.nn.GRU", torch.__version__, layer, x, layer(x, h[None])[0], h[None])
     layer = torch.nn.LSTM(IN, U, batch_first=True, proj_size=P)
     weights, start = filled(layer), draw(B, P)
     hidden, (_, _) = layer(x, (torch.tensor(start)[None], c[None]))
@@ -87,6 +101,13 @@ def keras_recordings() -> None:
         weights = {weight.path: value for weight, value in zip(layer.weights, layer.get_weights())}
         starts = dict(zip(("initial_hidden", "initial_cell"), states))
         write(name, "keras.layers." + cls, keras.__version__, weights, hidden, options, **starts)
+
+    layer = keras.layers.GRU(U, return_sequences=True)
+    given = keras.ops.convert_to_tensor(H)
+    hidden = layer(keras.ops.convert_to_tensor(X), initial_state=given)
+    layer.set_weights([draw(*weight.shape) for weight in layer.get_weights()])
+    hidden = layer(keras.ops.convert_to_tensor(X), initial_state=given)
+    live("keras.layers.GRU", keras.__version__, layer, X, hidden, given)
 
 
 def tensorflow1_recordings() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import rnnparity
+import rnnparity_adapters
 from rnnparity import environments
 from rnnparity.causes import CONFIRMED
 from rnnparity.checking import check
@@ -15,7 +17,8 @@ from rnnparity.errors import Unavailable
 from rnnparity.recording import read
 
 SCRIPT = Path(__file__).with_name("foreign_recordings.py")
-HOW_MANY = {"torch": 7, "keras-tf": 6, "keras-torch": 6, "tf1": 7, "nnabla": 6}
+HOW_MANY = {"torch": 8, "keras-tf": 7, "keras-torch": 7, "tf1": 7, "nnabla": 6}
+ROOTS = [Path(package.__file__ or "").parents[1] for package in (rnnparity, rnnparity_adapters)]
 
 pytestmark = pytest.mark.frameworks
 
@@ -33,7 +36,7 @@ def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder: Path = tmp_path_factory.mktemp(request.param)
     variables = {**os.environ, **environment.variables}
     subprocess.run(
-        [python, "-I", SCRIPT, request.param, folder], env=variables, check=True, capture_output=True
+        [python, "-I", SCRIPT, request.param, folder, *ROOTS], env=variables, check=True, capture_output=True
     )
     files = sorted(folder.glob("*.npz"))
     assert len(files) == HOW_MANY[request.param]

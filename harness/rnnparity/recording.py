@@ -191,6 +191,8 @@ def _live(weights: Any) -> dict[str, np.ndarray]:
 
 def _numpy(value: Any) -> np.ndarray:
     """An array of anything that is one, a tensor that tracks gradients included."""
+    held = getattr(value, "value", None)  # a Keras variable holds PyTorch's
+    value = held if hasattr(held, "detach") else value
     for step in ("detach", "cpu", "numpy"):
         value = getattr(value, step)() if hasattr(value, step) else value
     return np.asarray(value)
