@@ -182,10 +182,10 @@ def _live(weights: Any) -> dict[str, np.ndarray]:
     """Native name -> array, of a mapping or of a layer."""
     if isinstance(weights, Mapping):
         return {str(name): _numpy(value) for name, value in weights.items()}
+    if hasattr(weights, "weights"):  # a Keras layer on PyTorch is a module as well, with other names
+        return {getattr(tensor, "path", tensor.name): _numpy(tensor) for tensor in weights.weights}
     if hasattr(weights, "named_parameters"):
         return {name: _numpy(value) for name, value in weights.named_parameters()}
-    if hasattr(weights, "weights"):
-        return {getattr(tensor, "path", tensor.name): _numpy(tensor) for tensor in weights.weights}
     raise InputError("weights", type(weights).__name__, "a mapping of arrays, or a layer")
 
 
