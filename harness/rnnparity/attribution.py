@@ -18,8 +18,7 @@ from rnnparity_adapters.equation import RELU
 from rnnparity_adapters.layout import BIAS_GATES, GATE_NAMES, Weights
 
 _COARSER = (
-    "float64", "float32", "float32-fast-activation", "tf32", "float16-float32", "float16",
-    "bfloat16-float32", "bfloat16",
+    "float64", "float32", "tf32", "float16-float32", "float16", "bfloat16-float32", "bfloat16",
 )  # fmt: skip
 
 
@@ -58,7 +57,7 @@ def irregular(setting: Setting, base: Reference) -> Iterator[Found]:
     zero = setting.hidden == 0
     rate = float((zero & alive).sum() / max(1, alive.sum()))  # a relu's own zeros do not count
     kept_ones = alive & ~zero
-    if 0.02 < rate < 0.98 and kept_ones.any():
+    if 0.02 < rate < 0.98 and kept_ones.sum() >= ENOUGH:
         ratio = float(np.median(setting.hidden[kept_ones] / base.hidden[kept_ones]))
         if ratio > (1.02 if setting.case.equation.activation == RELU else 0):  # whose zeros are its own
             kept = replace(setting, hidden=np.where(zero, base.hidden, setting.hidden / ratio), cell=None)
@@ -86,14 +85,10 @@ def _filled(setting: Setting, base: Reference, past: NDArray[np.bool_]) -> Setti
     return replace(setting, hidden=np.where(past, base.hidden, setting.hidden), cell=cell)
 
 
-def coarser(setting: Setting, base: Reference) -> Iterator[str]:
+def coarser(base: Reference) -> Iterator[str]:
     """Arithmetics that err more than that of the reference."""
     for name in _COARSER:
-        arithmetic = ARITHMETICS[name]
-        if (
-            max(arithmetic.element, arithmetic.factor, arithmetic.activation / 2)
-            > 4 * base.arithmetic.element
-        ):
+        if max(ARITHMETICS[name].element, ARITHMETICS[name].factor) > 4 * base.arithmetic.element:
             yield name
 
 
@@ -128,7 +123,7 @@ def _mantissa(name: str) -> Callable[[np.ndarray], Array]:
 
 
 _ROUNDED = {
-    "float32": _format("float32"), "float32-fast-activation": _format("float32"), "tf32": _mantissa("tf32"),
+    "float32": _format("float32"), "tf32": _mantissa("tf32"),
     "float16": _format("float16"), "float16-float32": _format("float16"),
     "bfloat16": _mantissa("bfloat16"), "bfloat16-float32": _mantissa("bfloat16"),
     "float64": _format("float64"),

@@ -276,16 +276,19 @@ class _Search:
         ]
 
     def _precision(self) -> list[Cause]:
-        for name in attribution.coarser(self.setting, self.base):
-            comparison = self._compare(self.setting, name)
-            if comparison.verdict in _AGREES and attribution.rounds_so(self.setting, name):
-                detail = f"arithmetic or storage in {name}"
-                return [
-                    Cause(
-                        "precision", detail, CONFIRMED, self.before, _noise(comparison), {"arithmetic": name}
-                    )
-                ]
+        for name in attribution.coarser(self.base):
+            if attribution.rounds_so(self.setting, name):
+                found = self._in_arithmetic(name, CONFIRMED)
+                if found:
+                    return found
         return []
+
+    def _in_arithmetic(self, name: str, status: str) -> list[Cause]:
+        comparison = self._compare(self.setting, name)
+        if comparison.verdict not in _AGREES:
+            return []
+        about, detail = {"arithmetic": name}, f"arithmetic or storage in {name}"
+        return [Cause("precision", detail, status, self.before, _noise(comparison), about)]
 
     def _parameters(self, tried: Iterable[attribution.Found]) -> list[Cause]:
         for id_, detail, about, setting in tried:
@@ -300,6 +303,8 @@ class _Search:
         """What explains most of it, and what is known of the rest."""
         near = sorted((c for c in candidates if c.left < _NEAR * self.start), key=lambda c: c.left)[:3]
         settled = [cause for cause in map(self._settle, near) if cause and cause.after < _NEAR * self.before]
+        if self.arithmetic == "float32":  # whose errors nobody can compute
+            settled += self._in_arithmetic("float32-fast-activation", SUSPECT)
         known = attribution.known(self.setting, self.base)
         return [*_distinct(settled), Cause(UNKNOWN, known, SUSPECT, self.before, self.before)]
 
