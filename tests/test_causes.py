@@ -8,6 +8,7 @@ import pytest
 from rnnparity import causes, remedies
 from rnnparity.causes import Cause
 from rnnparity.errors import InputError
+from rnnparity.functions import EQUATIONS
 from rnnparity.hypotheses import tables
 from rnnparity_adapters.layout import GATES
 
@@ -16,6 +17,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
 def test_every_hypothesis_is_a_cause_with_a_remedy() -> None:
     made = {hypothesis.id for cell in GATES for table in tables(cell) for hypothesis in table}
+    made |= {hypothesis.id for table in EQUATIONS.values() for hypothesis in table}
     assert made <= set(causes.IDS)
     assert made <= set(remedies._REMEDIES) <= set(causes.IDS)
 

@@ -1,4 +1,4 @@
-"""GRU and simple RNN: the reference against cells written another way, its noise, and one weight that is off."""
+"""GRU and simple RNN: the reference against cells written another way, its noise, one weight off."""
 
 from dataclasses import replace
 from typing import Any

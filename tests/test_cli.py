@@ -200,6 +200,15 @@ def test_inspect_shows_the_gates(capsys: pytest.CaptureFixture[str]) -> None:
     assert "j  new input" in line
 
 
+def test_inspect_shows_what_can_only_be_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "inspect", "keras.layers.GRU", "--input-size", "4", "--units", "3")
+    assert status == 0
+    assert "bias[1:]         [1, 3U] = [1, 9] [0, 0:3] z  update gate                added" in out
+    assert "81 parameters in all" in out
+    names = run(capsys, "inspect", "torch.nn.*")[1]
+    assert [name in names for name in ("torch.nn.LSTM ", "torch.nn.GRUCell ", "torch.nn.RNN ")] == [True] * 3
+
+
 def test_inspect_says_each_layout_once(capsys: pytest.CaptureFixture[str]) -> None:
     out = run(capsys, "inspect", "keras.layers.LSTM")[1]
     assert out.count("recurrent_kernel") == 1

@@ -14,8 +14,6 @@ from rnnparity.errors import InputError, RnnparityError
 
 if TYPE_CHECKING:
     from rnnparity.result import Result
-    from rnnparity_adapters.layout import Layout
-    from rnnparity_adapters.registry import Api
 
 ALL_AGREE, SOMETHING_DIVERGES, BAD_INPUT, COULD_NOT_RUN = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -194,19 +192,15 @@ def _apis(options: argparse.Namespace) -> int:
 
 def _inspect(options: argparse.Namespace) -> int:
     from rnnparity.report import console
-    from rnnparity.report.layouts import print_layout
-    from rnnparity.selection import select
+    from rnnparity.report.layouts import matching, print_layout
 
     _check_positive("input_size", options.input_size)
     _check_positive("units", options.units)
-    by_layout: dict[tuple[str, Layout], list[Api]] = {}
-    for api in select(options.api):
-        by_layout.setdefault((api.name, api.layout), []).append(api)
     target = console.console()
-    for number, apis in enumerate(by_layout.values()):
+    for number, stored in enumerate(matching(options.api)):
         if number:
             target.print()
-        print_layout(apis, options.input_size, options.units, target)
+        print_layout(stored, options.input_size, options.units, target)
     return ALL_AGREE
 
 

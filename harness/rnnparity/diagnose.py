@@ -14,13 +14,14 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from rnnparity import attribution, compare, hypotheses, reference
+from rnnparity import attribution, compare, functions, hypotheses, reference
 from rnnparity.case import Case
 from rnnparity.causes import CONFIRMED, SUSPECT, UNKNOWN, Cause, single
 from rnnparity.compare import Comparison
 from rnnparity.constants import CONSTANTS, Fitted, described, fit, nice
 from rnnparity.forced import Forced, Setting, Window, force, whole
-from rnnparity.hypotheses import EquationHypothesis, Hypothesis
+from rnnparity.functions import EquationHypothesis
+from rnnparity.hypotheses import Hypothesis
 from rnnparity.noise import LIMIT, Array
 from rnnparity.running import runtime
 from rnnparity_adapters.equation import Equation
@@ -90,7 +91,7 @@ class _Search:
     def causes(self) -> list[Cause]:
         """Single hypotheses first, then pairs, then what is no structure."""
         self.window = self._window()
-        equations = self._screen([None], hypotheses.equations_for(self.setting))
+        equations = self._screen([None], functions.equations_for(self.setting))
         singles = [*self._alone(self._sized()), *equations]
         runs = [c for h in runtime(self.base) for c in self._alone([h])]
         return (
@@ -105,7 +106,7 @@ class _Search:
 
     def _sized(self) -> tuple[Hypothesis, ...]:
         """Those that leave the sizes of the trajectory as they are."""
-        orders, layouts, biases, _ = self.tables
+        orders, layouts, biases = self.tables
         return (*orders, *layouts, *biases, *hypotheses.own(self.setting))
 
     # Judging by the reference.
@@ -243,12 +244,13 @@ class _Search:
 
     def _pairs(self, runs: list[_Candidate]) -> list[_Candidate]:
         """Layouts with equations, then layouts with layouts, then ways to run with either."""
-        orders, layouts, biases, equations = self.tables
+        orders, layouts, biases = self.tables
+        equations = functions.equations_for(self.setting)
         pairs = self._screen(self._sized(), equations)
         if any(equation.fitted == "forget_bias" for equation in equations):
             pairs += self._screen([None], [_with_forget(e) for e in equations if not e.fitted])
         if self.setting.case.has_cell_state:
-            pairs += self._screen([None], hypotheses.several_functions(self.setting.case.equation))
+            pairs += self._screen([None], functions.several_functions(self.setting.case.equation))
         if not self._any(pairs):
             whole_orders = [order for order in orders if hypotheses.is_permutation(order)]
             pairs += self._screen((_both(a, b) for a in layouts for b in biases), (None,))
