@@ -7,6 +7,8 @@ The roots are those of rnnparity, which records a live layer where there is Pyth
 Weights, biases and states are random, none of them zero; names and shapes are the framework's own.
 """
 
+# pyright: reportMissingImports=false, reportMissingModuleSource=false
+
 import json
 import os
 import sys

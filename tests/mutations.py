@@ -101,7 +101,7 @@ def reordered(case: Case, shares: Shares, order: list[int], scope: str = "xhb") 
         kernel[:size] = kernel[:size][:, order]
     if "h" in scope:
         kernel[size:] = kernel[size:][:, order]
-    bias = sum(_stored(case, share, number)(order) for number, share in enumerate(shares))
+    bias = np.sum([_stored(case, share, number)(order) for number, share in enumerate(shares)], axis=0)
     return weights(case, flat(kernel), bias.reshape(-1) if "b" in scope else None)
 
 
