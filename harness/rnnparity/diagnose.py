@@ -251,8 +251,8 @@ class _Search:
             pairs += self._screen([None], [_with_forget(e) for e in equations if not e.fitted])
         if self.setting.case.has_cell_state:
             pairs += self._screen([None], functions.several_functions(self.setting.case.equation))
+        whole_orders = [order for order in orders if hypotheses.is_permutation(order)]
         if not self._any(pairs):
-            whole_orders = [order for order in orders if hypotheses.is_permutation(order)]
             pairs += self._screen((_both(a, b) for a in layouts for b in biases), (None,))
             pairs += self._screen((_both(a, b) for a in whole_orders for b in (*layouts, *biases)), (None,))
         if not self._any(pairs):
