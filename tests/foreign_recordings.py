@@ -58,7 +58,10 @@ def torch_recordings() -> None:
         return {name: value.detach().numpy().copy() for name, value in module.named_parameters()}
 
     x, h, c = torch.tensor(X), torch.tensor(H), torch.tensor(C)
-    kinds: Any = (("gru", "GRU", {}), ("rnn", "RNN", {}), ("relu", "RNN", {"nonlinearity": "relu"}))
+    kinds: Any = (
+        ("gru", "GRU", {}), ("unbiased", "GRU", {"bias": False}), ("rnn", "RNN", {}),
+        ("relu", "RNN", {"nonlinearity": "relu"}),
+    )  # fmt: skip
     for name, cls, options in kinds:
         layer = getattr(torch.nn, cls)(IN, U, batch_first=True, **options)
         weights = filled(layer)
@@ -90,7 +93,8 @@ def keras_recordings() -> None:
 
     cases: Any = (
         ("gru", "GRU", {}), ("gru_before", "GRU", {"reset_after": False}),
-        ("gru_hard", "GRU", {"recurrent_activation": "hard_sigmoid"}), ("rnn", "SimpleRNN", {}),
+        ("unbiased", "GRU", {"use_bias": False}), ("rnn", "SimpleRNN", {}),
+        ("gru_hard", "GRU", {"recurrent_activation": "hard_sigmoid"}),
         ("backwards", "GRU", {"go_backwards": True}), ("lstm_backwards", "LSTM", {"go_backwards": True}),
     )  # fmt: skip
     for name, cls, options in cases:

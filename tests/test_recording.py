@@ -179,6 +179,16 @@ def test_nearest_names_are_given(tmp_path: Path, arrays: Arrays) -> None:
         read(written(tmp_path, meta(api="torch.LSTM")(arrays)))
 
 
+def test_other_axes_and_another_cell_are_guessed(tmp_path: Path, arrays: Arrays) -> None:
+    turned = {**arrays, "hidden": arrays["hidden"].swapaxes(0, 1)}
+    with pytest.raises(
+        InputError, match=r"got shape \[7, 3, 4\], but should be \[3, 7, P\]: batch before time"
+    ):
+        read(written(tmp_path, turned))
+    with pytest.raises(InputError, match=r"do not fit torch\.nn\.GRU, .*; they would fit torch\.nn\.LSTM$"):
+        read(written(tmp_path, meta(api="torch.nn.GRU")(arrays)))
+
+
 def header(shape: str) -> bytes:
     text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()

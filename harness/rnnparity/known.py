@@ -35,7 +35,7 @@ class Option(NamedTuple):
 
 _SWITCHES = ("coupled", "output_peephole_previous", "reset_after", "update_inverted")
 _IGNORED = Option()
-_OFF = Option(only=(0, None, False))
+_OFF = Option(only=(False, 0, None))
 
 
 @dataclass(frozen=True)

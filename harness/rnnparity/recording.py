@@ -9,6 +9,7 @@ time, ``stepped_hidden`` is of that one too. With a projection the hidden state 
 RNN have no cell state.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from rnnparity import array_file
 from rnnparity.case import Case
 from rnnparity.errors import InputError
-from rnnparity.known import Known, known
+from rnnparity.known import KNOWN, Known, known
 from rnnparity_adapters import layout as layouts
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.equation import Equation
@@ -254,7 +255,9 @@ def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
         pairs = zip(expected, shape, strict=False)
         fits = all(isinstance(want, str) or want == got for want, got in pairs)
         if len(shape) != len(axes) or not fits or 0 in shape:
-            raise InputError(name, f"shape {list(shape)}", "[" + ", ".join(map(str, expected)) + "]")
+            turned = [shape[1], shape[0], *shape[2:]] if len(shape) == 3 else []
+            hint = ": batch before time" if turned[:2] == expected[:2] else ""
+            raise InputError(name, f"shape {list(shape)}", "[" + ", ".join(map(str, expected)) + "]" + hint)
         lengths.update(zip(axes, shape, strict=True))
     if "lengths" in arrays and not np.all((arrays["lengths"] >= 1) & (arrays["lengths"] <= lengths["T"])):
         raise InputError("lengths", arrays["lengths"].tolist(), f"numbers from 1 to {lengths['T']}")
@@ -295,6 +298,17 @@ def _native(
     return weights, names
 
 
+def _fitting(weights: Mapping[str, np.ndarray], units: int) -> list[str]:
+    """The apis whose tensors these could be, for so many units."""
+    found = []
+    for name, other in KNOWN.items():
+        with contextlib.suppress(LayoutError):
+            bias = layouts.extract(other.plain, weights).bias
+            if bias.size == units * len(BIAS_GATES[other.plain.cell]):
+                found.append(name)
+    return found[:3]
+
+
 _ASKED = (("peepholes", ("use_peepholes", "use_peephole")), ("projection", ("num_proj", "proj_size")))
 
 
@@ -305,7 +319,10 @@ def _check_layout(recording: Recording) -> None:
     try:
         case = recording.case
     except LayoutError as error:
-        raise InputError("weights", "tensors that do not fit the api", f"otherwise: {error}") from None
+        others = _fitting(recording.weights, recording.hidden.shape[2])
+        hint = f"; they would fit {' or '.join(others)}" if others else ""
+        said = f"otherwise: {error}{hint}"
+        raise InputError("weights", f"tensors that do not fit {recording.api}", said) from None
     for what, options in _ASKED:
         if any(recording.options.get(option) for option in options) and getattr(case, what) is None:
             names = ", ".join(tensor.name for tensor in getattr(recording.layout, what))
