@@ -52,7 +52,9 @@ def api_of(given: object, like: str | None) -> Api:
     own = layer_api(given)
     if own is None and like is None:
         what = f"nothing, for {name_of(given)}"
-        raise InputError("like", what, "the api whose weights a function takes, or an LSTM layer in its place")
+        raise InputError(
+            "like", what, "the api whose weights a function takes, or an LSTM layer in its place"
+        )
     return own or select(str(like))[0]
 
 

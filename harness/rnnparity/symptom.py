@@ -14,7 +14,7 @@ _AGREE = "no step differs by more than rounding does"
 _LATER = (
     "step 0 agrees and later ones do not: only what multiplies the previous state can differ, "
     "if that was zero at the start (forget-bias, forget-bias-after-sigmoid, coupled-gates; "
-    "of the recurrent kernel: kernel-transposed, gate-order)"
+    "of the recurrent kernel: kernel-transposed, gate-order; of a GRU without recurrent bias: reset-gate)"
 )
 _ALL = (
     "already step 0 differs: the input kernel, the bias, the order of the gates, an activation, "
