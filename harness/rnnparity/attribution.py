@@ -25,8 +25,7 @@ _COARSER = (
 ENOUGH = 3
 """Steps, of all rows together, from which a parameter can be told: one would fit anything."""
 
-
-_NAMED = 4
+_NAMED = 4  # parameters that are followed, the best of each gate
 _ROUNDS = 12
 
 

@@ -62,7 +62,7 @@ def diagnose(
     """The causes, best first, of what ``hidden`` and ``cell`` ``[B, T, U]`` differ in from the reference of
     ``case``; none if they do not differ.
 
-    ``shares`` are the biases ``[4U]`` that add up to the case's, where there are several.
+    ``shares`` are the canonical biases that add up to the case's, where there are several.
     """
     with threadpool_limits(1):  # thousands of small products: more threads only wait for each other
         search = _Search(case, hidden, cell, shares, arithmetic or case.dtype)
