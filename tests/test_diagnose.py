@@ -68,6 +68,14 @@ def test_a_forget_bias_that_is_not_there_has_one_cause() -> None:
     assert (cause.id, cause.about["value"], cause.note) == ("forget-bias", -1, "")
 
 
+@pytest.mark.parametrize("steps", [13, -13, 1])
+def test_a_shift_is_estimated(steps: int) -> None:
+    case = draw(3, steps=30, cell="gru")
+    hidden = np.roll(ran(case, case).hidden, steps, axis=1)
+    cause = found(case, hidden, None)[0]
+    assert (cause.id, cause.status, cause.about["steps"]) == ("time-shift", CONFIRMED, steps)
+
+
 def test_a_parameter_is_named() -> None:
     case = draw(5)
     weight = nudge(case, np.random.RandomState(5), 0.1)

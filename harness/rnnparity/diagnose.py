@@ -93,7 +93,8 @@ class _Search:
         self.window = self._window()
         equations = self._screen([None], functions.equations_for(self.setting))
         singles = [*self._alone(self._sized()), *equations]
-        runs = [c for h in runtime(self.base) for c in self._alone([h])]
+        ways = enumerate(runtime(self.base, self.setting.hidden))
+        runs = [c._replace(order=n) for n, way in ways for c in self._alone([way])]
         return (
             _distinct([*self._confirmed(singles), *self._confirmed(runs)])
             or self._irregular()

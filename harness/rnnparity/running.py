@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnparity.forced import Setting
 from rnnparity.hypotheses import Change, Hypothesis
+from rnnparity.noise import Array
 from rnnparity.reference import Reference
 
 
@@ -110,6 +111,8 @@ def _always_initial(setting: Setting) -> Setting | None:
     return replace(setting, case=changed, hidden=single(setting.hidden), cell=cell)
 
 
+_PROBE = 64  # steps that are compared
+_SHIFTS = 4
 _INITIAL = (
     ("zero", "zero", "zero instead of the given state"),
     ("zero", "given", "hidden state zero instead of given"),
@@ -123,9 +126,26 @@ _CARRIED = (
 )
 
 
-def runtime(base: Reference) -> Iterator[Hypothesis]:
-    """Hypotheses on how the cell was run; ``base`` is how it should be."""
-    steps, two = base.case.steps, base.case.has_cell_state
+def _shifts(seen: Array, own: Array) -> list[int]:
+    """By how many steps ``seen`` may be late, or early where that is negative: where the first steps of one,
+    of a few rows and units, are closest to those of the other. Of equals the shortest. Both: ``[B, T, U]``.
+    """
+    few = (slice(0, 4), slice(None), slice(0, 16))
+    late, early = (seen[few], own[few]), (own[few], seen[few])
+    distances = {}
+    for k in range(1, own.shape[1] - 1):
+        for sign, (later, earlier) in ((1, late), (-1, early)):
+            part = later[:, k : k + _PROBE]
+            distances[sign * k] = float(np.median(np.abs(part - earlier[:, : part.shape[1]])))
+    enough = 10 * min(distances.values(), default=0.0) + 1e-6
+    return sorted(distances, key=lambda k: (distances[k] > enough and distances[k], abs(k)))[:_SHIFTS]
+
+
+def runtime(base: Reference, hidden_seen: Array) -> Iterator[Hypothesis]:
+    """Hypotheses on how the cell was run; ``base`` is how it should be, ``hidden_seen`` ``[B, T, U]`` how it
+    was.
+    """
+    two = base.case.has_cell_state
     for hidden, cell, detail in _INITIAL if two else _INITIAL[:1]:
         yield Hypothesis(
             "initial-state", detail, _states(hidden, cell, base), {"hidden": hidden, "cell": cell}
@@ -158,11 +178,6 @@ def runtime(base: Reference) -> Iterator[Hypothesis]:
         how = "reshaped to" if reshape else "read as"
         detail = f"[B, T] {how} [T, B]" + ("" if states == "given" else ", from a zero state")
         yield Hypothesis("batch-time-axes", detail, _swapped_axes(reshape, states), {"states": states})
-    for k in sorted(set(range(-8, 9)) - {0}, key=abs):
-        if abs(k) < steps - 1:
-            yield Hypothesis(
-                "time-shift",
-                f"the trajectory is {abs(k)} steps {'late' if k > 0 else 'early'}",
-                _shifted(k, base),
-                {"steps": k},
-            )
+    for k in _shifts(hidden_seen, base.hidden):
+        detail = f"the trajectory is {abs(k)} steps {'late' if k > 0 else 'early'}"
+        yield Hypothesis("time-shift", detail, _shifted(k, base), {"steps": k})
