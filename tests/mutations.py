@@ -317,6 +317,13 @@ def one_block(case: Case, shares: Shares, random: np.random.RandomState) -> Made
     return ran(case, weights(case, flat(kernel), bias.reshape(-1)))
 
 
+def a_reset_gates_block(case: Case, shares: Shares, random: np.random.RandomState) -> Made:
+    kernel, bias = blocks(case), bias_blocks(case)
+    part = [bias[0], kernel[: case.input_size, 0], kernel[case.input_size :, 0]][random.randint(3)]
+    part += random.uniform(-0.3, 0.3, part.shape).astype(part.dtype)
+    return ran(case, weights(case, flat(kernel), bias.reshape(-1)))
+
+
 def both(change: Callable[[Case, Shares], Case], **fields: Any) -> Plant:
     """Other weights and another equation."""
 
@@ -396,6 +403,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     "TF32 products": Mutation(("precision",), ALL, rounded("tf32", factors=True)),
     "one weight": Mutation(("parameter",), ALL, one_weight),
     "one block": Mutation(("parameter",), ALL, one_block),
+    "a block of a reset gate before": Mutation(("parameter",), G, claimed(a_reset_gates_block, reset_after=False)),
     "order and forget bias": Mutation(("gate-order + forget-bias",), L, both(lambda c, s: reordered(c, s, [0, 2, 1, 3]), forget_bias=2.25)),
     "order and hard sigmoid": Mutation(("gate-order + recurrent-activation",), L, claimed(both(lambda c, s: reordered(c, s, [3, 1, 0, 2]), recurrent_activation=eq.HARD_SIGMOID_5), recurrent_activation=eq.SIGMOID)),
     "order and clip": Mutation(("gate-order + cell-clip",), L, both(lambda c, s: reordered(c, s, [0, 2, 1, 3]), cell_clip=0.5)),

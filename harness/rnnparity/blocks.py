@@ -22,6 +22,7 @@ _LONGEST = 2.0
 _UNITS = 6  # that are tried first
 _NUMBERS = 2**22  # that one array may have
 _PER_ROW = 4  # steps for each unknown, at most
+_MIXED = 512  # unknowns that are solved together where units mix: each is one more run
 
 
 class Block(NamedTuple):
@@ -36,12 +37,15 @@ class Block(NamedTuple):
 
 
 class _Unknown(NamedTuple):
-    """Which pre-activation a block adds to, and what its rows multiply ``[B, T, rows]``."""
+    """Which pre-activation a block adds to, what its rows multiply ``[B, T, rows]``, and whether that reaches
+    other units than its own.
+    """
 
     tensor: str
     gate: str
     position: int
     v: Array
+    mixed: bool = False
 
 
 def solve(setting: Setting, noise: float) -> Iterator[Block]:
@@ -56,7 +60,12 @@ def solve(setting: Setting, noise: float) -> Iterator[Block]:
     for unknown in sorted(_unknowns(setting), key=lambda u: u.v.shape[2]):
         if setting.case.batch * setting.case.steps < unknown.v.shape[2] + _SPARE:
             continue
-        first, left = _fit(setting, unknown, order[0])
+        if unknown.mixed:
+            change, left = _fit_mixed(setting, unknown)
+            if left <= noise:
+                yield Block(unknown.tensor, unknown.gate, change, left)
+            continue
+        first, left = _fit(_Problem(setting, unknown, order[0]))
         if left > noise:
             continue
         change = np.zeros((unknown.v.shape[2], setting.case.units))
@@ -64,7 +73,7 @@ def solve(setting: Setting, noise: float) -> Iterator[Block]:
         together = max(_UNITS, _NUMBERS // (4 * unknown.v.size))
         for start in range(0, len(order[1]), together):
             chunk = order[1][start : start + together]
-            change[:, chunk], _ = _fit(setting, unknown, chunk)
+            change[:, chunk], _ = _fit(_Problem(setting, unknown, chunk))
         yield Block(unknown.tensor, unknown.gate, change, left)
 
 
@@ -94,12 +103,11 @@ def _unknowns(setting: Setting) -> Iterator[_Unknown]:
     x, h = v[..., :size], v[..., size:]
     names = case.gates
     for position, gate in enumerate(names):
-        if case.equation.cell == "gru" and gate == "r" and not case.equation.reset_after:
-            continue  # it reaches every unit
-        yield _Unknown("bias", gate, position, one)
-        yield _Unknown("input kernel", gate, position, x)
-        if gate != "n" or case.equation.cell != "gru":
-            yield _Unknown("recurrent kernel", gate, position, h)
+        mixed = case.equation.cell == "gru" and gate == "r" and not case.equation.reset_after
+        for tensor, rows in (("bias", one), ("input kernel", x), ("recurrent kernel", h)):
+            apart = gate == "n" and tensor == "recurrent kernel" and case.equation.cell == "gru"
+            if not apart and (not mixed or rows.shape[2] * case.units <= _MIXED):
+                yield _Unknown(tensor, gate, position, rows, mixed)
     if case.equation.cell == "gru" and case.equation.reset_after:
         yield _Unknown("bias", "m", 3, one)
         yield _Unknown("recurrent kernel", "n", 3, h)
@@ -109,10 +117,15 @@ def _unknowns(setting: Setting) -> Iterator[_Unknown]:
         yield _Unknown("recurrent kernel", "n", 2, reset * h)
 
 
-def _fit(setting: Setting, unknown: _Unknown, units: NDArray[np.signedinteger]) -> tuple[Array, float]:
+def _fit_mixed(setting: Setting, unknown: _Unknown) -> tuple[Array, float]:
+    """As :func:`_fit`, of all units together."""
+    change, left = _fit(_Mixed(setting, unknown, np.arange(setting.case.units)))
+    return change.reshape(unknown.v.shape[2], -1), left
+
+
+def _fit(problem: "_Problem") -> tuple[Array, float]:
     """Gauss-Newton for each unit: the change ``[rows, units]``, and the RMS of what it leaves."""
-    problem = _Problem(setting, unknown, units)
-    change = np.zeros((unknown.v.shape[2], len(units)))
+    change = np.zeros(problem.shape)
     errors = problem.errors(change[None])
     best, left = change, _rms(errors)
     for _ in range(_ROUNDS):
@@ -149,6 +162,7 @@ class _Problem:
         everything = whole(setting)
         self._forced = force([setting], Window(everything.rows, units, everything.steps))
         self._columns = np.arange(len(units))
+        self.shape = unknown.v.shape[2], len(units)
         # Without a cell state that is carried along, a step's error comes from that step alone.
         self._instant = setting.cell is not None or not setting.case.has_cell_state
         if isinstance(self._forced, ForcedGru):
@@ -176,3 +190,16 @@ class _Problem:
         states = len(slope) // len(v)  # hidden, and cell where there is one
         found: Array = slope.T[:, None, :] * np.tile(v, (states, 1)).T[None]
         return found
+
+
+class _Mixed(_Problem):
+    """The same where a block reaches every unit: one column of all its parameters."""
+
+    def __init__(self, setting: Setting, unknown: _Unknown, units: NDArray[np.signedinteger]) -> None:
+        super().__init__(setting, unknown, units)
+        self._block, self._instant = self.shape, False
+        self.shape = self._block[0] * self._block[1], 1
+
+    def errors(self, changes: Array, added: float = 0.0) -> Array:
+        """``changes`` ``[S, rows units, 1]`` -> ``[S, N, 1]``."""
+        return super().errors(changes.reshape(-1, *self._block), added).reshape(len(changes), -1, 1)
