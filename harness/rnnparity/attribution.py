@@ -141,7 +141,7 @@ def single(setting: Setting, base: Reference) -> Iterator[Found]:
     """One parameter of another value, if there is enough to tell it from."""
     if setting.case.batch * setting.case.steps < ENOUGH:
         return
-    if setting.cell is not None or not setting.case.has_cell_state:
+    if setting.complete:
         yield from _followed(setting, base)
     if setting.case.equation.cell != "lstm" or setting.case.projection is not None:
         return
@@ -160,15 +160,13 @@ def _followed(setting: Setting, base: Reference) -> Iterator[Found]:
     for named in sorted(first.parameters.values(), key=lambda p: -p.score)[:_NAMED]:
         if named.gate == "p":
             continue
-        place = _place(setting, named)
-        change, changed = 0.0, setting
+        place, change, found = _place(setting, named), 0.0, named
         for _ in range(_ROUNDS):
-            found = _local(changed, base).parameters[named.gate]
-            if (found.row, found.unit) != (named.row, named.unit):
-                break
             change += found.change
-            changed = _with_change(setting, place, change)
             if abs(found.change) < 1e-7 * abs(change):
+                break
+            found = _local(_with_change(setting, place, change), base).parameters[named.gate]
+            if (found.row, found.unit) != (named.row, named.unit):
                 break
         yield _found(setting, place, change)
 
@@ -183,7 +181,7 @@ def block(setting: Setting, noise: float) -> Iterator[Found]:
     """One gate's bias or kernel, if it leaves about the ``noise`` and there is enough to tell it from."""
     gates, size = setting.case.gates, setting.case.input_size
     names = BIAS_GATES[setting.case.equation.cell]
-    for tensor, gate, change, _ in blocks.solve(setting, noise):
+    for tensor, gate, change in blocks.solve(setting, noise):
         kernel, bias = (np.array(a, np.float64) for a in setting.case.weights)
         if tensor == "bias":
             bias.reshape(len(names), -1)[names.index(gate)] += change[0]
@@ -197,7 +195,7 @@ def block(setting: Setting, noise: float) -> Iterator[Found]:
 
 def _errors(setting: Setting, base: Reference) -> Array:
     """Of each unit ``[U]``, in noise units, made at single steps."""
-    if setting.cell is not None or not setting.case.has_cell_state:
+    if setting.complete:
         local = _local(setting, base)
         states = [np.abs(errors).max(axis=(0, 1)) for errors in (local.hidden, local.cell) if errors.size]
         largest: Array = np.maximum.reduce([errors for errors in states if len(errors) == len(states[-1])])
@@ -298,7 +296,7 @@ def known(setting: Setting, base: Reference) -> str:
         f"made in {len(errors)} of {units} units"
         + (f" ({', '.join(map(str, errors))})" if len(errors) <= 4 else ""),
     ]
-    if setting.cell is not None or not setting.case.has_cell_state:
+    if setting.complete:
         local = _local(setting, base)
         said.append(f"most of it in the {GATE_NAMES[local.parameter.gate]}")
     return ", ".join(said)

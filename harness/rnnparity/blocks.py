@@ -27,13 +27,12 @@ _MIXED = 512  # unknowns that are solved together where units mix: each is one m
 
 class Block(NamedTuple):
     """A block of the canonical weights: the ``tensor`` in words, the ``gate`` by which it is called, and the
-    ``change`` ``[rows, U]`` that explains the trajectory; what it ``left`` is the RMS of the rest.
+    ``change`` ``[rows, U]`` that explains the trajectory.
     """
 
     tensor: str
     gate: str
     change: Array
-    left: float
 
 
 class _Unknown(NamedTuple):
@@ -63,7 +62,7 @@ def solve(setting: Setting, noise: float) -> Iterator[Block]:
         if unknown.mixed:
             change, left = _fit_mixed(setting, unknown)
             if left <= noise:
-                yield Block(unknown.tensor, unknown.gate, change, left)
+                yield Block(unknown.tensor, unknown.gate, change)
             continue
         first, left = _fit(_Problem(setting, unknown, order[0]))
         if left > noise:
@@ -74,7 +73,7 @@ def solve(setting: Setting, noise: float) -> Iterator[Block]:
         for start in range(0, len(order[1]), together):
             chunk = order[1][start : start + together]
             change[:, chunk], _ = _fit(_Problem(setting, unknown, chunk))
-        yield Block(unknown.tensor, unknown.gate, change, left)
+        yield Block(unknown.tensor, unknown.gate, change)
 
 
 def _enough(setting: Setting) -> Setting:
@@ -83,16 +82,14 @@ def _enough(setting: Setting) -> Setting:
     needed = _PER_ROW * max(case.input_size, case.units) + _SPARE
     steps = min(case.steps, needed)
     rows = min(case.batch, -(-needed // steps))
-    states = (None if state is None else state[:rows, :steps] for state in (setting.hidden, setting.cell))
-    hidden, cell = states
-    assert hidden is not None
+    cell = None if setting.cell is None else setting.cell[:rows, :steps]
     shorter = replace(
         case,
         inputs=case.inputs[:rows, :steps],
         initial_hidden=case.initial_hidden[:rows],
         initial_cell=case.initial_cell[:rows],
     )
-    return replace(setting, case=shorter, hidden=hidden, cell=cell)
+    return replace(setting, case=shorter, hidden=setting.hidden[:rows, :steps], cell=cell)
 
 
 def _unknowns(setting: Setting) -> Iterator[_Unknown]:
@@ -129,7 +126,7 @@ def _fit(problem: "_Problem") -> tuple[Array, float]:
     errors = problem.errors(change[None])
     best, left = change, _rms(errors)
     for _ in range(_ROUNDS):
-        move = _least_squares(problem.slopes(change), -errors[0].T)
+        move = _least_squares(problem.slopes(change, errors), -errors[0].T)
         change += (move * np.minimum(1, _LONGEST / np.maximum(np.abs(move).max(axis=1), 1e-300))[:, None]).T
         errors = problem.errors(change[None])
         if _rms(errors) >= 0.9 * left:
@@ -164,7 +161,7 @@ class _Problem:
         self._columns = np.arange(len(units))
         self.shape = unknown.v.shape[2], len(units)
         # Without a cell state that is carried along, a step's error comes from that step alone.
-        self._instant = setting.cell is not None or not setting.case.has_cell_state
+        self._instant = setting.complete
         if isinstance(self._forced, ForcedGru):
             if self._equation.reset_after:  # behind the product, each reset gate has a unit of its own
                 parts = {name: getattr(self._forced, name)[..., units] for name in ("z", "before", "bias")}
@@ -180,13 +177,13 @@ class _Problem:
         residual = replace(self._forced, z=z).residual(self._equation)
         return residual.reshape(len(changes), -1, changes.shape[2])
 
-    def slopes(self, change: Array) -> Array:
-        """How the errors follow each parameter: ``[units, rows, N]``."""
+    def slopes(self, change: Array, errors: Array) -> Array:
+        """How the errors, which are ``errors`` at ``change``, follow each parameter: ``[units, rows, N]``."""
         if not self._instant:
             nudged = change[None] + _STEP * np.eye(len(change))[:, :, None]
-            return np.moveaxis((self.errors(nudged) - self.errors(change[None])) / _STEP, 2, 0)
+            return np.moveaxis((self.errors(nudged) - errors) / _STEP, 2, 0)
         v = self._unknown.v.reshape(-1, len(change))
-        slope = ((self.errors(change[None], _STEP) - self.errors(change[None])) / _STEP)[0]
+        slope = ((self.errors(change[None], _STEP) - errors) / _STEP)[0]
         states = len(slope) // len(v)  # hidden, and cell where there is one
         found: Array = slope.T[:, None, :] * np.tile(v, (states, 1)).T[None]
         return found

@@ -78,9 +78,7 @@ class _Search:
         shares: tuple[Array, ...],
         arithmetic: str,
     ) -> None:
-        wide = (None if a is None else np.asarray(a, np.float64) for a in (hidden, cell))
-        states, cells = wide
-        assert states is not None
+        states, cells = np.asarray(hidden, np.float64), None if cell is None else np.asarray(cell, np.float64)
         self.arithmetic = arithmetic
         self.tables = hypotheses.tables(case.equation.cell)
         self.setting = Setting(case, states, cells, shares or (np.asarray(case.weights.bias, np.float64),))
@@ -121,12 +119,8 @@ class _Search:
     def _confirmed(self, candidates: Iterable[_Candidate]) -> list[Cause]:
         """Of those that pass the screen, the ones that the reference confirms, in their own order."""
         passed = sorted((c for c in candidates if c.left < self.passing), key=lambda c: c.left)
-        causes: list[tuple[int, Cause]] = []
-        for candidate in sorted(passed[:_TRIED], key=lambda c: c.order):
-            cause = self._settle(candidate)
-            if cause is not None and cause.status == CONFIRMED:
-                causes.append((candidate.order, cause))
-        return _distinct(cause for _, cause in sorted(causes, key=lambda pair: pair[0]))
+        settled = map(self._settle, sorted(passed[:_TRIED], key=lambda c: c.order))
+        return _distinct(cause for cause in settled if cause and cause.status == CONFIRMED)
 
     def _settle(self, candidate: _Candidate) -> Cause | None:
         """Run by the reference, its constants taken from all data."""

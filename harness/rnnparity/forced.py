@@ -33,6 +33,11 @@ class Setting:
     cell: Array | None
     shares: tuple[Array, ...]
 
+    @property
+    def complete(self) -> bool:
+        """Whether every state was observed: then an error shows at the step at which it is made."""
+        return self.cell is not None or not self.case.has_cell_state
+
 
 @dataclass(frozen=True, eq=False)
 class Window:

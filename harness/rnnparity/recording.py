@@ -36,7 +36,8 @@ _ARRAYS = {
     "lengths": "B", "stepped_hidden": "BTP",
 }  # fmt: skip
 _REQUIRED = ("inputs", "hidden")
-_STATES = (HIDDEN, CELL, STEPPED_HIDDEN)
+STATES = (HIDDEN, CELL, STEPPED_HIDDEN)
+"""The arrays of a trajectory."""
 _DTYPES = ("float16", "float32", "float64")
 
 
@@ -82,7 +83,7 @@ class Recording:
     def trajectory(self) -> dict[str, NDArray[np.floating]]:
         """``hidden``, ``cell`` and ``stepped_hidden``, those there are, in the order they were computed."""
         _, back = self.known.turned(self.options)
-        states = {name: getattr(self, name) for name in (HIDDEN, CELL, STEPPED_HIDDEN)}
+        states = {name: getattr(self, name) for name in STATES}
         return {name: state[:, :: -1 if back else 1] for name, state in states.items() if state is not None}
 
     @property
@@ -133,7 +134,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray], bfloat16: Collection[str] = ()
         raise InputError("arrays", ", ".join(sorted(own)) or "none", f"inputs, hidden (and {_optional()})")
     own |= {name: _one_layer(name, own[name]) for name in ("initial_hidden", "initial_cell") if name in own}
     for name, array in (*own.items(), *tensors.items()):
-        _check_numbers(name, array, finite=name not in _STATES)
+        _check_numbers(name, array, finite=name not in STATES)
     _check_shapes(own)
     api = known(meta["api"])
     layout = api.layout(api.equation(meta["options"], meta["version"]))
@@ -231,7 +232,7 @@ def _check_numbers(name: str, array: np.ndarray, finite: bool) -> None:
     allowed = ("iu", "whole numbers") if name == "lengths" else ("fiu", " or ".join(_DTYPES))
     if array.dtype.kind not in allowed[0] or str(array.dtype) in ("longdouble", "float128"):
         raise InputError(name, f"dtype {array.dtype}", allowed[1])
-    if name in _STATES and str(array.dtype) not in _DTYPES:
+    if name in STATES and str(array.dtype) not in _DTYPES:
         raise InputError(name, f"dtype {array.dtype}", " or ".join(_DTYPES))
     if finite and not np.all(np.isfinite(array)):
         raise InputError(name, "NaN or infinity", "finite numbers")
@@ -261,7 +262,7 @@ def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
         lengths.update(zip(axes, shape, strict=True))
     if "lengths" in arrays and not np.all((arrays["lengths"] >= 1) & (arrays["lengths"] <= lengths["T"])):
         raise InputError("lengths", arrays["lengths"].tolist(), f"numbers from 1 to {lengths['T']}")
-    for name in _STATES:
+    for name in STATES:
         if name in arrays and arrays[name].dtype != arrays[HIDDEN].dtype:
             raise InputError(name, f"dtype {arrays[name].dtype}", f"{arrays[HIDDEN].dtype}, as hidden")
 

@@ -13,7 +13,7 @@ import rnnparity
 from rnnparity import compare, npz, own_cells
 from rnnparity.errors import InputError
 from rnnparity.noise import Array
-from rnnparity.recording import read_meta, write_meta
+from rnnparity.recording import STATES, read_meta, write_meta
 from rnnparity.report import failure
 from rnnparity.result import Run
 from rnnparity_adapters import layout
@@ -21,7 +21,6 @@ from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.registry import Api
 
-_STATES = (HIDDEN, CELL, STEPPED_HIDDEN)
 _GIVEN = ("inputs", "initial_hidden", "initial_cell")
 
 
@@ -67,7 +66,7 @@ def of_run(api: Api, run: Run, version: str, python: str) -> Taken:
     native = layout.load(api.layout, weights, case.equation.forget_bias)
     arrays = {
         **{name: getattr(case, name) for name in _GIVEN},
-        **{name: run.observed[name] for name in _STATES if name in run.observed},
+        **{name: run.observed[name] for name in STATES if name in run.observed},
         **{f"weights/{name}": tensor for name, tensor in native.items()},
     }
     unusual = {name: value for name, value in vars(case.equation).items() if value != getattr(Equation, name)}
@@ -89,7 +88,7 @@ def differences(taken: Taken, stored: Taken) -> list[str]:
     given, states = [], []
     for name, array in taken.arrays.items():
         was = stored.arrays[name]
-        if name not in _STATES:
+        if name not in STATES:
             if (array.dtype, array.shape) != (was.dtype, was.shape) or not np.array_equal(array, was):
                 given.append(f"{name} is not what was recorded: another case, or other weights")
             continue

@@ -86,12 +86,12 @@ def _shifted(steps: int, run: Reference) -> Change:
                 hidden=setting.hidden[:, late],
                 cell=cell,
             )
-        hidden, cell = (
-            None if seen is None else np.concatenate([own[:, :-steps], seen[:, :steps]], axis=1)
-            for seen, own in ((setting.hidden, run.hidden), (setting.cell, run.cell))
-        )
-        assert hidden is not None
-        return replace(setting, hidden=hidden, cell=cell)
+
+        def early(seen: Array, own: Array) -> Array:
+            return np.concatenate([own[:, :-steps], seen[:, :steps]], axis=1)
+
+        cell = None if setting.cell is None else early(setting.cell, run.cell)
+        return replace(setting, hidden=early(setting.hidden, run.hidden), cell=cell)
 
     return change
 
