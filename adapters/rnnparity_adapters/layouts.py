@@ -1,6 +1,6 @@
 """One layout for each way of storing a cell. Every record was verified by running its framework."""
 
-from typing import Sequence, Tuple
+from typing import Any, Sequence, Tuple
 
 from .layout import Layout, Tensor
 
@@ -24,31 +24,33 @@ BLOCK_LSTM = Layout(
     peepholes=tuple(Tensor("wc%s" % gate, "(gate unit)", gate) for gate in "ifo"),
 )
 
+
+def _keras(cell: str, gates: str, *biases: Tensor, **more: Any) -> Layout:
+    """Keras's: two kernels, and the biases; one of all gates unless given."""
+    kernels = (Tensor("kernel", "x (gate unit)", gates), Tensor("recurrent_kernel", "h (gate unit)", gates))
+    return Layout(tensors=kernels + (biases or (Tensor("bias", "(gate unit)", gates),)), cell=cell, **more)
+
+
 # Keras calls the new input c; unit_forget_bias=True only initialises the stored bias with ones.
-KERAS = Layout(
-    tensors=(
-        Tensor("kernel", "x (gate unit)", "ifjo"),
-        Tensor("recurrent_kernel", "h (gate unit)", "ifjo"),
-        Tensor("bias", "(gate unit)", "ifjo"),
-    ),
-    forget_bias="bias",
-)
+KERAS = _keras("lstm", "ifjo", forget_bias="bias")
 
-# PyTorch calls the new input g, and adds two biases.
-TORCH_CELL = Layout(
-    tensors=(
-        Tensor("weight_ih", "(gate unit) x", "ifjo"),
-        Tensor("weight_hh", "(gate unit) h", "ifjo"),
-        Tensor("bias_ih", "(gate unit)", "ifjo"),
-        Tensor("bias_hh", "(gate unit)", "ifjo"),
-    ),
-    forget_bias="bias",
-)
 
-TORCH_LAYER = Layout(
-    tensors=tuple(Tensor(t.name + "_l0", t.axes, t.gates) for t in TORCH_CELL.tensors),
-    forget_bias="bias",
-    projection=(Tensor("weight_hr_l0", "h (gate unit)", "p"),),
+def _torch(cell: str, gates: str, suffix: str, recurrent: str = "", **more: Any) -> Layout:
+    """PyTorch's: two kernels and two biases, which add up; ``recurrent`` are the gates of the second bias."""
+    parts = (
+        ("weight_ih", "(gate unit) x", gates),
+        ("weight_hh", "(gate unit) h", gates),
+        ("bias_ih", "(gate unit)", gates),
+        ("bias_hh", "(gate unit)", recurrent or gates),
+    )
+    tensors = tuple(Tensor(name + suffix, axes, held) for name, axes, held in parts)
+    return Layout(tensors=tensors, cell=cell, **more)
+
+
+# PyTorch calls the new input g. The cells have the plain names, the first layer of a layer a suffix.
+TORCH_CELL = _torch("lstm", "ifjo", "", forget_bias="bias")
+TORCH_LAYER = _torch(
+    "lstm", "ifjo", "_l0", forget_bias="bias", projection=(Tensor("weight_hr_l0", "h (gate unit)", "p"),)
 )
 
 # F.lstm and PF.lstm: one layer, one direction.
@@ -86,18 +88,20 @@ NNABLA_FOUR_AFFINES = Layout(
     forget_bias="bias",
 )
 
-# ONNX calls the new input c; B holds the biases of W and of R side by side, P the peepholes i, o, f.
-# Only the operator's forward direction.
-ONNX = Layout(
-    tensors=(
-        Tensor("W", "1 (gate unit) x", "iofj"),
-        Tensor("R", "1 (gate unit) h", "iofj"),
-        Tensor("Wb", "1 (gate unit)", "iofj"),
-        Tensor("Rb", "1 (gate unit)", "iofj"),
-    ),
-    forget_bias="bias",
-    peepholes=(Tensor("P", "1 (gate unit)", "iof"),),
-)
+
+def _onnx(cell: str, gates: str, recurrent: str = "", **more: Any) -> Layout:
+    """ONNX's: B holds the biases of W and of R side by side. Only one of the operator's directions."""
+    parts = (
+        ("W", "1 (gate unit) x", gates),
+        ("R", "1 (gate unit) h", gates),
+        ("Wb", "1 (gate unit)", gates),
+        ("Rb", "1 (gate unit)", recurrent or gates),
+    )
+    return Layout(tensors=tuple(Tensor(*part) for part in parts), cell=cell, **more)
+
+
+# ONNX calls the new input c, and has the peepholes i, o, f in P.
+ONNX = _onnx("lstm", "iofj", forget_bias="bias", peepholes=(Tensor("P", "1 (gate unit)", "iof"),))
 
 # The GRU. A bias that is added inside the reset gate's product is m.
 CANONICAL_GRU = Layout(
@@ -118,33 +122,16 @@ TENSORFLOW_GRU = Layout(
 
 # Keras calls the new state h. With reset_after its bias has two rows: that of the kernel, and that of the
 # recurrent kernel; without, it is the first one alone.
-_KERAS_GRU_KERNELS = (
-    Tensor("kernel", "x (gate unit)", "zrn"),
-    Tensor("recurrent_kernel", "h (gate unit)", "zrn"),
-)
-KERAS_GRU = Layout(tensors=(*_KERAS_GRU_KERNELS, Tensor("bias", "(gate unit)", "zrn")), cell="gru")
-KERAS_GRU_RESET_AFTER = Layout(
-    tensors=(
-        *_KERAS_GRU_KERNELS,
-        Tensor("input_bias", "1 (gate unit)", "zrn"),
-        Tensor("recurrent_bias", "1 (gate unit)", "zrm"),
-    ),
-    cell="gru",
+KERAS_GRU = _keras("gru", "zrn")
+KERAS_GRU_RESET_AFTER = _keras(
+    "gru",
+    "zrn",
+    Tensor("input_bias", "1 (gate unit)", "zrn"),
+    Tensor("recurrent_bias", "1 (gate unit)", "zrm"),
 )
 
-TORCH_GRU_CELL = Layout(
-    tensors=(
-        Tensor("weight_ih", "(gate unit) x", "rzn"),
-        Tensor("weight_hh", "(gate unit) h", "rzn"),
-        Tensor("bias_ih", "(gate unit)", "rzn"),
-        Tensor("bias_hh", "(gate unit)", "rzm"),
-    ),
-    cell="gru",
-)
-
-TORCH_GRU_LAYER = Layout(
-    tensors=tuple(Tensor(t.name + "_l0", t.axes, t.gates) for t in TORCH_GRU_CELL.tensors), cell="gru"
-)
+TORCH_GRU_CELL = _torch("gru", "rzn", "", recurrent="rzm")
+TORCH_GRU_LAYER = _torch("gru", "rzn", "_l0", recurrent="rzm")
 
 NNABLA_GRU = Layout(
     tensors=(
@@ -155,15 +142,7 @@ NNABLA_GRU = Layout(
 )
 
 # ONNX calls the new state h; without linear_before_reset Rb's part of it is added outside.
-ONNX_GRU = Layout(
-    tensors=(
-        Tensor("W", "1 (gate unit) x", "zrn"),
-        Tensor("R", "1 (gate unit) h", "zrn"),
-        Tensor("Wb", "1 (gate unit)", "zrn"),
-        Tensor("Rb", "1 (gate unit)", "zrm"),
-    ),
-    cell="gru",
-)
+ONNX_GRU = _onnx("gru", "zrn", recurrent="zrm")
 
 # The simple RNN.
 CANONICAL_RNN = Layout(
@@ -173,43 +152,17 @@ CANONICAL_RNN = Layout(
 # tf.nn.rnn_cell.BasicRNNCell
 TENSORFLOW_RNN = CANONICAL_RNN
 
-KERAS_RNN = Layout(
-    tensors=(
-        Tensor("kernel", "x (gate unit)", "n"),
-        Tensor("recurrent_kernel", "h (gate unit)", "n"),
-        Tensor("bias", "(gate unit)", "n"),
-    ),
-    cell="rnn",
-)
+KERAS_RNN = _keras("rnn", "n")
 
-TORCH_RNN_CELL = Layout(
-    tensors=(
-        Tensor("weight_ih", "(gate unit) x", "n"),
-        Tensor("weight_hh", "(gate unit) h", "n"),
-        Tensor("bias_ih", "(gate unit)", "n"),
-        Tensor("bias_hh", "(gate unit)", "n"),
-    ),
-    cell="rnn",
-)
-
-TORCH_RNN_LAYER = Layout(
-    tensors=tuple(Tensor(t.name + "_l0", t.axes, t.gates) for t in TORCH_RNN_CELL.tensors), cell="rnn"
-)
+TORCH_RNN_CELL = _torch("rnn", "n", "")
+TORCH_RNN_LAYER = _torch("rnn", "n", "_l0")
 
 NNABLA_RNN = Layout(
     tensors=(Tensor("rnn/weight_l0", "1 (gate unit) xh", "n"), Tensor("rnn/bias", "1 1 (gate unit)", "n")),
     cell="rnn",
 )
 
-ONNX_RNN = Layout(
-    tensors=(
-        Tensor("W", "1 (gate unit) x", "n"),
-        Tensor("R", "1 (gate unit) h", "n"),
-        Tensor("Wb", "1 (gate unit)", "n"),
-        Tensor("Rb", "1 (gate unit)", "n"),
-    ),
-    cell="rnn",
-)
+ONNX_RNN = _onnx("rnn", "n")
 
 # Equations as they are printed.
 
