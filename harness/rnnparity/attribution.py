@@ -141,11 +141,12 @@ def single(setting: Setting, base: Reference) -> Iterator[Found]:
     """One parameter of another value, if there is enough to tell it from."""
     if setting.case.batch * setting.case.steps < ENOUGH:
         return
-    if setting.complete:
-        yield from _followed(setting, base)
+    local = _local(setting, base) if setting.complete else None
+    if local:
+        yield from _followed(setting, base, local)
     if setting.case.equation.cell != "lstm" or setting.case.projection is not None:
         return
-    errors = _errors(setting, base)
+    errors = _errors(setting, base, local)
     wrong = np.flatnonzero(errors > LIMIT)
     if setting.cell is not None and not len(wrong):
         wrong = np.flatnonzero(errors >= errors.max())
@@ -154,9 +155,8 @@ def single(setting: Setting, base: Reference) -> Iterator[Found]:
             yield from _single(setting, int(unit))
 
 
-def _followed(setting: Setting, base: Reference) -> Iterator[Found]:
+def _followed(setting: Setting, base: Reference, first: Local) -> Iterator[Found]:
     """The parameters that the matched filter names, each followed until nothing is left to explain."""
-    first = _local(setting, base)
     for named in sorted(first.parameters.values(), key=lambda p: -p.score)[:_NAMED]:
         if named.gate == "p":
             continue
@@ -193,10 +193,9 @@ def block(setting: Setting, noise: float) -> Iterator[Found]:
         yield Found("parameter", detail, about, with_weights(setting, kernel, bias))
 
 
-def _errors(setting: Setting, base: Reference) -> Array:
-    """Of each unit ``[U]``, in noise units, made at single steps."""
-    if setting.complete:
-        local = _local(setting, base)
+def _errors(setting: Setting, base: Reference, local: Local | None) -> Array:
+    """Of each unit ``[U]``, in noise units, made at single steps; ``local`` where every state is known."""
+    if local:
         states = [np.abs(errors).max(axis=(0, 1)) for errors in (local.hidden, local.cell) if errors.size]
         largest: Array = np.maximum.reduce([errors for errors in states if len(errors) == len(states[-1])])
         if largest.max() <= LIMIT:
@@ -287,7 +286,8 @@ def known(setting: Setting, base: Reference) -> str:
     if not beyond.any():
         return "only all elements together differ, none by itself"
     steps = np.flatnonzero(beyond.any(axis=(0, 2)))
-    errors = np.flatnonzero(_errors(setting, base) > LIMIT)
+    local = _local(setting, base) if setting.complete else None
+    errors = np.flatnonzero(_errors(setting, base, local) > LIMIT)
     rows = np.flatnonzero(beyond.any(axis=(1, 2)))
     batch, _, units = setting.hidden.shape
     said = [
@@ -296,7 +296,6 @@ def known(setting: Setting, base: Reference) -> str:
         f"made in {len(errors)} of {units} units"
         + (f" ({', '.join(map(str, errors))})" if len(errors) <= 4 else ""),
     ]
-    if setting.complete:
-        local = _local(setting, base)
+    if local:
         said.append(f"most of it in the {GATE_NAMES[local.parameter.gate]}")
     return ", ".join(said)
