@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import rnnparity
-from rnnparity import Case, Result, compare
+from rnnparity import Case, Result, compare, reference
+from rnnparity_adapters import layout, layouts
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Weights
 from rnnparity_adapters.registry import Api
@@ -28,6 +29,21 @@ SIZES = Sizes(batch=3, steps=7, input_size=5, units=4)
 def case() -> Case:
     """A small case with nothing symmetric, zero or equal in it."""
     return rnnparity.make_case(seed=7, **SIZES)
+
+
+@pytest.fixture
+def arrays(case: Case) -> dict[str, np.ndarray]:
+    """The arrays of a good recording of torch.nn.LSTM, without its meta."""
+    native = layout.load(layouts.TORCH_LAYER, case.weights, case.equation.forget_bias)
+    run = reference.run(case)
+    return {
+        "inputs": case.inputs,
+        "hidden": run.hidden.astype("float32"),
+        "cell": run.cell.astype("float32"),
+        "initial_hidden": case.initial_hidden,
+        "initial_cell": case.initial_cell,
+        **{f"weights/{name}": tensor for name, tensor in native.items()},
+    }
 
 
 @pytest.fixture(scope="session")

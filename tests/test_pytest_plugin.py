@@ -326,22 +326,22 @@ def test_what_nothing_explains_is_known_as_unknown(pytester: pytest.Pytester) ->
     result.stdout.fnmatch_lines(["*the known difference unknown is not what was found, gate-order: *"])
 
 
-def test_a_cause_that_is_none(pytester: pytest.Pytester) -> None:
-    known(pytester, "faults.SwapInBoth@* | * | forget_bias | not how it is written | link")
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "faults.SwapInBoth@* | * | forget_bias | not how it is written | link",
+            "cause: got forget_bias, but should be forget-bias",
+        ),
+        ("faults.* | seed1 | it is gone", "got faults.* | seed1 | it is gone, but should be api | *"),
+    ],
+    ids=["a cause that is none", "three columns"],
+)
+def test_a_line_that_is_no_known_difference(pytester: pytest.Pytester, line: str, said: str) -> None:
+    known(pytester, line)
     result = run(pytester)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        ["ERROR: *known.txt, line 3: cause: got forget_bias, but should be forget-bias"]
-    )
-
-
-def test_a_line_that_is_no_known_difference(pytester: pytest.Pytester) -> None:
-    known(pytester, "faults.* | seed1 | it is gone")
-    result = run(pytester)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        ["ERROR: *known.txt, line 3: got faults.* | seed1 | it is gone, but should be api | *"]
-    )
+    result.stderr.fnmatch_lines([f"ERROR: *known.txt, line 3: {said}"])
 
 
 def test_a_crash_and_a_divergence(pytester: pytest.Pytester) -> None:

@@ -15,7 +15,7 @@ from rnnparity import Case, cli, reference
 from rnnparity.checking import check
 from rnnparity.errors import InputError
 from rnnparity.recording import Recording, read, record
-from rnnparity_adapters import layout, layouts
+from rnnparity_adapters import layouts
 from rnnparity_adapters.equation import Equation
 
 Tensors = dict[str, tuple[str, np.ndarray]]
@@ -55,21 +55,6 @@ def bfloat16(array: np.ndarray) -> tuple[str, np.ndarray]:
 
 def plain(array: np.ndarray) -> tuple[str, np.ndarray]:
     return NAMES[str(array.dtype)], array
-
-
-@pytest.fixture
-def arrays(case: Case) -> dict[str, np.ndarray]:
-    """A good recording of torch.nn.LSTM."""
-    native = layout.load(layouts.TORCH_LAYER, case.weights, case.equation.forget_bias)
-    run = reference.run(case)
-    return {
-        "inputs": case.inputs,
-        "hidden": run.hidden.astype("float32"),
-        "cell": run.cell.astype("float32"),
-        "initial_hidden": case.initial_hidden,
-        "initial_cell": case.initial_cell,
-        **{f"weights/{name}": tensor for name, tensor in native.items()},
-    }
 
 
 @pytest.fixture
