@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import rnnparity
-from rnnparity import Case, Result, compare, reference
+from rnnparity import Case, Result
+from rnnparity.judge import compare
+from rnnparity.reference import forward
 from rnnparity_adapters import layout, layouts
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Weights
@@ -35,7 +37,7 @@ def case() -> Case:
 def arrays(case: Case) -> dict[str, np.ndarray]:
     """The arrays of a good recording of torch.nn.LSTM, without its meta."""
     native = layout.load(layouts.TORCH_LAYER, case.weights, case.equation.forget_bias)
-    run = reference.run(case)
+    run = forward.run(case)
     return {
         "inputs": case.inputs,
         "hidden": run.hidden.astype("float32"),

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnparity import Case, reference
-from rnnparity.cells import CELLS, State, exactly
-from rnnparity.mistakes import ROUNDED
+from rnnparity import Case
+from rnnparity.reference import forward
+from rnnparity.reference.steps import CELLS, State, exactly
+from rnnparity.selftest.planted_mistakes import ROUNDED
 from rnnparity_adapters import equation as eq
 from rnnparity_adapters.layout import BIAS_GATES, GATES, Weights
 
@@ -41,7 +42,7 @@ class Mutation(NamedTuple):
 
 
 def ran(claimed: Case, really: Case) -> Made:
-    run = reference.run(really)
+    run = forward.run(really)
     return Made(claimed, run.hidden.astype("float32"), run.cell.astype("float32"))
 
 
@@ -195,7 +196,7 @@ def forget_bias(after: bool = False) -> Plant:
 
 
 def clipped(case: Case, shares: Shares, random: np.random.RandomState) -> Made:
-    limit = float(np.round(np.quantile(np.abs(reference.run(case).cell), random.uniform(0.3, 0.9)), 3))
+    limit = float(np.round(np.quantile(np.abs(forward.run(case).cell), random.uniform(0.3, 0.9)), 3))
     return equation(cell_clip=limit)(case, shares, random)
 
 
@@ -219,7 +220,7 @@ def projection(change: Callable[[Array], Array], **fields: Any) -> Plant:
 
 def states(hidden: str, cell: str) -> Plant:
     def plant(case: Case, shares: Shares, random: np.random.RandomState) -> Made:
-        last = reference.run(case)
+        last = forward.run(case)
         known = {
             "given": (case.initial_hidden, case.initial_cell), "zero": (0 * case.initial_hidden, 0 * case.initial_cell),
             "swapped": (case.initial_cell, case.initial_hidden), "carried": (last.hidden[:, -1], last.cell[:, -1]),
@@ -231,7 +232,7 @@ def states(hidden: str, cell: str) -> Plant:
 
 def never_updated(case: Case, shares: Shares, random: np.random.RandomState) -> Made:
     """Each step from the initial state (Burn 0.16)."""
-    steps = [reference.run(replace(case, inputs=case.inputs[:, t : t + 1])) for t in range(case.steps)]
+    steps = [forward.run(replace(case, inputs=case.inputs[:, t : t + 1])) for t in range(case.steps)]
     hidden, cell = (
         np.concatenate([getattr(step, name) for step in steps], axis=1).astype("float32")
         for name in ("hidden", "cell")

@@ -11,7 +11,7 @@ from pathlib import Path
 import filelock
 import pytest
 
-from rnnparity.environments import Environment
+from rnnparity.environments.environments import Environment
 
 THIS = f"=={sys.version_info.major}.{sys.version_info.minor}.*"
 SMALL = Environment("small", THIS, ("tiny==1.5",), {})

@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 
 import rnnparity
-from rnnparity import Case, baseline
+from rnnparity import Case
 from rnnparity.errors import InputError
-from rnnparity.report import json_report
-from rnnparity.report.words import told
+from rnnparity.report import changes, json_document
+from rnnparity.report.phrases import told
 
 Document = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def document(case: Case) -> Document:
-    return json_report.document(rnnparity.run(case, "numpy.lstm_cell", keep=False))
+    return json_document.of_result(rnnparity.run(case, "numpy.lstm_cell", keep=False))
 
 
 def test_nothing(document: Document) -> None:
-    assert baseline.changes(document, document) == []
+    assert changes.since(document, document) == []
 
 
 PLANTED: dict[str, tuple[Callable[[Document], object], str]] = {
@@ -43,7 +43,7 @@ def test_one_change(kind: str, document: Document) -> None:
     plant, said = PLANTED[kind]
     now = copy.deepcopy(document)
     plant(now)
-    (change,) = baseline.changes(document, now)
+    (change,) = changes.since(document, now)
     assert change["kind"] == kind
     assert said in told(change)
 
@@ -51,15 +51,15 @@ def test_one_change(kind: str, document: Document) -> None:
 def test_the_other_way_round(document: Document) -> None:
     now = copy.deepcopy(document)
     now["rows"][0]["verdict"] = "diverge"
-    assert [change["kind"] for change in baseline.changes(now, document)] == ["better"]
+    assert [change["kind"] for change in changes.since(now, document)] == ["better"]
     now["rows"].clear()
-    assert [change["kind"] for change in baseline.changes(now, document)] == ["new"]
+    assert [change["kind"] for change in changes.since(now, document)] == ["new"]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", json.dumps({"schema": 99, "rows": [], "case": {}})])
 def test_what_is_no_baseline(content: str, tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(content)
     with pytest.raises(InputError, match="baseline: got"):
-        baseline.read(tmp_path / "old.json")
+        changes.read_baseline(tmp_path / "old.json")
     with pytest.raises(InputError, match="No such file"):
-        baseline.read(tmp_path / "none.json")
+        changes.read_baseline(tmp_path / "none.json")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from rnnparity import causes, remedies
-from rnnparity.causes import Cause
+from rnnparity.diagnosis import causes, remedies
+from rnnparity.diagnosis.causes import Cause
+from rnnparity.diagnosis.equation_hypotheses import EQUATIONS
+from rnnparity.diagnosis.weight_hypotheses import tables
 from rnnparity.errors import InputError
-from rnnparity.functions import EQUATIONS
-from rnnparity.hypotheses import tables
 from rnnparity_adapters.layout import GATES
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import rnnparity
-from rnnparity import Case, compare, reference
+from rnnparity import Case
 from rnnparity.errors import InputError
+from rnnparity.judge import compare
+from rnnparity.reference import forward
 from rnnparity_adapters.layout import Weights
 
 KINDS = [("gru", True, False), ("gru", False, False), ("gru", True, True), ("rnn", True, False)]
@@ -46,7 +48,7 @@ def draw(seed: int, cell: str, reset_after: bool, inverted: bool, **sizes: Any) 
 @kinds
 def test_the_reference_computes_the_equation(cell: str, reset_after: bool, inverted: bool) -> None:
     case = draw(3, cell, reset_after, inverted, batch=3, steps=9, input_size=5, units=4)
-    np.testing.assert_allclose(reference.run(case).hidden, run(case, "float64"), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(forward.run(case).hidden, run(case, "float64"), rtol=1e-12, atol=1e-14)
 
 
 @kinds
@@ -57,7 +59,7 @@ def test_float32_is_within_the_noise(cell: str, reset_after: bool, inverted: boo
         zip(("batch", "steps", "input_size", "units"), random.randint(1, 40, 4).tolist(), strict=True)
     )
     case = draw(seed, cell, reset_after, inverted, **sizes, scale=float(random.uniform(0.1, 3)))
-    found = compare.compare({"hidden": run(case)}, reference.run(case))
+    found = compare.compare({"hidden": run(case)}, forward.run(case))
     assert found.verdict in (compare.AGREE, compare.CHAOTIC), found.reason
     assert [difference.state for difference in found.differences] == ["hidden", "local_hidden"]
 
@@ -71,7 +73,7 @@ def test_a_weight_that_is_off_is_named(cell: str, reset_after: bool, inverted: b
     row, column = (random.randint(length) for length in kernel.shape)
     kernel[row, column] += np.float32(1e-3)
     found = compare.compare(
-        {"hidden": run(replace(case, weights=Weights(kernel, case.weights.bias)))}, reference.run(case)
+        {"hidden": run(replace(case, weights=Weights(kernel, case.weights.bias)))}, forward.run(case)
     )
     parameter = found.parameter
     assert found.verdict == compare.DIVERGE
@@ -84,7 +86,7 @@ def test_a_weight_that_is_off_is_named(cell: str, reset_after: bool, inverted: b
 def test_what_has_no_cell_state_takes_none() -> None:
     case = draw(0, "gru", True, False, batch=3, steps=4, input_size=5, units=6)
     hidden = run(case)
-    found = compare.compare({"hidden": hidden, "cell": hidden}, reference.run(case))
+    found = compare.compare({"hidden": hidden, "cell": hidden}, forward.run(case))
     assert found.verdict == compare.FAILED
     assert "should return ['hidden']" in found.reason
 
@@ -93,7 +95,7 @@ def test_what_has_no_cell_state_takes_none() -> None:
 def test_a_long_memory_is_no_divergence(cell: str, reset_after: bool, inverted: bool) -> None:
     """Where errors line up, runs that really err give the noise."""
     case = draw(1, cell, reset_after, inverted, batch=2, steps=400, input_size=3, units=16, scale=6.0)
-    found = compare.compare({"hidden": run(case)}, reference.run(case))
+    found = compare.compare({"hidden": run(case)}, forward.run(case))
     assert found.verdict in (compare.AGREE, compare.CHAOTIC), found.reason
 
 

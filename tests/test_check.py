@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 import rnnparity
-from rnnparity import Case, cli, reference
-from rnnparity.checking import check
+from rnnparity import Case
+from rnnparity.cli import commands
 from rnnparity.errors import InputError
-from rnnparity.recording import read
+from rnnparity.recordings.check import check
+from rnnparity.recordings.recording import read
+from rnnparity.reference import forward
 from rnnparity_adapters import layout, layouts
 from rnnparity_adapters.equation import SIGMOID, Equation
 from rnnparity_adapters.layout import Layout
@@ -27,7 +29,7 @@ def made(tmp_path: Path) -> Made:
 
     def write(api: str, native: Layout, equation: Equation, **more: Any) -> str:
         case = rnnparity.make_case(11, batch=3, steps=8, input_size=5, units=6, forget_bias=0.0)
-        run = reference.run(replace(case, equation=equation))
+        run = forward.run(replace(case, equation=equation))
         hidden, cell = run.hidden.astype("float32"), run.cell.astype("float32")
         tensors = layout.load(native, case.weights, 0.0)
         path = str(tmp_path / f"{len(list(tmp_path.iterdir()))}.npz")
@@ -47,7 +49,7 @@ LESS = Equation(forget_bias=-0.5)
 
 
 def test_a_clean_recording_agrees(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["check", made("torch.nn.LSTM", layouts.TORCH_LAYER, PLAIN)]) == 0
+    assert commands.main(["check", made("torch.nn.LSTM", layouts.TORCH_LAYER, PLAIN)]) == 0
     assert "torch.nn.LSTM agree" in capsys.readouterr().out
 
 
@@ -80,7 +82,7 @@ def test_the_change_is_written_for_the_api(
 ) -> None:
     path = made(api, native, equation, **options)
     assert check(path).causes[0].fix == fix
-    assert cli.main(["check", path]) == 1
+    assert commands.main(["check", path]) == 1
     printed = capsys.readouterr().out
     assert fix in printed
     assert "(confirmed)" in printed
@@ -100,7 +102,7 @@ def test_the_fix_for_the_forget_bias_removes_it(made: Made) -> None:
 def test_json_is_one_object_a_recording(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     good = made("torch.nn.LSTM", layouts.TORCH_LAYER, PLAIN)
     bad = made("torch.nn.LSTM", layouts.TORCH_LAYER, replace(PLAIN, coupled=True))
-    assert cli.main(["check", good, bad, "--json", "-"]) == 1
+    assert commands.main(["check", good, bad, "--json", "-"]) == 1
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (first["file"], first["verdict"], first["causes"]) == (good, "agree", [])
     cause = second["causes"][0]
@@ -114,7 +116,7 @@ def test_a_bad_file_does_not_stop_the_others(
 ) -> None:
     good = made("torch.nn.LSTM", layouts.TORCH_LAYER, PLAIN)
     (tmp_path / "bad.npz").write_bytes(b"PK")
-    assert cli.main(["check", str(tmp_path / "bad.npz"), good]) == 2
+    assert commands.main(["check", str(tmp_path / "bad.npz"), good]) == 2
     out, err = capsys.readouterr()
     assert "agree" in out
     assert err.count("\n") == 1

@@ -69,7 +69,7 @@ def test_no_input_reaches_a_shell_as_text() -> None:
 
 
 def test_the_matrix_has_every_environment() -> None:
-    from rnnparity import environments
+    from rnnparity.environments import environments
 
     assert set(re.findall(r'api: "\*@([\w-]+)"', WORKFLOW)) == set(environments.declared())
     pinned = re.findall(r'pins: "([^"]*)"', WORKFLOW)

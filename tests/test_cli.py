@@ -9,14 +9,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from rnnparity import cli, environments
+from rnnparity.cli import commands
+from rnnparity.environments import environments
 
 SMALL = ["--batch", "3", "--steps", "4", "--input-size", "3", "--units", "2"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     try:
-        status = cli.main(arguments)
+        status = commands.main(arguments)
     except SystemExit as exit_:
         status = int(exit_.code or 0)
     out, err = capsys.readouterr()
@@ -25,7 +26,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 def test_run_prints_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "run", "--api", "numpy.lstm_cell", *SMALL)
-    assert status == cli.ALL_AGREE
+    assert status == commands.ALL_AGREE
     header = out.splitlines()[3].split()
     assert header == ["api", "version", "environment", "hidden", "cell", "noise", "noise", "step", "verdict"]
     row = out.splitlines()[4].split()
@@ -56,7 +57,7 @@ def test_json_follows_its_schema(capsys: pytest.CaptureFixture[str], tmp_path: P
         "--json",
         str(path),
     )
-    assert status == cli.ALL_AGREE
+    assert status == commands.ALL_AGREE
     assert "unsupported" in out
     document = json.loads(path.read_text())
     jsonschema.validate(document, schema())
@@ -70,11 +71,13 @@ def test_json_follows_its_schema(capsys: pytest.CaptureFixture[str], tmp_path: P
 
 def test_json_to_stdout_is_nothing_but_json(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "run", "--api", "numpy.*", *SMALL, "--json", "-")
-    assert status == cli.ALL_AGREE
+    assert status == commands.ALL_AGREE
     jsonschema.validate(json.loads(out), schema())
 
 
-@pytest.mark.parametrize(("strict", "status"), [([], cli.COULD_NOT_RUN), (["--strict"], cli.COULD_NOT_RUN)])
+@pytest.mark.parametrize(
+    ("strict", "status"), [([], commands.COULD_NOT_RUN), (["--strict"], commands.COULD_NOT_RUN)]
+)
 def test_nothing_compared_is_no_success(
     capsys: pytest.CaptureFixture[str], strict: list[str], status: int
 ) -> None:
@@ -83,8 +86,8 @@ def test_nothing_compared_is_no_success(
 
 def test_strict_counts_what_is_unsupported(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["run", "--api", "PF.lstm", "numpy.*", "--dtype", "float64", *SMALL]
-    assert run(capsys, *arguments)[0] == cli.ALL_AGREE
-    assert run(capsys, *arguments, "--strict")[0] == cli.COULD_NOT_RUN
+    assert run(capsys, *arguments)[0] == commands.ALL_AGREE
+    assert run(capsys, *arguments, "--strict")[0] == commands.COULD_NOT_RUN
 
 
 def test_unavailable_is_a_row(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,10 +102,10 @@ def test_unavailable_is_a_row(capsys: pytest.CaptureFixture[str], monkeypatch: p
     monkeypatch.setattr(environments, "declared", lambda: impossible)
     arguments = ["run", "--api", "PF.lstm", "numpy.*", *SMALL]
     status, out, _ = run(capsys, *arguments)
-    assert status == cli.ALL_AGREE
+    assert status == commands.ALL_AGREE
     assert "PF.lstm@nnabla unavailable: " in out
     assert "To make it available: " in out
-    assert run(capsys, *arguments, "--strict")[0] == cli.COULD_NOT_RUN
+    assert run(capsys, *arguments, "--strict")[0] == commands.COULD_NOT_RUN
 
 
 BAD = {
@@ -148,7 +151,7 @@ def test_bad_input_is_one_clear_line(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, out, err = run(capsys, *arguments)
-    assert status == cli.BAD_INPUT
+    assert status == commands.BAD_INPUT
     assert out == ""
     assert message in err
     assert len(err.splitlines()) == 1
@@ -160,11 +163,11 @@ def test_a_corrupt_environment_is_one_clear_line(
     monkeypatch.setenv("RNNPARITY_CACHE_DIR", str(tmp_path))
     environments.declared()["numpy"].path.mkdir()
     status, out, err = run(capsys, "run", "--api", "numpy.*")
-    assert status == cli.BAD_INPUT
+    assert status == commands.BAD_INPUT
     assert out == ""
     assert "rnnparity envs remove numpy" in err
     assert len(err.splitlines()) == 1
-    assert run(capsys, "envs", "remove", "numpy")[0] == cli.ALL_AGREE
+    assert run(capsys, "envs", "remove", "numpy")[0] == commands.ALL_AGREE
     assert not environments.declared()["numpy"].path.exists()
 
 
@@ -173,7 +176,7 @@ def test_environments_are_made_used_listed_and_removed(
 ) -> None:
     monkeypatch.setenv("RNNPARITY_CACHE_DIR", str(tmp_path))
     status, _, err = run(capsys, "run", "--api", "numpy.*", *SMALL)
-    assert status == cli.ALL_AGREE
+    assert status == commands.ALL_AGREE
     assert err == "numpy: installing numpy==2.4.6\n"
     assert run(capsys, "run", "--api", "numpy.*", *SMALL)[2] == ""
     listed = run(capsys, "envs", "list", "numpy")[1]
@@ -186,14 +189,14 @@ def test_apis_lists_every_api(capsys: pytest.CaptureFixture[str]) -> None:
     from rnnparity_adapters.registry import APIS
 
     status, out, _ = run(capsys, "apis")
-    assert status == cli.ALL_AGREE
+    assert status == commands.ALL_AGREE
     assert len(out.splitlines()) == 1 + len(APIS)
     assert "keras.layers.LSTM(hard_sigmoid)" in out
 
 
 def test_inspect_shows_the_gates(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "inspect", "torch.nn.LSTM", "--input-size", "4", "--units", "3")
-    assert status == cli.ALL_AGREE
+    assert status == commands.ALL_AGREE
     assert "[4U, I] = [12, 4]" in out
     assert "[3:6, :]" in out
     line = next(line for line in out.splitlines() if "[6:9, :]" in line)
@@ -217,13 +220,13 @@ def test_inspect_says_each_layout_once(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_help_imports_nothing_slow() -> None:
     script = """
-import sys, rnnparity.cli
-try: rnnparity.cli.main(["--help"])
+import sys, rnnparity.cli.commands
+try: rnnparity.cli.commands.main(["--help"])
 except SystemExit: print(*sys.modules)
 """
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     loaded = out.splitlines()[-1].split()
-    assert "rnnparity.cli" in loaded
+    assert "rnnparity.cli.commands" in loaded
     assert not {"numpy", "pandas", "rich", "psutil", "uv"} & set(loaded)
 
 

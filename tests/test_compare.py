@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnparity import Case, compare, reference
-from rnnparity.reference import Reference
+from rnnparity import Case
+from rnnparity.judge import compare
+from rnnparity.reference import forward
+from rnnparity.reference.forward import Reference
 from rnnparity_adapters.layout import Weights
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -18,7 +20,7 @@ Observed = dict[str, np.ndarray]
 
 @pytest.fixture(scope="module")
 def expected(case: Case) -> Reference:
-    return reference.run(case)
+    return forward.run(case)
 
 
 @pytest.fixture
@@ -121,11 +123,11 @@ def table(name: str) -> dict[str, np.ndarray]:
 
 
 def test_the_seeded_table_is_the_reference_s(article_case: Case) -> None:
-    expected = reference.run(article_case)
+    expected = forward.run(article_case)
     printed = {"hidden": table("lstmcell_seeded.csv")["tensorflow"], "cell": expected.cell.astype("float32")}
     assert compare.compare(printed, expected).verdict == compare.AGREE
     other = dataclasses.replace(article_case.equation, forget_bias=0.0)
-    without = reference.run(dataclasses.replace(article_case, equation=other))
+    without = forward.run(dataclasses.replace(article_case, equation=other))
     comparison = compare.compare({**printed, "cell": without.cell.astype("float32")}, without)
     assert comparison.verdict == compare.DIVERGE
     assert comparison.first_step == 1

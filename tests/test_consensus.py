@@ -6,8 +6,9 @@ import numpy as np
 from test_runner import fault
 
 import rnnparity
-from rnnparity import Case, compare
-from rnnparity.consensus import REFERENCE, Consensus, consensus
+from rnnparity import Case
+from rnnparity.judge import compare
+from rnnparity.live.consensus import REFERENCE, Consensus, consensus
 from rnnparity_adapters.registry import Api
 
 

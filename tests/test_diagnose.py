@@ -10,9 +10,9 @@ from mutations import MUTATIONS, Mutation, equation, ran, split
 
 import rnnparity
 from rnnparity import Case
-from rnnparity.causes import CONFIRMED, Cause
-from rnnparity.diagnose import diagnose
-from rnnparity.mistakes import CORRECT, STRUCTURAL, nudge, one_weight_off
+from rnnparity.diagnosis.causes import CONFIRMED, Cause
+from rnnparity.diagnosis.search import diagnose
+from rnnparity.selftest.planted_mistakes import CORRECT, STRUCTURAL, nudge, one_weight_off
 from rnnparity_adapters.layout import Weights
 
 

@@ -12,16 +12,16 @@ import filelock
 import pytest
 from small_environments import SMALL, THIS, SlowBuild, cache, folders, version
 
-from rnnparity import environments
+from rnnparity.environments import environments
+from rnnparity.environments.processes import Processes
 from rnnparity.errors import CorruptEnvironment, InputError, Unavailable
-from rnnparity.processes import Processes
 
 __all__ = ["cache"]  # a fixture
 pytestmark = pytest.mark.usefixtures("cache")
 
 ENSURE = """
 import sys
-from rnnparity import environments
+from rnnparity.environments import environments
 made = environments.Environment("small", sys.argv[1], (sys.argv[2],), {})
 print(environments.ensure(made, lambda line: print(line, flush=True)))
 """

@@ -10,11 +10,11 @@ import pytest
 
 import rnnparity
 import rnnparity_adapters
-from rnnparity import environments
-from rnnparity.causes import CONFIRMED, Cause
-from rnnparity.checking import check
+from rnnparity.diagnosis.causes import CONFIRMED, Cause
+from rnnparity.environments import environments
 from rnnparity.errors import Unavailable
-from rnnparity.recording import Recording, read
+from rnnparity.recordings.check import check
+from rnnparity.recordings.recording import Recording, read
 
 SCRIPT = Path(__file__).with_name("foreign_recordings.py")
 HOW_MANY = {"torch": 10, "keras-tf": 8, "keras-torch": 8, "tf1": 7, "nnabla": 6}

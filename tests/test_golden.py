@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from rnnparity import regression
-from rnnparity.pytest_plugin import Outcome, Regression
+from rnnparity.pytest_plugin import stored_trajectory
+from rnnparity.pytest_plugin.plugin import Outcome, Regression
 
 
 @pytest.mark.rnnparity(seeds=[7], batch=3, steps=7, input_size=5, units=4)
@@ -13,5 +13,5 @@ def test_golden(rnnparity_run: Outcome, rnnparity_regression: Regression) -> Non
     assert rnnparity_run.row.verdict != "unavailable" or not os.environ.get("CI"), rnnparity_run.row.reason
     rnnparity_run.check()
     rnnparity_regression.check(rnnparity_run)
-    provenance = regression.read(rnnparity_regression.path).meta["provenance"]
+    provenance = stored_trajectory.read(rnnparity_regression.path).meta["provenance"]
     assert set(provenance) == {"versions", "python", "platform", "date", "case"}

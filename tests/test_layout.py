@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from rnnparity import Case, compare
+from rnnparity import Case
+from rnnparity.judge import compare
 from rnnparity_adapters import layout
 from rnnparity_adapters.layout import Layout, LayoutError, Tensor, Weights
 from rnnparity_adapters.layouts import (

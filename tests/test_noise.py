@@ -8,8 +8,10 @@ import pytest
 from conftest import Sizes
 
 import rnnparity
-from rnnparity import Case, compare, noise, reference
-from rnnparity.mistakes import CORRECT, ROUNDED, Cell, Float32, Function, Trajectory
+from rnnparity import Case
+from rnnparity.judge import compare
+from rnnparity.reference import forward, noise
+from rnnparity.selftest.planted_mistakes import CORRECT, ROUNDED, Cell, Float32, Function, Trajectory
 from rnnparity_adapters.numpy_adapter import lstm_cell
 
 
@@ -78,10 +80,10 @@ def test_the_noise_of_an_arithmetic_fits_it(name: str, seed: int) -> None:
     sizes = Sizes(batch=3, steps=20, input_size=6, units=10)
     case = exactly(rnnparity.make_case(seed, **sizes, dtype=dtype), name)
     observed = {key: array.astype(dtype) for key, array in COMPUTED[name](case)._asdict().items()}
-    verdict = compare.compare(observed, reference.run(case, name)).verdict
+    verdict = compare.compare(observed, forward.run(case, name)).verdict
     assert verdict in (compare.AGREE, compare.CHAOTIC)
     if name not in ("float64", "float32"):
-        assert compare.compare(observed, reference.run(case, "float32")).verdict == compare.DIVERGE
+        assert compare.compare(observed, forward.run(case, "float32")).verdict == compare.DIVERGE
 
 
 def test_bfloat16_arithmetic_is_in_the_table() -> None:
@@ -105,14 +107,14 @@ def test_bfloat16_arithmetic_is_in_the_table() -> None:
 def test_a_clean_run_is_never_accused(sizes: dict[str, int], scale: float) -> None:
     for seed in range(3):
         case = rnnparity.make_case(seed, **sizes, scale=scale)  # type: ignore[arg-type]
-        comparison = compare.compare(CORRECT.run(case)._asdict(), reference.run(case))
+        comparison = compare.compare(CORRECT.run(case)._asdict(), forward.run(case))
         assert comparison.verdict in (compare.AGREE, compare.CHAOTIC), comparison.reason
 
 
 def test_chaos_is_said() -> None:
     """Loud weights: past some step two correct runs have nothing in common, but each step still agrees."""
     case = rnnparity.make_case(0, batch=4, steps=300, input_size=16, units=48, scale=12)
-    expected = reference.run(case)
+    expected = forward.run(case)
     observed = CORRECT.run(case)._asdict()
     comparison = compare.compare(observed, expected)
     assert comparison.verdict == compare.CHAOTIC
@@ -129,7 +131,7 @@ def test_a_long_memory_is_no_divergence() -> None:
     case = rnnparity.make_case(
         199058060, batch=32, steps=119, input_size=3, units=12, scale=1.4755505, forget_bias=5
     )
-    expected = reference.run(case)
+    expected = forward.run(case)
     observed = CORRECT.run(case)._asdict()
     beyond = np.abs(observed["hidden"] - expected.hidden) > noise.LIMIT * expected.hidden_noise
     assert beyond.any()

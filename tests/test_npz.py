@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnparity import npz, regression
+from rnnparity.files import npz
+from rnnparity.pytest_plugin import stored_trajectory
 
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures").rglob("*.npz"))
 ARRAYS = {
@@ -40,5 +41,5 @@ def test_what_is_large_and_empty_can_be_read_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
 def test_the_fixtures_are_what_would_be_written(path: Path, tmp_path: Path) -> None:
-    regression.record(regression.read(path), tmp_path / "again.npz")
+    stored_trajectory.record(stored_trajectory.read(path), tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnparity import environments
+from rnnparity.environments import environments
 
 ROOT = Path(__file__).parents[1]
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnparity import pip_settings
-from rnnparity.pip_settings import Settings
+from rnnparity.environments import pip_settings
+from rnnparity.environments.pip_settings import Settings
 
 LISTING = r"""
 :env:.default-timeout='180'

@@ -14,11 +14,13 @@ from test_cli import run as command
 from test_runner import HERE, fault
 
 import rnnparity
-from rnnparity import Case, Result, cli, compare
-from rnnparity.consensus import consensus
-from rnnparity.noise import LIMIT
-from rnnparity.published import matrix
-from rnnparity.report import json_report, markdown
+from rnnparity import Case, Result
+from rnnparity.cli import commands
+from rnnparity.judge import compare
+from rnnparity.live.consensus import consensus
+from rnnparity.live.published_matrix import matrix
+from rnnparity.reference.noise import LIMIT
+from rnnparity.report import json_document, markdown
 from rnnparity_adapters.equation import HARD_SIGMOID_5, SIGMOID
 from rnnparity_adapters.layout import Layout
 from rnnparity_adapters.registry import APIS, PUBLISHED, Api
@@ -161,17 +163,17 @@ def test_an_api_that_diverges_is_in_no_column(case: Case) -> None:
 def test_only_frameworks_decide_the_exit_status(case: Case) -> None:
     chollet = "published.chollet(tanh, no Vo)"
     status = {
-        (): cli.ALL_AGREE,
-        ("SwapInBoth",): cli.SOMETHING_DIVERGES,
+        (): commands.ALL_AGREE,
+        ("SwapInBoth",): commands.SOMETHING_DIVERGES,
     }
     for faults, expected in status.items():
         apis: list[str | Api] = ["numpy.lstm_cell", chollet, *map(fault, faults)]
         result = rnnparity.run(case, apis)
         assert result[chollet].verdict == compare.DIVERGE
-        assert cli.exit_code(result, strict=True) == expected
+        assert commands.exit_code(result, strict=True) == expected
         assert result.agree == (not faults)
     broken = rnnparity.run(case, ["numpy.lstm_cell", altered("GoodfellowRaises")])
-    assert cli.exit_code(broken, strict=False) == cli.COULD_NOT_RUN
+    assert commands.exit_code(broken, strict=False) == commands.COULD_NOT_RUN
     (line,) = matrix(broken).lines
     assert line.cells[0].verdict == compare.FAILED
     shown = str(broken).rpartition("published equation")[2].splitlines()[1]
@@ -190,13 +192,13 @@ def test_they_are_chosen_by_name_only() -> None:
 
 def test_the_command_adds_them(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = command(capsys, "run", "--api", "numpy.*", "--published", *SMALL)
-    assert status == cli.ALL_AGREE
+    assert status == commands.ALL_AGREE
     assert out.count("diverge: loaded weights") == 6
     table = out.partition("published equation")[2].splitlines()
     cells = {line.rpartition(" describes")[0].strip() for line in table if line.endswith(" describes")}
     assert cells == {"goodfellow(tanh)", "pytorch", "tensorflow(i, ci, f, o)", "nnabla_article"}
     status, alone, _ = command(capsys, "run", "--api", "published.*", *SMALL)
-    assert status == cli.ALL_AGREE
+    assert status == commands.ALL_AGREE
     assert "published equation" not in alone
 
 
@@ -209,12 +211,12 @@ def test_inspect_shows_the_printed_symbols(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.fixture(scope="module")
-def document(case: Case) -> json_report.Document:
+def document(case: Case) -> json_document.Document:
     apis: list[str | Api] = ["numpy.lstm_cell", "published.goodfellow*", fault("SwapInBoth")]
-    return json_report.document(rnnparity.run(case, apis))
+    return json_document.of_result(rnnparity.run(case, apis))
 
 
-def test_json_has_the_matrix(document: json_report.Document) -> None:
+def test_json_has_the_matrix(document: json_document.Document) -> None:
     schema = json.loads((resources.files("rnnparity.report") / "schema.json").read_text("utf-8"))
     jsonschema.validate(document, schema)
     found = document["published"]
@@ -236,7 +238,7 @@ def test_other_reports_have_it_too(capsys: pytest.CaptureFixture[str], tmp_path:
     status, _, _ = command(
         capsys, "run", "--api", "numpy.*", "--published", *SMALL, "--report", str(tmp_path)
     )
-    assert status == cli.ALL_AGREE
+    assert status == commands.ALL_AGREE
     text = (tmp_path / "report.md").read_text("utf-8")
     assert text.startswith("## rnnparity: 1 api: 1 agree; 10 published equations: 6 diverge, 4 agree\n")
     assert "| goodfellow(tanh) | describes |" in text
@@ -249,7 +251,7 @@ def test_other_reports_have_it_too(capsys: pytest.CaptureFixture[str], tmp_path:
 
 def test_without_them_nothing_is_said(case: Case) -> None:
     result = rnnparity.run(case, "numpy.lstm_cell")
-    document = json_report.document(result)
+    document = json_document.of_result(result)
     assert "published" not in document
     assert "published" not in markdown.text(document)
     assert "published" not in str(result)

@@ -156,14 +156,14 @@ def test_a_regression(pytester: pytest.Pytester, planted: dict[str, object], sai
 
 
 def test_provenance_is_apart_from_numbers(pytester: pytest.Pytester) -> None:
-    from rnnparity import regression
+    from rnnparity.pytest_plugin import stored_trajectory
 
     write(pytester)
     run(pytester)
     path = pytester.path / "test_recorded" / "test_it.npz"
-    stored = regression.read(path)
+    stored = stored_trajectory.read(path)
     stored.meta["provenance"]["versions"]["numpy"] = "0.9"
-    regression.record(stored, path)
+    stored_trajectory.record(stored, path)
     result = run(pytester)
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["1 recording still holds: versions numpy: recorded with 0.9, now *"])
@@ -450,7 +450,7 @@ def test_layers_in_the_user_s_own_process(
     pytester: pytest.Pytester, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """pytest runs here, with the packages of an environment beside it, as in a project that uses one."""
-    from rnnparity import environments
+    from rnnparity.environments import environments
 
     declared = environments.declared()[environment]
     python = environments.ensure(declared)

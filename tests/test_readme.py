@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnparity import cli, compare
+from rnnparity.cli import commands
+from rnnparity.judge import compare
 from rnnparity_adapters.registry import APIS
 
 Patch = pytest.MonkeyPatch
@@ -71,7 +72,7 @@ def shown(prefix: str) -> list[str]:
 
 @pytest.mark.parametrize("command", shown("rnnparity run"))
 def test_diff_tables_are_real(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(shlex.split(command)[1:])
+    commands.main(shlex.split(command)[1:])
     assert words(capsys.readouterr().out) == words(SHOWN[command])
 
 
@@ -82,28 +83,28 @@ def matrix(text: str) -> str:
 
 def test_the_matrix_is_real(capsys: pytest.CaptureFixture[str]) -> None:
     (command,) = (command for command in SHOWN if "--published" in command)
-    cli.main(shlex.split(command)[1:])
+    commands.main(shlex.split(command)[1:])
     assert matrix(capsys.readouterr().out) == matrix(SHOWN[command])
     assert matrix(SHOWN[command]).count("describes") == 5
 
 
 @pytest.mark.parametrize("command", shown("rnnparity inspect"))
 def test_layouts_are_real(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(shlex.split(command)[1:])
+    commands.main(shlex.split(command)[1:])
     assert capsys.readouterr().out == SHOWN[command]
 
 
 def test_the_diagnosed_examples_are_real(capsys: pytest.CaptureFixture[str], monkeypatch: Patch) -> None:
     monkeypatch.chdir(ROOT)
     (command,) = (command for command in SHOWN if command.startswith("rnnparity check"))
-    assert cli.main(shlex.split(command)[1:]) == cli.SOMETHING_DIVERGES
+    assert commands.main(shlex.split(command)[1:]) == commands.SOMETHING_DIVERGES
     assert plain(capsys.readouterr().out) == plain(SHOWN[command])
     assert SHOWN[command].count("(confirmed)") == 3
 
 
 def test_the_selftest_is_real(capsys: pytest.CaptureFixture[str]) -> None:
     """In small, and without the figures of single weights, which the number of trials decides."""
-    assert cli.main(["selftest", "--clean", "100", "--each", "23"]) == cli.ALL_AGREE
+    assert commands.main(["selftest", "--clean", "100", "--each", "23"]) == commands.ALL_AGREE
     printed, promised = (
         [
             re.sub(r"\s+\d+ +(\d+ %)?.*", r" \1", line)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from rnnparity import Case
+from rnnparity.apis.known import KNOWN
 from rnnparity.errors import InputError
-from rnnparity.known import KNOWN
-from rnnparity.recording import read, record
+from rnnparity.recordings.recording import read, record
 from rnnparity_adapters import layout, layouts
 from rnnparity_adapters.registry import APIS
 

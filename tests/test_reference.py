@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import rnnparity
-from rnnparity import Case, noise, reference
+from rnnparity import Case
+from rnnparity.reference import forward, noise
 from rnnparity_adapters import equation as equations
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Weights
@@ -48,7 +49,7 @@ def naive(case: Case, gate: str = equations.SIGMOID) -> tuple[np.ndarray, np.nda
 def test_equals_the_naive_cell(gate: str, forget_bias: float) -> None:
     case = rnnparity.make_case(3, batch=3, steps=6, input_size=5, units=4, forget_bias=forget_bias)
     equation = Equation(forget_bias=case.equation.forget_bias, recurrent_activation=gate)
-    expected = reference.run(dataclasses.replace(case, equation=equation))
+    expected = forward.run(dataclasses.replace(case, equation=equation))
     hidden, cell = naive(case, gate)
     np.testing.assert_allclose(expected.hidden, hidden, rtol=1e-13, atol=1e-15)
     np.testing.assert_allclose(expected.cell, cell, rtol=1e-13, atol=1e-15)
@@ -56,20 +57,20 @@ def test_equals_the_naive_cell(gate: str, forget_bias: float) -> None:
 
 def test_the_equation_matters(case: Case) -> None:
     """Were a field of the equation ignored, the naive cell's agreement would mean nothing."""
-    plain = reference.run(case).hidden
+    plain = forward.run(case).hidden
     for other in (
         dataclasses.replace(case.equation, forget_bias=0.0),
         dataclasses.replace(case.equation, recurrent_activation=equations.HARD_SIGMOID_5),
         dataclasses.replace(case.equation, recurrent_activation=equations.HARD_SIGMOID_6),
         dataclasses.replace(case.equation, activation=equations.SIGMOID),
     ):
-        changed = reference.run(dataclasses.replace(case, equation=other)).hidden
+        changed = forward.run(dataclasses.replace(case, equation=other)).hidden
         assert np.abs(changed - plain).max() > 1e-3, other
 
 
 def test_extreme_gates_stay_finite(case: Case) -> None:
     loud = Weights(case.weights.kernel * 1e4, case.weights.bias * 1e4)
-    expected = reference.run(dataclasses.replace(case, weights=loud))
+    expected = forward.run(dataclasses.replace(case, weights=loud))
     for array in (expected.hidden, expected.cell, expected.hidden_noise, expected.cell_noise):
         assert np.isfinite(array).all()
     assert np.abs(expected.hidden).max() <= 1
@@ -98,7 +99,7 @@ def test_noise_is_the_size_of_real_rounding(seed: int, sizes: tuple[int, int, in
     """Neither too small (a false alarm) nor useless: the typical error is a fair part of it."""
     batch, steps, input_size, units = sizes
     case = rnnparity.make_case(seed, batch=batch, steps=steps, input_size=input_size, units=units)
-    expected = reference.run(case)
+    expected = forward.run(case)
     for observed, state in zip(in_float32(case), ("hidden", "cell"), strict=True):
         assert observed.dtype == np.float32
         errors = np.abs(observed - getattr(expected, state)) / getattr(expected, state + "_noise")
@@ -108,5 +109,5 @@ def test_noise_is_the_size_of_real_rounding(seed: int, sizes: tuple[int, int, in
 
 def test_noise_follows_the_dtype(case: Case) -> None:
     double = rnnparity.make_case(7, batch=3, steps=7, input_size=5, units=4, dtype="float64")
-    ratio = reference.run(case).hidden_noise / reference.run(double).hidden_noise
+    ratio = forward.run(case).hidden_noise / forward.run(double).hidden_noise
     assert np.all((ratio > 2.0**28) & (ratio < 2.0**30))

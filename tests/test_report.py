@@ -21,13 +21,15 @@ from test_cli import run as command
 from test_runner import fault
 
 import rnnparity
-from rnnparity import Case, Result, cli, compare
-from rnnparity.causes import Cause
-from rnnparity.compare import Comparison, Difference, Heat, Place
-from rnnparity.report import causes, html, json_report, markdown
+from rnnparity import Case, Result
+from rnnparity.cli import commands
+from rnnparity.diagnosis.causes import Cause
+from rnnparity.judge import compare
+from rnnparity.judge.compare import Comparison, Difference, Heat, Place
+from rnnparity.live.result import Row, Run
+from rnnparity.report import cause_text, html, json_document, markdown
 from rnnparity.report.charts import POINTS
 from rnnparity.report.write import FILES, write
-from rnnparity.result import Row, Run
 from rnnparity_adapters import layouts
 from rnnparity_adapters.registry import Api
 
@@ -39,7 +41,7 @@ LIMIT_OF_SIZE = 10_000_000
 def folder(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     result = rnnparity.run(case, [fault(name) for name in FAULTS], keep=False)
-    document = json_report.full(result, ["--seed", "7"])
+    document = json_document.full(result, ["--seed", "7"])
     document["changes"] = [{"kind": "worse", "api": "a@b", "was": "agree", "now": "diverge: </script><b>|*"}]
     write(document, folder)
     return folder
@@ -74,7 +76,7 @@ def test_making_it_small_keeps_every_maximum(case: Case) -> None:
     assert difference.heat.noise.max() == errors.max()
     assert max(difference.heat.noise.shape) <= compare.HEAT_CELLS
     row = Row(fault("Sound"), "1", "3", compare.DIVERGE, "", (run_of(difference),))
-    (drawn,) = json_report.document(Result((case,), (row,), "float32"), charts=True)["rows"][0]["runs"]
+    (drawn,) = json_document.of_result(Result((case,), (row,), "float32"), charts=True)["rows"][0]["runs"]
     (curve,), (heat,) = drawn["curves"], drawn["heatmaps"]
     assert len(curve["noise"]) <= POINTS
     for name, array, width in (
@@ -247,7 +249,7 @@ def test_the_page_says_why(page: Page, folder: Path, width: int) -> None:
 
 def test_what_a_cause_says_is_no_markup() -> None:
     cause = Cause("unknown", "<b>", "suspect", np.inf, np.inf, fix="`<i>` & `x`")
-    shown = html._cause(causes.objects([cause])[0])
+    shown = html._cause(cause_text.objects([cause])[0])
     assert "<b>" not in shown
     assert "<code>&lt;i&gt;</code> &amp; <code>x</code>" in shown
     assert "to find out" in shown
@@ -338,7 +340,7 @@ def test_fifty_apis_of_twenty_thousand_steps(page: Page, case: Case, tmp_path: P
         Row(api, "1", "3", compare.DIVERGE, "made up", tuple(map(diverging, ("loaded", "own"))))
         for api in apis
     )
-    write(json_report.full(Result((long,), rows, "float32"), []), tmp_path)
+    write(json_document.full(Result((long,), rows, "float32"), []), tmp_path)
     assert {name: (tmp_path / name).stat().st_size < LIMIT_OF_SIZE for name in FILES} == dict.fromkeys(
         FILES, True
     )
@@ -350,19 +352,19 @@ def test_fifty_apis_of_twenty_thousand_steps(page: Page, case: Case, tmp_path: P
 
 def test_report_and_baseline_of_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     arguments = ["run", "--api", "numpy.*", *SMALL, "--report", str(tmp_path / "new" / "report")]
-    assert command(capsys, *arguments)[0] == cli.ALL_AGREE
+    assert command(capsys, *arguments)[0] == commands.ALL_AGREE
     report = tmp_path / "new" / "report"
     assert sorted(path.name for path in report.iterdir()) == sorted(FILES)
     stored = report / "report.json"
     again = json.loads(stored.read_text("utf-8"))["rows"][0]["command"]
     assert again.startswith("rnnparity run --api numpy.lstm_cell@numpy --batch 3 --steps 4")
     status, out, _ = command(capsys, *again.split()[1:], "--baseline", str(stored))
-    assert status == cli.ALL_AGREE
+    assert status == commands.ALL_AGREE
     assert "since the baseline:\n  nothing has changed\n" in out
 
 
 def test_a_folder_that_cannot_be(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     status, out, err = command(capsys, "run", "--report", str(tmp_path / "file" / "x"))
-    assert (status, out) == (cli.BAD_INPUT, "")
+    assert (status, out) == (commands.BAD_INPUT, "")
     assert err.startswith("rnnparity: --report: got ")

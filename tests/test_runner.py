@@ -13,10 +13,11 @@ import psutil
 import pytest
 
 import rnnparity
-from rnnparity import Case, compare
+from rnnparity import Case
 from rnnparity.errors import Divergence, InputError
-from rnnparity.result import Row
-from rnnparity.workers import Pool
+from rnnparity.judge import compare
+from rnnparity.live.result import Row
+from rnnparity.live.workers import Pool
 from rnnparity_adapters import layouts, wire
 from rnnparity_adapters.registry import Api
 
@@ -230,9 +231,9 @@ def test_an_interrupted_run_leaves_nothing(number: signal.Signals) -> None:
     script = f"""
 import sys
 sys.path.insert(0, {str(HERE)!r})
-import rnnparity, rnnparity.cli, signal
+import rnnparity, rnnparity.cli.commands, signal
 from test_runner import fault
-signal.signal(signal.SIGTERM, rnnparity.cli._interrupt)
+signal.signal(signal.SIGTERM, rnnparity.cli.commands._interrupt)
 print("running", flush=True)
 rnnparity.run(rnnparity.make_case(0), [fault("Hang")])
 """

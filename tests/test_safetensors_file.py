@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from rnnparity import Case, cli, reference
-from rnnparity.checking import check
+from rnnparity import Case
+from rnnparity.cli import commands
 from rnnparity.errors import InputError
-from rnnparity.recording import Recording, read, record
+from rnnparity.recordings.check import check
+from rnnparity.recordings.recording import Recording, read, record
+from rnnparity.reference import forward
 from rnnparity_adapters import layouts
 from rnnparity_adapters.equation import Equation
 
@@ -93,26 +95,26 @@ def test_what_others_write_is_read(tmp_path: Path, tensors: Tensors) -> None:
     """Not with the library that reads it: by hand, from the description of the format."""
     path = written(tmp_path / "a.safetensors", tensors)
     assert check(path).verdict == "agree"
-    assert cli.main(["check", str(path)]) == 0
+    assert commands.main(["check", str(path)]) == 0
 
 
 def test_a_divergence_has_its_cause(
     tmp_path: Path, tensors: Tensors, case: Case, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = reference.run(replace(case, equation=Equation(forget_bias=2.0)))
+    run = forward.run(replace(case, equation=Equation(forget_bias=2.0)))
     changed = {
         **tensors,
         "hidden": plain(run.hidden.astype("float32")),
         "cell": plain(run.cell.astype("float32")),
     }
-    assert cli.main(["check", str(written(tmp_path / "a.safetensors", changed))]) == 1
+    assert commands.main(["check", str(written(tmp_path / "a.safetensors", changed))]) == 1
     assert "forget-bias (confirmed): 1 is added" in capsys.readouterr().out
 
 
 def test_bfloat16_is_judged_as_bfloat16(tmp_path: Path, tensors: Tensors, case: Case) -> None:
     """The same numbers pass as bfloat16 and diverge as float32; a wrong equation diverges in bfloat16 too."""
     names = ("hidden", "cell")
-    run = reference.run(case)
+    run = forward.run(case)
     halves = {name: bfloat16(getattr(run, name)) for name in names}
     checked = check(written(tmp_path / "a.safetensors", {**tensors, **halves}))
     assert checked.recording.arithmetic == "bfloat16"
@@ -125,7 +127,7 @@ def test_bfloat16_is_judged_as_bfloat16(tmp_path: Path, tensors: Tensors, case: 
     assert checked.recording.arithmetic == "float32"
     assert checked.verdict == "diverge"
 
-    wrong = reference.run(replace(case, equation=Equation(forget_bias=2.0)))
+    wrong = forward.run(replace(case, equation=Equation(forget_bias=2.0)))
     other = {name: bfloat16(getattr(wrong, name)) for name in names}
     assert check(written(tmp_path / "c.safetensors", {**tensors, **other})).verdict == "diverge"
 
@@ -161,7 +163,7 @@ def test_broken_files_get_one_line(
     path = tmp_path / "a.safetensors"
     path.write_bytes(content)
     files = [str(path)] * (2 if command == ("diff",) else 1)
-    assert cli.main([*command, *files]) == cli.BAD_INPUT
+    assert commands.main([*command, *files]) == commands.BAD_INPUT
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
@@ -198,7 +200,7 @@ def test_without_meta_it_is_no_recording(tmp_path: Path, tensors: Tensors) -> No
         (tmp_path / "a.safetensors").write_bytes(stored(tensors, metadata))
         with pytest.raises(InputError, match="meta: got none, but should be a JSON text"):
             read(tmp_path / "a.safetensors")
-    assert cli.main(["diff", str(tmp_path / "a.safetensors"), str(tmp_path / "a.safetensors")]) == 0
+    assert commands.main(["diff", str(tmp_path / "a.safetensors"), str(tmp_path / "a.safetensors")]) == 0
 
 
 def test_every_truncation_and_many_corruptions_are_refused(tmp_path: Path, tensors: Tensors) -> None:
@@ -235,8 +237,8 @@ def test_trajectories_may_be_in_either(tmp_path: Path, arrays: dict[str, np.ndar
     changed[1, 3, 2] += 1e-3
     recorded(tmp_path / "b.safetensors", {**arrays, "hidden": changed})
     recorded(tmp_path / "c.safetensors", arrays)
-    assert cli.main(["diff", str(tmp_path / "a.npz"), str(tmp_path / "b.safetensors")]) == 1
-    assert cli.main(["diff", str(tmp_path / "a.npz"), str(tmp_path / "c.safetensors")]) == 0
+    assert commands.main(["diff", str(tmp_path / "a.npz"), str(tmp_path / "b.safetensors")]) == 1
+    assert commands.main(["diff", str(tmp_path / "a.npz"), str(tmp_path / "c.safetensors")]) == 0
 
 
 def test_trajectories_in_bfloat16(
@@ -245,10 +247,10 @@ def test_trajectories_in_bfloat16(
     one, other = tmp_path / "a.safetensors", str(tmp_path / "b.npy")
     one.write_bytes(stored({"hidden": bfloat16(arrays["hidden"])}, None))
     np.save(other, arrays["hidden"])
-    assert cli.main(["diff", str(one), other]) == 0
+    assert commands.main(["diff", str(one), other]) == 0
     assert "a.safetensors is bfloat16, " in capsys.readouterr().out
     np.save(other, arrays["hidden"] + np.float32(0.1))
-    assert cli.main(["diff", str(one), other]) == 1
+    assert commands.main(["diff", str(one), other]) == 1
 
 
 def test_it_is_imported_where_it_is_used() -> None:

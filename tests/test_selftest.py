@@ -6,55 +6,56 @@ import numpy as np
 import pytest
 
 import rnnparity
-from rnnparity import compare, mistakes, selftest
-from rnnparity.compare import Comparison
-from rnnparity.mistakes import CORRECT, ROUNDED
-from rnnparity.selftest import CLEAN, IDEAL, RULES, VERDICT
+from rnnparity.judge import compare
+from rnnparity.judge.compare import Comparison
+from rnnparity.selftest import measure, planted_mistakes
+from rnnparity.selftest.measure import CLEAN, IDEAL, RULES, VERDICT
+from rnnparity.selftest.planted_mistakes import CORRECT, ROUNDED
 
 
 @pytest.fixture(scope="module")
-def scores() -> dict[str, selftest.Score]:
-    return {score.mistake: score for score in selftest.measure(clean=150, each=46, jobs=2)}
+def scores() -> dict[str, measure.Score]:
+    return {score.mistake: score for score in measure.measure(clean=150, each=46, jobs=2)}
 
 
-def test_no_clean_run_is_accused_and_every_mistake_is_noticed(scores: dict[str, selftest.Score]) -> None:
-    assert len(scores) == 1 + len(mistakes.STRUCTURAL) + len(selftest.RELATIVE)
+def test_no_clean_run_is_accused_and_every_mistake_is_noticed(scores: dict[str, measure.Score]) -> None:
+    assert len(scores) == 1 + len(planted_mistakes.STRUCTURAL) + len(measure.RELATIVE)
     for score in scores.values():
-        assert selftest.as_it_should_be(score), score
+        assert measure.as_it_should_be(score), score
 
 
-def test_one_weight_off_is_noticed_almost_as_often_as_can_be(scores: dict[str, selftest.Score]) -> None:
+def test_one_weight_off_is_noticed_almost_as_often_as_can_be(scores: dict[str, measure.Score]) -> None:
     assert scores["one weight off by 0.001"].noticed[VERDICT] == 46
     assert scores["one weight off by 0.0001"].noticed[VERDICT] >= 45
     off = scores["one weight off by 1e-05"].noticed
     assert off[IDEAL] >= off[VERDICT] >= 0.75 * 46
 
 
-def test_fixed_tolerances_lie_both_ways(scores: dict[str, selftest.Score]) -> None:
+def test_fixed_tolerances_lie_both_ways(scores: dict[str, measure.Score]) -> None:
     assert scores[CLEAN].noticed["numpy allclose"] > 0.5 * 150
     assert scores["one weight off by 0.0001"].noticed["Polygraphy 1e-5"] < 0.9 * 46
 
 
 def test_a_verdict_that_sleeps_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "compare", lambda observed, reference: Comparison(compare.AGREE))
-    trial = selftest._structural("time reversed", 0)
+    trial = measure._structural("time reversed", 0)
     assert not trial[VERDICT]
     assert all(trial[rule] for rule in RULES)
-    assert not selftest.as_it_should_be(selftest.Score("time reversed", 1, trial))
+    assert not measure.as_it_should_be(measure.Score("time reversed", 1, trial))
 
 
 def test_a_verdict_that_accuses_fails() -> None:
-    assert not selftest.as_it_should_be(selftest.Score(CLEAN, 1000, {VERDICT: 1}))
-    assert not selftest.as_it_should_be(selftest.Score("one weight off by 0.001", 60, {VERDICT: 59}))
-    assert selftest.as_it_should_be(selftest.Score("one weight off by 1e-05", 60, {VERDICT: 50}))
+    assert not measure.as_it_should_be(measure.Score(CLEAN, 1000, {VERDICT: 1}))
+    assert not measure.as_it_should_be(measure.Score("one weight off by 0.001", 60, {VERDICT: 59}))
+    assert measure.as_it_should_be(measure.Score("one weight off by 1e-05", 60, {VERDICT: 50}))
 
 
-@pytest.mark.parametrize("name", mistakes.STRUCTURAL)
+@pytest.mark.parametrize("name", planted_mistakes.STRUCTURAL)
 def test_every_mistake_is_one(name: str) -> None:
     """It changes the trajectory by more than rounding: else noticing it would mean nothing."""
     case = rnnparity.make_case(1, batch=3, steps=9, input_size=5, units=4)
     clean = CORRECT.run(case)
-    for plant in mistakes.STRUCTURAL[name]:
+    for plant in planted_mistakes.STRUCTURAL[name]:
         wrong = plant(case, np.random.RandomState(0))
         assert wrong.hidden.shape == clean.hidden.shape
         assert wrong.hidden.dtype == np.float32
@@ -71,7 +72,7 @@ def test_short_formats_keep_what_they_can_hold() -> None:
 
 
 def test_live_comparisons_are_counted() -> None:
-    (numpy,) = selftest.measure_live("numpy.*", comparisons=24)
+    (numpy,) = measure.measure_live("numpy.*", comparisons=24)
     assert numpy.comparisons == 24
     assert numpy.accused == 0
     assert 0 < numpy.error < 1
@@ -80,5 +81,5 @@ def test_live_comparisons_are_counted() -> None:
 
 def test_live_accusations_are_counted() -> None:
     (api,) = rnnparity.select("numpy.*")
-    (numpy,) = selftest.measure_live(replace(api, equation={"forget_bias": 0.5}), comparisons=24)  # type: ignore[arg-type]
+    (numpy,) = measure.measure_live(replace(api, equation={"forget_bias": 0.5}), comparisons=24)  # type: ignore[arg-type]
     assert numpy.accused == 24

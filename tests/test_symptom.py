@@ -7,23 +7,25 @@ import numpy as np
 import pytest
 
 import rnnparity
-from rnnparity import cli, reference, symptom, trajectory
+from rnnparity.cli import commands
 from rnnparity.errors import InputError
-from rnnparity.mistakes import CORRECT
+from rnnparity.recordings import diff, trajectory
+from rnnparity.reference import forward
+from rnnparity.selftest.planted_mistakes import CORRECT
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "lstmcell_without_forget_bias.csv"
 
 
 def test_the_article_s_two_tables(capsys: pytest.CaptureFixture[str]) -> None:
     """Equal at step 0, different after it: only what multiplies the previous state can differ."""
-    assert cli.main(["diff", f"{FIXTURE}:tensorflow", f"{FIXTURE}:numpy"]) == 1
+    assert commands.main(["diff", f"{FIXTURE}:tensorflow", f"{FIXTURE}:numpy"]) == 1
     printed = capsys.readouterr().out
     assert "diverge from step 1 on" in printed
     assert "steps =######" in printed
     assert "only what multiplies the previous state can differ" in printed
     assert "forget-bias" in printed
     assert "rnnparity.record" in printed
-    assert cli.main(["diff", f"{FIXTURE}:numpy", f"{FIXTURE}:numpy"]) == 0
+    assert commands.main(["diff", f"{FIXTURE}:numpy", f"{FIXTURE}:numpy"]) == 0
 
 
 @pytest.fixture
@@ -34,11 +36,11 @@ def hidden() -> np.ndarray:
 def test_npy_and_npz_are_read(tmp_path: Path, hidden: np.ndarray) -> None:
     np.save(tmp_path / "a.npy", hidden)
     np.savez(tmp_path / "b.npz", hidden=hidden, other=hidden)
-    assert cli.main(["diff", str(tmp_path / "a.npy"), str(tmp_path / "b.npz")]) == 0
+    assert commands.main(["diff", str(tmp_path / "a.npy"), str(tmp_path / "b.npz")]) == 0
 
 
 def readings(one: np.ndarray, other: np.ndarray) -> list[str]:
-    return list(symptom.diff(trajectory.of("one", one), trajectory.of("other", other)).readings)
+    return list(diff.diff(trajectory.of("one", one), trajectory.of("other", other)).readings)
 
 
 def test_what_a_difference_says(hidden: np.ndarray) -> None:
@@ -161,7 +163,7 @@ def test_shapes_that_do_not_fit(
     np.save("a.npy", hidden)
     np.save("b.npy", np.random.RandomState(1).uniform(-1, 1, shape).astype("float32"))
     for files in (("a.npy", "b.npy"), ("b.npy", "a.npy")):
-        assert cli.main(["diff", *files]) == cli.BAD_INPUT
+        assert commands.main(["diff", *files]) == commands.BAD_INPUT
         out, err = capsys.readouterr()
         assert out == ""
         assert err.count("\n") == 1
@@ -175,7 +177,7 @@ def test_another_shape_that_is_the_same(
     monkeypatch.chdir(tmp_path)
     np.savez("a.npz", hidden=hidden)
     np.savez("b.npz", hidden=hidden.swapaxes(0, 1))
-    assert cli.main(["diff", "a.npz", "b.npz"]) == cli.SOMETHING_DIVERGES
+    assert commands.main(["diff", "a.npz", "b.npz"]) == commands.SOMETHING_DIVERGES
     assert capsys.readouterr().out.splitlines() == [
         "diverge: hidden is [3, 8, 6] in a.npz, [8, 3, 6] in b.npz",
         "  a.npz is b.npz with batch and time swapped (batch-time-axes)",
@@ -185,14 +187,14 @@ def test_another_shape_that_is_the_same(
 @pytest.mark.parametrize(
     ("one", "other", "change", "status"),
     [
-        ("float16", "float32", 0.0, cli.ALL_AGREE),
-        ("float16", "float32", 1e-4, cli.ALL_AGREE),  # less than float16 can hold
-        ("float16", "float32", 0.05, cli.SOMETHING_DIVERGES),
-        ("float32", "float64", 0.0, cli.ALL_AGREE),
-        ("float32", "float64", 1e-4, cli.SOMETHING_DIVERGES),
-        ("float64", "float64", 1e-9, cli.SOMETHING_DIVERGES),
-        ("float16", "float16", 0.0, cli.ALL_AGREE),
-        ("float16", "float16", 0.05, cli.SOMETHING_DIVERGES),
+        ("float16", "float32", 0.0, commands.ALL_AGREE),
+        ("float16", "float32", 1e-4, commands.ALL_AGREE),  # less than float16 can hold
+        ("float16", "float32", 0.05, commands.SOMETHING_DIVERGES),
+        ("float32", "float64", 0.0, commands.ALL_AGREE),
+        ("float32", "float64", 1e-4, commands.SOMETHING_DIVERGES),
+        ("float64", "float64", 1e-9, commands.SOMETHING_DIVERGES),
+        ("float16", "float16", 0.0, commands.ALL_AGREE),
+        ("float16", "float16", 0.05, commands.SOMETHING_DIVERGES),
     ],
 )
 def test_dtypes_are_said_and_the_coarser_one_decides(
@@ -205,10 +207,10 @@ def test_dtypes_are_said_and_the_coarser_one_decides(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    hidden = reference.run(rnnparity.make_case(0, batch=3, steps=8, input_size=5, units=6)).hidden
+    hidden = forward.run(rnnparity.make_case(0, batch=3, steps=8, input_size=5, units=6)).hidden
     np.save("a.npy", hidden.astype(one))
     np.save("b.npy", (hidden + change).astype(other))
-    assert cli.main(["diff", "a.npy", "b.npy"]) == status
+    assert commands.main(["diff", "a.npy", "b.npy"]) == status
     first = capsys.readouterr().out.splitlines()[0]
     said = f"a.npy is {one}, b.npy is {other}: compared as far as the coarser one can tell"
     assert first.startswith(said) == (one != other)
@@ -217,7 +219,7 @@ def test_dtypes_are_said_and_the_coarser_one_decides(
 @pytest.mark.parametrize("content", ["", "a,b\n1,x\n", "unit 0\n1\nnan\n", "1,2\n1\n"])
 def test_bad_tables_get_one_line(tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.csv").write_text(content)
-    assert cli.main(["diff", str(tmp_path / "a.csv"), str(tmp_path / "a.csv")]) == 2
+    assert commands.main(["diff", str(tmp_path / "a.csv"), str(tmp_path / "a.csv")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 

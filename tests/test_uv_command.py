@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from small_environments import SMALL, cache, folders, make_wheel, version
 
-from rnnparity import environments, uv_command
+from rnnparity.environments import environments, uv_command
 from rnnparity.errors import Unavailable
 
 __all__ = ["cache"]  # a fixture

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from rnnparity.case import Case as Case
-    from rnnparity.case import make_case as make_case
-    from rnnparity.causes import Cause as Cause
-    from rnnparity.checking import Check as Check
-    from rnnparity.checking import check as check
-    from rnnparity.recording import Recording as Recording
-    from rnnparity.recording import record as record
-    from rnnparity.result import Result as Result
-    from rnnparity.result import Row as Row
-    from rnnparity.runner import run as run
-    from rnnparity.selection import select as select
+    from rnnparity.apis.selection import select as select
+    from rnnparity.diagnosis.causes import Cause as Cause
+    from rnnparity.live.result import Result as Result
+    from rnnparity.live.result import Row as Row
+    from rnnparity.live.runner import run as run
+    from rnnparity.recordings.check import Check as Check
+    from rnnparity.recordings.check import check as check
+    from rnnparity.recordings.recording import Recording as Recording
+    from rnnparity.recordings.recording import record as record
+    from rnnparity.reference.case import Case as Case
+    from rnnparity.reference.case import make_case as make_case
     from rnnparity_adapters.equation import Equation as Equation
     from rnnparity_adapters.layout import Layout as Layout
     from rnnparity_adapters.layout import Tensor as Tensor
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Api": "rnnparity_adapters.registry",
-    "Case": "rnnparity.case",
-    "Cause": "rnnparity.causes",
-    "Check": "rnnparity.checking",
+    "Case": "rnnparity.reference.case",
+    "Cause": "rnnparity.diagnosis.causes",
+    "Check": "rnnparity.recordings.check",
     "Equation": "rnnparity_adapters.equation",
-    "Recording": "rnnparity.recording",
-    "check": "rnnparity.checking",
-    "record": "rnnparity.recording",
+    "Recording": "rnnparity.recordings.recording",
+    "check": "rnnparity.recordings.check",
+    "record": "rnnparity.recordings.recording",
     "Layout": "rnnparity_adapters.layout",
-    "Result": "rnnparity.result",
-    "Row": "rnnparity.result",
+    "Result": "rnnparity.live.result",
+    "Row": "rnnparity.live.result",
     "Tensor": "rnnparity_adapters.layout",
     "Weights": "rnnparity_adapters.layout",
-    "make_case": "rnnparity.case",
-    "run": "rnnparity.runner",
-    "select": "rnnparity.selection",
+    "make_case": "rnnparity.reference.case",
+    "run": "rnnparity.live.runner",
+    "select": "rnnparity.apis.selection",
 }
 __all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -1,6 +1,6 @@
 """``python -m rnnparity``."""
 
-from rnnparity.cli import main
+from rnnparity.cli.commands import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

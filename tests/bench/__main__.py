@@ -11,7 +11,8 @@ from threadpoolctl import threadpool_limits
 
 import rnnparity
 from bench import cold, warm
-from rnnparity import compare, reference
+from rnnparity.judge import compare
+from rnnparity.reference import forward
 from rnnparity.report.console import console, print_table
 
 COLD_AT_MOST = 1.15
@@ -74,10 +75,10 @@ def print_comparing() -> None:
     rows = []
     for batch, steps, units in SIZES:
         case = rnnparity.make_case(batch=batch, steps=steps, units=units)
-        expected = reference.run(case)
+        expected = forward.run(case)
         hidden, cell = (array.astype(case.dtype) for array in (expected.hidden, expected.cell))
         observed = {"hidden": hidden, "stepped_hidden": hidden, "cell": cell, "last_cell": cell[:, -1]}
-        parts = _milliseconds(reference.run, case), _milliseconds(compare.compare, observed, expected)
+        parts = _milliseconds(forward.run, case), _milliseconds(compare.compare, observed, expected)
         rows.append([f"B={batch} T={steps} I=32 U={units}", *parts])
     _table("comparing, ms", ["one direction of a layer", "reference and noise", "comparison"], rows)
 

@@ -13,7 +13,8 @@ import psutil
 
 import rnnparity
 from bench.script import Script
-from rnnparity import environments, select
+from rnnparity import select
+from rnnparity.environments import environments
 from rnnparity_adapters.registry import Api
 
 HARNESS = "harness"

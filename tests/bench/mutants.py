@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from mutations import MUTATIONS, Made, split
 
 import rnnparity
-from rnnparity.causes import CONFIRMED
-from rnnparity.checking import check
-from rnnparity.known import KNOWN, Known
-from rnnparity.recording import from_arrays
+from rnnparity.apis.known import KNOWN, Known
+from rnnparity.diagnosis.causes import CONFIRMED
+from rnnparity.recordings.check import check
+from rnnparity.recordings.recording import from_arrays
 from rnnparity.report.console import console, print_table
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import BIAS_GATES, LayoutError, Weights, load

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Self
 
 import rnnparity_adapters
-from rnnparity import Case, environments, runner, workers
+from rnnparity import Case
+from rnnparity.environments import environments
+from rnnparity.live import runner, workers
 from rnnparity_adapters import wire
 from rnnparity_adapters.registry import Api
 

@@ -10,8 +10,10 @@ from typing import NamedTuple, Self
 
 import rnnparity
 from bench.script import Script
-from rnnparity import Case, environments, runner
-from rnnparity.workers import Worker, answers
+from rnnparity import Case
+from rnnparity.environments import environments
+from rnnparity.live import runner
+from rnnparity.live.workers import Worker, answers
 from rnnparity_adapters.registry import Api
 from rnnparity_adapters.wire import Frame
 

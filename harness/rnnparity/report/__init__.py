@@ -1,1 +1,1 @@
-"""Rows -> console and JSON. Nothing here computes."""
+"""What was found, in sentences and pictures. Nothing here computes."""

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnparity import compare
-from rnnparity.compare import Difference, Heat
-from rnnparity.report.figures import number
-from rnnparity.result import Row, Run
+from rnnparity.judge import compare
+from rnnparity.judge.compare import Difference, Heat
+from rnnparity.live.result import Row, Run
+from rnnparity.report.numbers import number
 from rnnparity_adapters.adapter import STEPPED_HIDDEN
 
 POINTS = 500

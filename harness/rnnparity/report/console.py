@@ -11,15 +11,16 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from rnnparity import __version__, compare
-from rnnparity.consensus import consensus
-from rnnparity.noise import LIMIT
-from rnnparity.report import json_report
-from rnnparity.report.check import print_causes
+from rnnparity import __version__
+from rnnparity.judge import compare
+from rnnparity.live.consensus import consensus
+from rnnparity.live.result import Result, Row
+from rnnparity.reference.noise import LIMIT
+from rnnparity.report import json_document
+from rnnparity.report.check_text import print_causes
 from rnnparity.report.curves import curves
-from rnnparity.report.json_report import Document
-from rnnparity.report.words import PUBLISHED_NOTE, published_apis, published_table, told
-from rnnparity.result import Result, Row
+from rnnparity.report.json_document import Document
+from rnnparity.report.phrases import PUBLISHED_NOTE, published_apis, published_table, told
 
 _UNLIMITED = 10_000
 _WIDTH = 100  # of running text
@@ -73,7 +74,7 @@ def print_result(result: Result, target: Console) -> None:
     if apart or not all(row.agree for row in result.rows):
         target.print()
     target.print(_LEGEND, style="dim")
-    _print_published(json_report.document(result), target)
+    _print_published(json_document.of_result(result), target)
 
 
 def _print_published(document: Document, target: Console) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnnparity import compare
-from rnnparity.compare import Comparison
-from rnnparity.noise import LIMIT, Array
-from rnnparity.result import Row
+from rnnparity.judge import compare
+from rnnparity.judge.compare import Comparison
+from rnnparity.live.result import Row
+from rnnparity.reference.noise import LIMIT, Array
 
 _WIDTH = 60
 _RAMP = ".:-=+*#"

@@ -10,10 +10,10 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from rnnparity.report import causes
-from rnnparity.report.figures import shown
-from rnnparity.report.json_report import Document
-from rnnparity.report.words import (
+from rnnparity.report import cause_text
+from rnnparity.report.json_document import Document
+from rnnparity.report.numbers import shown
+from rnnparity.report.phrases import (
     COLUMNS,
     PUBLISHED,
     PUBLISHED_NOTE,
@@ -152,11 +152,11 @@ def _why(found: Iterable[dict[str, Any]]) -> str:
 
 
 def _cause(cause: dict[str, Any]) -> str:
-    known = causes.status(cause)
+    known = cause_text.status(cause)
     badge = f' <span class="verdict {known}">{known}</span>' if known else ""
     facts = {
-        "with this change": causes.evidence(cause, "from {} to {}"),
-        causes.purpose(cause): cause["fix"],
+        "with this change": cause_text.evidence(cause, "from {} to {}"),
+        cause_text.purpose(cause): cause["fix"],
         "other explanations": cause["note"],
     }
     return f"<p><strong>{cause['id']}</strong>{badge} {_code(cause['detail'])}</p>{_listed(facts)}"

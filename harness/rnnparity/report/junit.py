@@ -4,10 +4,10 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from rnnparity import compare
-from rnnparity.report.causes import told
-from rnnparity.report.json_report import Document
-from rnnparity.report.words import key, label
+from rnnparity.judge import compare
+from rnnparity.report.cause_text import told
+from rnnparity.report.json_document import Document
+from rnnparity.report.phrases import key, label
 
 _FAILURES = (compare.DIVERGE, compare.NONFINITE)
 _SKIPPED = (compare.UNAVAILABLE, compare.UNSUPPORTED)

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from rnnparity.report import causes
-from rnnparity.report.json_report import Document
-from rnnparity.report.words import (
+from rnnparity.report import cause_text
+from rnnparity.report.json_document import Document
+from rnnparity.report.phrases import (
     COLUMNS,
     PUBLISHED,
     PUBLISHED_NOTE,
@@ -73,7 +73,7 @@ def _reason(row: dict[str, Any]) -> Iterator[str]:
     yield f"**`{key(row)}`** {row['verdict']}: {_escaped(row['reason'])}"
     for cause in row["causes"]:
         yield ""
-        sentence, *more = causes.told(cause)
+        sentence, *more = cause_text.told(cause)
         yield f"- **{_escaped(sentence)}**"
         yield from (f"  - {_escaped(line)}" for line in more)
     if "command" in row:

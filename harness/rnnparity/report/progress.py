@@ -16,7 +16,7 @@ from rich.progress import (
 
 
 class Display:
-    """A :class:`rnnparity.runner.Notify`; ``total`` cases are expected of each environment."""
+    """A :class:`rnnparity.live.runner.Notify`; ``total`` cases are expected of each environment."""
 
     def __init__(self, total: dict[str, int]) -> None:
         self._progress = Progress(

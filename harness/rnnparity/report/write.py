@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from rnnparity.errors import InputError
-from rnnparity.report.json_report import Document
+from rnnparity.report.json_document import Document
 
 FILES = ("report.json", "report.md", "junit.xml", "report.html")
 
@@ -21,10 +21,10 @@ def prepare(folder: Path) -> None:
 
 def write(document: Document, folder: Path) -> None:
     """Write :data:`FILES`."""
-    from rnnparity.report import html, json_report, junit, markdown
+    from rnnparity.report import html, json_document, junit, markdown
 
     texts = (
-        json_report.compact(document),
+        json_document.compact(document),
         markdown.text(document),
         junit.text(document),
         html.text(document),

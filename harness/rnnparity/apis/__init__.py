@@ -1,0 +1,1 @@
+"""What an api is: what its options mean, how it stores its weights, where it runs."""

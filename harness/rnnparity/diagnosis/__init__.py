@@ -1,0 +1,1 @@
+"""Why not? The causes of a divergence."""

@@ -1,0 +1,183 @@
+"""How a cell may have been run: the hypotheses of a diagnosis that are not about weights or equations."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from rnnparity.diagnosis.teacher_forcing import Setting
+from rnnparity.diagnosis.weight_hypotheses import Change, Hypothesis
+from rnnparity.reference.forward import Reference
+from rnnparity.reference.noise import Array
+
+
+def _states(hidden: str, cell: str, last: Reference) -> Change:
+    def change(setting: Setting) -> Setting | None:
+        case = setting.case
+        known = {
+            "given": (case.initial_hidden, case.initial_cell),
+            "swapped": (case.initial_cell, case.initial_hidden),
+            "zero": (0 * case.initial_hidden, 0 * case.initial_cell),
+            "carried": (last.hidden[:, -1], last.cell[:, -1]),
+        }  # fmt: skip
+        first, second = known[hidden][0], known[cell][1]
+        if first.shape != case.initial_hidden.shape:  # a projection: h and c cannot be swapped
+            return None
+        changed = replace(case, initial_hidden=first, initial_cell=second)
+        return replace(setting, case=changed)
+
+    return change
+
+
+def _turned(inputs: bool, outputs: bool) -> Change:
+    def change(setting: Setting) -> Setting:
+        case, hidden, cell = setting.case, setting.hidden, setting.cell
+        if inputs:
+            case = replace(case, inputs=case.inputs[:, ::-1])
+        if outputs:
+            hidden, cell = hidden[:, ::-1], None if cell is None else cell[:, ::-1]
+        return replace(setting, case=case, hidden=hidden, cell=cell)
+
+    return change
+
+
+def _swapped_axes(reshape: bool, states: str) -> Change:
+    """[B, T] read as [T, B]: rows of the batch are taken for steps."""
+
+    def change(setting: Setting) -> Setting | None:
+        case = setting.case
+        batch, steps = case.batch, case.steps
+        if steps < 2:
+            return None
+
+        def read(array: np.ndarray) -> np.ndarray:
+            if reshape:
+                return array.reshape(steps, batch, -1).swapaxes(0, 1)
+            return array.swapaxes(0, 1)
+
+        first, second = case.initial_hidden, case.initial_cell
+        if not reshape and batch != steps:
+            if states == "given":
+                return None
+            first, second = (np.zeros((steps, state.shape[1]), state.dtype) for state in (first, second))
+        if states == "zero":
+            first, second = 0 * first, 0 * second
+        changed = replace(case, inputs=read(case.inputs), initial_hidden=first, initial_cell=second)
+        cell = None if setting.cell is None else read(setting.cell)
+        return replace(setting, case=changed, hidden=read(setting.hidden), cell=cell)
+
+    return change
+
+
+def _shifted(steps: int, run: Reference) -> Change:
+    """The trajectory is late by ``steps``, or early if that is negative. What has no partner is left out."""
+
+    def change(setting: Setting) -> Setting | None:
+        case = setting.case
+        if case.steps <= abs(steps) + 1:
+            return None
+        if steps > 0:
+            late = slice(steps, None)
+            cell = None if setting.cell is None else setting.cell[:, late]
+            return replace(
+                setting,
+                case=replace(case, inputs=case.inputs[:, :-steps]),
+                hidden=setting.hidden[:, late],
+                cell=cell,
+            )
+
+        def early(seen: Array, own: Array) -> Array:
+            return np.concatenate([own[:, :-steps], seen[:, :steps]], axis=1)
+
+        cell = None if setting.cell is None else early(setting.cell, run.cell)
+        return replace(setting, hidden=early(setting.hidden, run.hidden), cell=cell)
+
+    return change
+
+
+def _always_initial(setting: Setting) -> Setting | None:
+    """Each step starts from the initial state: a batch of single steps."""
+    case = setting.case
+    if case.steps < 2:
+        return None
+
+    def single(array: np.ndarray) -> np.ndarray:
+        return array.reshape(case.batch * case.steps, 1, -1)
+
+    first, second = (np.repeat(s, case.steps, axis=0) for s in (case.initial_hidden, case.initial_cell))
+    changed = replace(case, inputs=single(case.inputs), initial_hidden=first, initial_cell=second)
+    cell = None if setting.cell is None else single(setting.cell)
+    return replace(setting, case=changed, hidden=single(setting.hidden), cell=cell)
+
+
+_PROBE = 64  # steps that are compared
+_SHIFTS = 4
+_INITIAL = (
+    ("zero", "zero", "zero instead of the given state"),
+    ("zero", "given", "hidden state zero instead of given"),
+    ("given", "zero", "cell state zero instead of given"),
+    ("swapped", "swapped", "hidden and cell state swapped"),
+)
+_CARRIED = (
+    ("carried", "carried", "both states"),
+    ("carried", "given", "the hidden state"),
+    ("given", "carried", "the cell state"),
+)
+
+
+def _shifts(seen: Array, own: Array) -> list[int]:
+    """By how many steps ``seen`` may be late, or early where that is negative: where the first steps of one,
+    of a few rows and units, are closest to those of the other. Of equals the shortest. Both: ``[B, T, U]``.
+    """
+    few = (slice(0, 4), slice(None), slice(0, 16))
+    late, early = (seen[few], own[few]), (own[few], seen[few])
+    distances = {}
+    for k in range(1, own.shape[1] - 1):
+        for sign, (later, earlier) in ((1, late), (-1, early)):
+            part = later[:, k : k + _PROBE]
+            distances[sign * k] = float(np.median(np.abs(part - earlier[:, : part.shape[1]])))
+    enough = 10 * min(distances.values(), default=0.0) + 1e-6
+    return sorted(distances, key=lambda k: (distances[k] > enough and distances[k], abs(k)))[:_SHIFTS]
+
+
+def runtime(base: Reference, hidden_seen: Array) -> Iterator[Hypothesis]:
+    """Hypotheses on how the cell was run; ``base`` is how it should be, ``hidden_seen`` ``[B, T, U]`` how it
+    was.
+    """
+    two = base.case.has_cell_state
+    for hidden, cell, detail in _INITIAL if two else _INITIAL[:1]:
+        yield Hypothesis(
+            "initial-state", detail, _states(hidden, cell, base), {"hidden": hidden, "cell": cell}
+        )
+    detail = "each step starts from the initial state"
+    yield Hypothesis("initial-state", detail, _always_initial, {"hidden": "kept", "cell": "kept"})
+    for hidden, cell, detail in _CARRIED if two else (("carried", "carried", "the state"),):
+        yield Hypothesis(
+            "state-carried",
+            f"{detail} of an earlier call with the same inputs",
+            _states(hidden, cell, base),
+            {"state": detail},
+        )
+    yield Hypothesis(
+        "direction",
+        "the sequence runs backwards, outputs not turned back",
+        _turned(True, False),
+        {"inputs": "reversed"},
+    )
+    yield Hypothesis(
+        "direction",
+        "the sequence runs backwards, outputs turned back",
+        _turned(True, True),
+        {"inputs": "reversed", "outputs": "reversed"},
+    )
+    yield Hypothesis(
+        "direction", "the outputs are turned round", _turned(False, True), {"outputs": "reversed"}
+    )
+    for reshape, states in itertools.product((False, True), ("given", "zero")):
+        how = "reshaped to" if reshape else "read as"
+        detail = f"[B, T] {how} [T, B]" + ("" if states == "given" else ", from a zero state")
+        yield Hypothesis("batch-time-axes", detail, _swapped_axes(reshape, states), {"states": states})
+    for k in _shifts(hidden_seen, base.hidden):
+        detail = f"the trajectory is {abs(k)} steps {'late' if k > 0 else 'early'}"
+        yield Hypothesis("time-shift", detail, _shifted(k, base), {"steps": k})

@@ -1,0 +1,247 @@
+"""A cell that is told each previous state: what the search of a diagnosis runs instead of the reference.
+
+With h_{t-1} taken from the observed trajectory, all pre-activations are one matrix product, and an error
+neither spreads nor grows from step to step. What is left of an LSTM's recurrence is c, one unit at a time,
+and not even that where the cell states were observed as well; of a GRU's or simple RNN's nothing is left.
+
+S stands for any number of settings that are evaluated together.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnparity.reference.activations import ACTIVATIONS
+from rnnparity.reference.case import Case
+from rnnparity.reference.noise import Array
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.layout import PEEPHOLES
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A case and the trajectory ``hidden`` ``[B, T, P]``, ``cell`` ``[B, T, U]`` it should have, in float64.
+
+    ``shares`` are the canonical biases that add up to the bias, that of the input before that of the
+    recurrence; ``cell`` is None where it was not observed, or where there is none.
+    """
+
+    case: Case
+    hidden: Array
+    cell: Array | None
+    shares: tuple[Array, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every state was observed: then an error shows at the step at which it is made."""
+        return self.cell is not None or not self.case.has_cell_state
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The part of a trajectory that a search looks at: batch rows, units, and steps from 0 to ``steps``."""
+
+    rows: NDArray[np.signedinteger]
+    units: NDArray[np.signedinteger]
+    steps: int
+
+
+def whole(setting: Setting) -> Window:
+    """All of it."""
+    batch, steps, units = setting.hidden.shape
+    return Window(np.arange(batch), np.arange(units), steps)
+
+
+@dataclass(frozen=True, eq=False)
+class Forced(ABC):
+    """What S settings come down to in a window.
+
+    ``z`` ``[S, G, B, T, U]`` pre-activations without the forget bias, one for each block of the bias;
+    ``hidden`` and ``cell`` ``[S, B, T, U]`` targets.
+    """
+
+    z: Array
+    hidden: Array
+    cell: Array | None
+
+    def residual(self, equation: Equation, forget: Array | float = 0.0) -> Array:
+        """Predicted less observed ``[S, N]``; ``forget`` is added to the forget gate's pre-activation."""
+        hidden, cell = self.predict(equation, forget)
+        errors = (hidden - self.hidden).reshape(len(hidden), -1)
+        if self.cell is not None:
+            errors = np.concatenate([errors, (cell - self.cell).reshape(len(cell), -1)], axis=1)
+        return np.nan_to_num(errors, nan=1e3, posinf=1e3, neginf=-1e3).clip(-1e3, 1e3)
+
+    @abstractmethod
+    def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
+        """Hidden and cell states ``[S, B, T, U]``; a cell without cell state has the hidden one for both."""
+
+
+@dataclass(frozen=True, eq=False)
+class ForcedLstm(Forced):
+    """``start`` ``[S, B, U]`` cell states, ``peepholes`` ``[S, 3, 1, U]`` and ``projection`` ``[S, 1, U, P]``
+    where there are any.
+    """
+
+    start: Array
+    peepholes: Array | None
+    projection: Array | None
+
+    def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
+        gate = ACTIVATIONS[equation.recurrent_activation].function
+        shift = equation.forget_bias + np.asarray(forget)
+        z = dict(zip("ijfo", np.moveaxis(self.z, 1, 0), strict=True))
+        z["f"] = z["f"] + shift
+        candidate = ACTIVATIONS[equation.activation].function(z["j"])
+        if self.peepholes is None and not equation.cell_clip and self.cell is not None:
+            cell = _next(equation, gate(z["i"]), candidate, gate(z["f"]), self._before(self.cell))
+            hidden = gate(z["o"]) * ACTIVATIONS[equation.output].function(cell)
+        else:
+            hidden, cell = self._stepped(equation, z, candidate)
+        if self.projection is not None:
+            hidden = ACTIVATIONS[equation.projection_activation].function(hidden @ self.projection)
+        return hidden, cell
+
+    def _before(self, cell: Array) -> Array:
+        return np.concatenate([self.start[:, :, None], cell[:, :, :-1]], axis=2)
+
+    def _stepped(self, equation: Equation, z: dict[str, Array], candidate: Array) -> tuple[Array, Array]:
+        gate, output = (ACTIVATIONS[n].function for n in (equation.recurrent_activation, equation.output))
+        before = None if self.cell is None else self._before(self.cell)
+        still = {} if self.peepholes is not None else {name: gate(z[name]) for name in "ifo"}
+
+        def activated(name: str, t: int, seen: Array) -> Array:
+            if self.peepholes is None:
+                return still[name][:, :, t]
+            return gate(z[name][:, :, t] + self.peepholes[:, PEEPHOLES.index(name)] * seen)
+
+        c = self.start
+        cells: list[Array] = []
+        hiddens: list[Array] = []
+        for t in range(z["j"].shape[2]):
+            old = c if before is None else before[:, :, t]
+            c = _next(equation, activated("i", t, old), candidate[:, :, t], activated("f", t, old), old)
+            out = activated("o", t, old if equation.output_peephole_previous else c)
+            cells.append(c)
+            hiddens.append(out * output(c))
+        return np.stack(hiddens, axis=2), np.stack(cells, axis=2)
+
+
+def _next(equation: Equation, i: Array, j: Array, f: Array, c: Array) -> Array:
+    if equation.coupled:
+        f = 1 - i
+    value: Array = (f + equation.forget_bias_after) * c + i * j
+    return value if equation.cell_clip is None else np.clip(value, -equation.cell_clip, equation.cell_clip)
+
+
+@dataclass(frozen=True, eq=False)
+class ForcedGru(Forced):
+    """``z`` has r, z, n (of x) and m (of h) for all units: a reset gate may reach any of them, through
+    ``kernel`` ``[S, 1, U, U]``, the recurrent one of n. ``bias`` ``[S, 1, 1, U]`` is m's, ``before``
+    ``[S, B, T, U]`` the previous hidden state, and ``units`` those that are predicted.
+    """
+
+    kernel: Array
+    bias: Array
+    before: Array
+    units: NDArray[np.signedinteger]
+
+    def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
+        gate = ACTIVATIONS[equation.recurrent_activation].function
+        r, z = gate(self.z[:, 0]), gate(self.z[:, 1])
+        after = equation.reset_after
+        recurrent = r * self.z[:, 3] if after else (r * self.before) @ self.kernel + self.bias
+        n = ACTIVATIONS[equation.activation].function(self.z[:, 2] + recurrent)
+        kept = 1 - z if equation.update_inverted else z
+        hidden = (kept * self.before + (1 - kept) * n)[..., self.units]
+        return hidden, hidden
+
+
+@dataclass(frozen=True, eq=False)
+class ForcedRnn(Forced):
+    """Nothing more."""
+
+    def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
+        hidden = ACTIVATIONS[equation.activation].function(self.z[:, 0])
+        return hidden, hidden
+
+
+def force(settings: list[Setting], window: Window) -> Forced:
+    """Settings of one shape, in a window."""
+    return _FORCE[settings[0].case.equation.cell](settings, window)
+
+
+def _lstm(settings: list[Setting], window: Window) -> Forced:
+    first = settings[0]
+    mixed = first.case.projection is not None  # each hidden state has a part of every unit
+    units = np.arange(first.case.units) if mixed else window.units
+    z = np.stack([_sums(setting, window, units) for setting in settings])
+    start = np.stack([s.case.initial_cell[np.ix_(window.rows, units)] for s in settings])
+    cells = [
+        s.cell[np.ix_(window.rows, np.arange(window.steps), units)] for s in settings if s.cell is not None
+    ]
+    peepholes = [s.case.peepholes[:, None, units] for s in settings if s.case.peepholes is not None]
+    projections = [
+        s.case.projection[None, :, window.units] for s in settings if s.case.projection is not None
+    ]
+    return ForcedLstm(
+        z,
+        _hidden(settings, window),
+        np.stack(cells) if cells else None,
+        start.astype(np.float64),
+        np.stack(peepholes) if peepholes else None,
+        np.stack(projections) if projections else None,
+    )
+
+
+def _gru(settings: list[Setting], window: Window) -> Forced:
+    units, size = settings[0].case.units, settings[0].case.input_size
+    everywhere = np.arange(units)
+    z, kernels, biases, states = [], [], [], []
+    for setting in settings:
+        kernel, bias = (np.asarray(array, np.float64) for array in setting.case.weights)
+        v = vectors(setting, window.rows, window.steps)
+        blocks, own = kernel.reshape(len(kernel), 3, units), bias.reshape(4, units)
+        both = np.tensordot(v, blocks[:, :2], axes=1) + own[:2]
+        alone = v[..., :size] @ blocks[:size, 2] + own[2]
+        recurrent = v[..., size:] @ blocks[size:, 2] + own[3]
+        z.append(np.stack([both[..., 0, :], both[..., 1, :], alone, recurrent]))
+        kernels.append(blocks[None, size:, 2])
+        biases.append(own[None, None, 3])
+        states.append(v[..., size:])
+    targets = _hidden(settings, window)
+    return ForcedGru(
+        np.stack(z), targets, None, np.stack(kernels), np.stack(biases), np.stack(states),
+        everywhere[window.units],
+    )  # fmt: skip
+
+
+def _rnn(settings: list[Setting], window: Window) -> Forced:
+    z = np.stack([_sums(setting, window, window.units) for setting in settings])
+    return ForcedRnn(z, _hidden(settings, window), None)
+
+
+_FORCE = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}
+
+
+def _hidden(settings: list[Setting], window: Window) -> Array:
+    place = np.ix_(window.rows, np.arange(window.steps), window.units)
+    return np.stack([setting.hidden[place] for setting in settings])
+
+
+def vectors(setting: Setting, rows: NDArray[np.signedinteger], steps: int) -> Array:
+    """``[x, h]`` ``[B, T, I+P]``: what the kernel multiplies at each step."""
+    case = setting.case
+    before = np.concatenate([case.initial_hidden[rows, None], setting.hidden[rows, : steps - 1]], axis=1)
+    return np.concatenate([case.inputs[rows, :steps], before], axis=2, dtype=np.float64)
+
+
+def _sums(setting: Setting, window: Window, units: NDArray[np.signedinteger]) -> Array:
+    kernel, bias = setting.case.weights
+    gates = len(setting.case.gates)
+    blocks = kernel.reshape(len(kernel), gates, -1)[:, :, units]
+    v = vectors(setting, window.rows, window.steps)
+    z = np.tensordot(v, blocks, axes=1) + bias.reshape(gates, -1)[:, units]
+    return np.moveaxis(z, 2, 0)

@@ -1,0 +1,1 @@
+"""Interpreters in which frameworks run, made with uv."""

@@ -1,0 +1,257 @@
+"""Declared environments -> interpreters on this machine, made with uv.
+
+An environment is a folder ``NAME-KEY`` in the cache, the key a hash of all that shapes what is
+installed there: what is declared anew is made anew. It is made beside its place and renamed into it
+when it is whole, so a folder of that name is always complete. One process makes it, under a lock;
+others wait, and use it.
+"""
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import platform
+import re
+import secrets
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import filelock
+import platformdirs
+
+from rnnparity.environments.processes import Processes, Stopped
+from rnnparity.environments.uv_command import Notify, Uv, UvError
+from rnnparity.errors import CorruptEnvironment, InputError, Unavailable
+
+RECORD = "environment.json"
+MAKING = ".making-"
+"""Between an environment's name and a random end: a folder that is being made, or was left half-made."""
+FOLDER = re.compile(rf".+-[0-9a-f]{{12}}({re.escape(MAKING)}\w+)?")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A row of environments.toml: ``python`` a version specifier, ``torch_backend`` empty if not declared."""
+
+    name: str
+    python: str
+    requirements: tuple[str, ...]
+    variables: dict[str, str]
+    torch_backend: str = ""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """All that shapes what is installed."""
+        return {
+            "python": self.python,
+            "requirements": list(self.requirements),
+            "torch-backend": self.torch_backend,
+            "platform": sys.platform,
+            "machine": platform.machine(),
+        }
+
+    @property
+    def key(self) -> str:
+        """A hash of the record."""
+        return hashlib.sha256(json.dumps(self.record, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def path(self) -> Path:
+        """Its folder, made or not."""
+        return cache_dir() / f"{self.name}-{self.key}"
+
+    def pinned(self, package: str) -> str:
+        """The version required of ``package``: what an api's row shows where it does not run."""
+        for requirement in self.requirements:
+            name, _, version = requirement.partition("==")
+            if name == package:
+                return version
+        raise ValueError(f"environment {self.name} pins no {package}")
+
+
+PINS = "RNNPARITY_PINS"
+"""Environment variable with other versions than those declared, such as ``keras==3.14.0 torch==2.12.0``."""
+
+
+def declared() -> dict[str, Environment]:
+    """Every environment of environments.toml by its name, with the versions that :data:`PINS` asks for.
+
+    Raises :class:`~rnnparity.errors.InputError` for a pin of what no environment requires.
+    """
+    text = (resources.files("rnnparity_adapters") / "environments.toml").read_text("utf-8")
+    rows = tomllib.loads(text)
+    asked: list[str] = os.environ.get(PINS, "").split()
+    pins = {pin.partition("==")[0]: pin for pin in asked}
+    required = {
+        requirement.partition("==")[0] for row in rows.values() for requirement in row["requirements"]
+    }
+    for name, pin in pins.items():
+        if name not in required or pin == name:
+            raise InputError(PINS, pin, f"NAME==VERSION, the name one of {', '.join(sorted(required))}")
+    return {
+        name: Environment(
+            name,
+            row["python"],
+            tuple(str(pins.get(pinned.partition("==")[0], pinned)) for pinned in row["requirements"]),
+            row.get("variables", {}),
+            row.get("torch-backend", ""),
+        )
+        for name, row in tomllib.loads(text).items()
+    }
+
+
+def cache_dir() -> Path:
+    """Where environments are kept: ``RNNPARITY_CACHE_DIR``, or a folder in the user's cache."""
+    chosen = os.environ.get("RNNPARITY_CACHE_DIR")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return platformdirs.user_cache_path("rnnparity") / "environments"
+
+
+def find(environment: Environment) -> Path | None:
+    """The interpreter of an environment that is made, None if it is not.
+
+    Raises :class:`CorruptEnvironment` for a folder that is not what was made there.
+    """
+    folder = environment.path
+    if not folder.exists():
+        return None
+    try:
+        record = json.loads((folder / RECORD).read_text("utf-8"))
+    except (OSError, ValueError):
+        raise _corrupt(environment, f"no readable {folder / RECORD}") from None
+    if record != environment.record:
+        raise _corrupt(environment, f"something else recorded in {folder / RECORD}")
+    python = _python(folder)
+    if not python.exists():
+        raise _corrupt(environment, f"no interpreter at {python} any more")
+    return python
+
+
+def _corrupt(environment: Environment, found: str) -> CorruptEnvironment:
+    remedy = f"as it was made: `rnnparity envs remove {environment.name}`, then run again"
+    return CorruptEnvironment(f"environment {environment.name}", found, remedy)
+
+
+def ignore(line: str) -> None:
+    """Tell nobody."""
+
+
+def ensure(environment: Environment, notify: Notify = ignore, processes: Processes | None = None) -> Path:
+    """The interpreter of ``environment``, which is made if need be; ``notify`` gets lines of progress.
+
+    uv runs among ``processes``, so that who stops those stops it. Raises
+    :class:`CorruptEnvironment`, and :class:`Unavailable` where it cannot be made.
+    """
+    python = find(environment)
+    if python:
+        return python
+    processes = processes or Processes()
+    try:
+        with _locked(environment.path, notify, processes):
+            return find(environment) or _make(environment, notify, processes)
+    except OSError as error:
+        reason = f"The environment {environment.name} could not be written: {error}."
+        raise Unavailable(reason, "set RNNPARITY_CACHE_DIR to a folder with room to write") from error
+
+
+def remove(target: Environment | Path) -> bool:
+    """Remove an environment, or a folder that :func:`stale` names; whether there was one."""
+    folder = target if isinstance(target, Path) else target.path
+    if not folder.exists():
+        return False
+    with _locked(folder, ignore, Processes()):
+        if not folder.exists():
+            return False
+        doomed = _sibling(folder)
+        folder.rename(doomed)  # so that what an interruption leaves is known to be half a folder
+        shutil.rmtree(doomed)
+        return True
+
+
+def size(target: Environment | Path) -> int:
+    """The bytes of all its files."""
+    folder = target if isinstance(target, Path) else target.path
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+
+
+def stale() -> list[Path]:
+    """Folders in the cache that no declared environment uses and nobody is making."""
+    used = {environment.path for environment in declared().values()}
+    ours = [path for path in sorted(cache_dir().glob("*")) if FOLDER.fullmatch(path.name) and path.is_dir()]
+    return [folder for folder in ours if folder not in used and not _being_made(folder)]
+
+
+def _place(folder: Path) -> Path:
+    """Where a folder that is being made will be."""
+    return folder.with_name(folder.name.partition(MAKING)[0])
+
+
+def _sibling(folder: Path) -> Path:
+    """A new name for each try: a uv that outlived its maker must not write into the next one's folder."""
+    return folder.with_name(f"{_place(folder).name}{MAKING}{secrets.token_hex(4)}")
+
+
+def _lock(folder: Path) -> filelock.BaseFileLock:
+    return filelock.FileLock(_place(folder).with_name(f"{_place(folder).name}.lock"))
+
+
+def _being_made(folder: Path) -> bool:
+    if MAKING not in folder.name:
+        return False
+    try:
+        with _lock(folder).acquire(timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, notify: Notify, processes: Processes) -> Iterator[None]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = _lock(folder)
+    for attempt in itertools.count():
+        try:
+            lock.acquire(timeout=0.2)
+            break
+        except filelock.Timeout:
+            if processes.stopped:  # Ctrl-C here does not end the other process's making
+                raise Stopped from None
+            if attempt == 0:
+                notify("waiting for another process that makes it")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _python(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def _make(environment: Environment, notify: Notify, processes: Processes) -> Path:
+    """Make it beside its place, and rename it: under the lock."""
+    place = environment.path
+    wanted = ", ".join(environment.requirements)
+    for leftover in place.parent.glob(f"{place.name}{MAKING}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    folder = _sibling(place)
+    uv = Uv(place.parent, notify, processes)
+    try:
+        uv.create(environment.python, folder)
+        uv.install(_python(folder), environment.requirements, environment.torch_backend)
+        (folder / RECORD).write_text(json.dumps(environment.record, indent=2), "utf-8")
+        folder.rename(place)
+    except UvError as error:
+        remedy = f"rnnparity envs build {environment.name}"
+        raise Unavailable(f"uv could not install {wanted}: {error}", remedy) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # half-made; renamed when whole
+    return _python(place)

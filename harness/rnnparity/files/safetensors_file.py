@@ -1,0 +1,66 @@
+"""``.safetensors`` files with the arrays of an ``.npz``: ``meta``, a text, is in the file's own metadata."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnparity.errors import InputError
+from rnnparity.files import npz
+
+_DTYPES = {
+    "F16": np.float16, "F32": np.float32, "F64": np.float64, "I8": np.int8, "I16": np.int16, "I32": np.int32,
+    "I64": np.int64, "U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64,
+}  # fmt: skip
+"""By the format's names; bfloat16, which numpy has not, is the upper half of a float32."""
+_BFLOAT16 = "BF16"
+
+
+class Stored(NamedTuple):
+    """The arrays of a file, and the names of those that were stored in bfloat16, here widened to float32."""
+
+    arrays: dict[str, np.ndarray]
+    bfloat16: frozenset[str]
+
+
+def read(path: Path) -> Stored:
+    """Every array of the file. Raises :class:`~rnnparity.errors.InputError` for what is broken or unknown."""
+    from safetensors import SafetensorError, deserialize, safe_open
+
+    try:
+        if path.stat().st_size > npz.MAX_BYTES:
+            raise InputError("file", f"{path.stat().st_size} bytes", f"at most {npz.MAX_BYTES}")
+        tensors = dict(deserialize(path.read_bytes()))
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except OSError as error:
+        raise InputError("file", error.strerror or str(error), "a recording that can be read") from None
+    except SafetensorError as error:
+        said = str(error).removeprefix("Error while deserializing: ").partition("\n")[0][:100]
+        raise InputError("file", said, "a whole .safetensors file") from None
+    arrays = {name: _array(name, **tensor) for name, tensor in tensors.items()}
+    if "meta" in metadata:
+        arrays["meta"] = np.array(metadata["meta"])
+    widened = (name for name, tensor in tensors.items() if tensor["dtype"] == _BFLOAT16)
+    return Stored(arrays, frozenset(widened))
+
+
+def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays of numbers, and the text ``meta``. Raises OSError."""
+    from safetensors.numpy import save
+
+    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items() if name != "meta"}
+    path.write_bytes(save(tensors, metadata={"meta": str(arrays["meta"])}))
+
+
+def _array(name: str, dtype: str, shape: list[int], data: bytes) -> np.ndarray:
+    if dtype == _BFLOAT16:
+        array: np.ndarray = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    elif dtype in _DTYPES:
+        array = np.frombuffer(data, np.dtype(_DTYPES[dtype]).newbyteorder("<"))
+    else:
+        raise InputError(name[:60], f"dtype {dtype}", ", ".join((*_DTYPES, _BFLOAT16)))
+    try:
+        return array.reshape(shape)
+    except ValueError:  # nothing, in a shape that numpy has not
+        raise InputError(name[:60], f"{len(shape)} axes, {str(shape)[:60]}", "an array of numbers") from None

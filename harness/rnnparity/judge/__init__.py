@@ -1,0 +1,1 @@
+"""Is it equal? A trajectory against the reference."""

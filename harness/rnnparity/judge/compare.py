@@ -1,0 +1,389 @@
+"""Trajectory against reference: the only place that decides whether two things are equal."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnparity.errors import InputError
+from rnnparity.judge.local_errors import Local, Parameter, local_errors
+from rnnparity.reference.forward import Reference, ensemble
+from rnnparity.reference.noise import ARITHMETICS, LIMIT, Array, assumed
+from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, STEPPED_HIDDEN
+from rnnparity_adapters.layout import BIAS_GATES, GATE_NAMES, GATES, Weights
+
+AGREE = "agree"
+DIVERGE = "diverge"
+NONFINITE = "nonfinite"
+CHAOTIC = "chaotic"
+UNSUPPORTED = "unsupported"
+UNAVAILABLE = "unavailable"
+FAILED = "failed"
+CRASHED = "crashed"
+TIMEOUT = "timeout"
+
+VERDICTS = (AGREE, UNSUPPORTED, UNAVAILABLE, CHAOTIC, DIVERGE, NONFINITE, FAILED, TIMEOUT, CRASHED)
+"""From the best to the worst: of several runs of an api, the worst one is the api's verdict."""
+
+LOCAL_HIDDEN = "local_hidden"
+LOCAL_CELL = "local_cell"
+_SPREAD = 4096
+_DOUBTFUL = 5 * LIMIT  # beyond, no underestimated noise is to blame
+LOCAL = (LOCAL_HIDDEN, LOCAL_CELL)
+"""What :mod:`rnnparity.judge.local_errors` adds to what was observed."""
+
+
+_CHAOTIC_REASON = (
+    "agrees up to step {}; from there on rounding alone decides the trajectory, "
+    "and only that each step agrees by itself can be said"
+)
+
+
+HEAT_CELLS = 64
+"""A heatmap has at most this many cells along steps, and along units."""
+
+
+class Heat(NamedTuple):
+    """A picture of the errors: ``noise`` ``[T', U']``, each cell the largest |difference| / standard error of
+    ``steps`` steps, ``units`` units (fewer in the last cells) and every batch row.
+    """
+
+    noise: Array
+    steps: int
+    units: int
+
+
+class Place(NamedTuple):
+    """One element of a trajectory."""
+
+    batch: int
+    step: int
+    unit: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one observed array is from the reference.
+
+    ``observed`` names the array and ``state`` what it was compared with: ``hidden`` or ``cell``, or
+    ``local_hidden`` or ``local_cell`` for what is added at each step (see
+    :mod:`rnnparity.judge.local_errors`).
+    ``absolute`` is the largest |difference|, ``noise`` the largest |difference| / standard error, found at
+    ``place``; ``first_step`` is the first step with an element beyond the limit, None if there is none;
+    ``by_step`` ``[T]`` has the largest |difference| / standard error of each step. ``heat`` is there for
+    ``hidden`` and ``cell``, and where something is beyond the limit.
+    """
+
+    observed: str
+    state: str
+    absolute: float
+    noise: float
+    place: Place
+    first_step: int | None
+    by_step: Array = field(repr=False, compare=False)
+    heat: Heat | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A verdict, why, and what is behind it.
+
+    ``differences`` is empty where shapes or dtypes are wrong already. ``parameter`` is the one whose change
+    would explain the local errors best, None where they are not known, and ``significance`` says whether it
+    has to be explained: above 1. ``gates`` are the gates at fault;
+    ``residual`` has (hidden - reference) / standard error at places spread over the trajectory, the same ones
+    for every api.
+    """
+
+    verdict: str
+    reason: str = ""
+    differences: tuple[Difference, ...] = ()
+    parameter: Parameter | None = None
+    significance: float = 0.0
+    gates: tuple[str, ...] = ()
+    residual: Array | None = field(default=None, repr=False, compare=False)
+
+    def __bool__(self) -> NoReturn:
+        """Refused: ``assert compare(...)`` would pass whatever the verdict."""
+        raise TypeError("a comparison is neither true nor false; ask for its verdict")
+
+    def followed_by(self, later: "Comparison") -> "Comparison":
+        """The later one, but with this verdict and reason if it is not ``agree``."""
+        return later if self.verdict == AGREE else replace(later, verdict=self.verdict, reason=self.reason)
+
+    @property
+    def first_step(self) -> int | None:
+        """The first step at which anything is beyond the limit."""
+        return first_step(self.differences)
+
+
+def worst(differences: Iterable[Difference], state: str) -> Difference | None:
+    """The one of ``state`` that is largest in noise, with the largest absolute of all."""
+    of_state = [difference for difference in differences if difference.state == state]
+    if not of_state:
+        return None
+    largest = max(of_state, key=lambda difference: difference.noise)
+    return replace(largest, absolute=max(difference.absolute for difference in of_state))
+
+
+def first_step(differences: Iterable[Difference]) -> int | None:
+    """The first step at which any of them is beyond the limit."""
+    return min((d.first_step for d in differences if d.first_step is not None), default=None)
+
+
+class _Quantity(NamedTuple):
+    """What an observed array is compared with."""
+
+    state: str
+    steps: slice
+
+
+_QUANTITIES = {
+    HIDDEN: _Quantity(HIDDEN, slice(None)),
+    STEPPED_HIDDEN: _Quantity(HIDDEN, slice(None)),
+    CELL: _Quantity(CELL, slice(None)),
+    LAST_CELL: _Quantity(CELL, slice(-1, None)),
+}
+_WITHOUT_CELL = {HIDDEN: _QUANTITIES[HIDDEN], STEPPED_HIDDEN: _QUANTITIES[STEPPED_HIDDEN]}
+
+
+def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> Comparison:
+    """Compare what an api returned with the reference: names, shapes and dtypes first, then values.
+
+    ``observed`` has ``hidden`` and, where there is a cell state, ``cell`` ``[B, T, U]``, and for a layer
+    ``stepped_hidden`` ``[B, T, U]`` and ``last_cell`` ``[B, U]``, in the dtype of the case. A wrong name,
+    shape or dtype is ``failed``; a NaN or an infinity on either side is ``nonfinite``.
+
+    The values ``diverge`` if an element of the trajectory or of the local errors is beyond the limit, or if
+    the local errors together follow a parameter. They are ``chaotic`` if they do not, but the reference
+    itself says nothing about some of them.
+    """
+    wrong = _wrong_form(observed, reference)
+    if wrong:
+        return Comparison(FAILED, wrong)
+    free = [_against(reference, name, array) for name, array in observed.items()]
+    for difference in free:
+        if not np.isfinite(difference.absolute):
+            where = _where(difference.observed, difference.place)
+            return Comparison(NONFINITE, f"{where} is not finite", tuple(free))
+    # The cell state is that of the stepped run, where there are two.
+    stepped, cell = observed.get(STEPPED_HIDDEN, observed[HIDDEN]), observed.get(CELL, reference.cell)
+    local = local_errors(reference.case, stepped, cell, reference.arithmetic)
+    made = [
+        _difference(name, name, np.abs(errors), np.abs(errors))
+        for name, errors in ((LOCAL_HIDDEN, local.hidden), (LOCAL_CELL, local.cell))
+        if errors.size
+    ]
+    if first_step(made) is None and first_step(free) is not None:
+        # No step errs, and yet the trajectory is beyond the noise: is the noise too small?
+        reference = ensemble(reference)
+        free = [_against(reference, name, array) for name, array in observed.items()]
+    verdict, reason = DIVERGE, _divergence(free, made, local)
+    lost = int(reference.horizon.min())
+    if not reason and lost < reference.case.steps:
+        verdict, reason = CHAOTIC, _CHAOTIC_REASON.format(lost)
+    residual = _residual(observed[HIDDEN], reference)
+    differences = (*free, *made)
+    return Comparison(
+        verdict if reason else AGREE,
+        reason,
+        differences,
+        local.parameter,
+        local.significance,
+        local.gates if verdict == DIVERGE and reason else (),
+        residual,
+    )
+
+
+def compare_recording(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> Comparison:
+    """As :func:`compare`, of a trajectory that may have no ``cell``, and in any dtype."""
+    arrays = {name: array.astype(reference.case.dtype) for name, array in observed.items()}
+    if CELL not in arrays and reference.case.has_cell_state:
+        return compare_hidden_only(arrays[HIDDEN], reference)
+    return compare(arrays, reference)
+
+
+def compare_hidden_only(hidden: NDArray[np.floating], reference: Reference) -> Comparison:
+    """As :func:`compare`, of an LSTM's hidden trajectory ``[B, T, U]`` alone: without local errors."""
+    free = _against(reference, HIDDEN, hidden)
+    if not np.isfinite(free.absolute):
+        return Comparison(NONFINITE, f"{_where(HIDDEN, free.place)} is not finite", (free,))
+    if free.first_step is not None and free.noise < _DOUBTFUL:
+        reference = ensemble(reference)
+        free = _against(reference, HIDDEN, hidden)
+    residual, lost = _residual(hidden, reference), int(reference.horizon.min())
+    if free.first_step is not None:
+        reason = (
+            f"hidden differs from step {free.first_step} on; "
+            f"largest at {_where(HIDDEN, free.place)}: {free.noise:.3g} times the noise"
+        )
+        return Comparison(DIVERGE, reason, (free,), residual=residual)
+    if lost < reference.case.steps:
+        reason = f"agrees up to step {lost}; from there on rounding alone decides the trajectory"
+        return Comparison(CHAOTIC, reason, (free,), residual=residual)
+    return Comparison(AGREE, "", (free,), residual=residual)
+
+
+def compare_weights(extracted: Weights, loaded: Weights, cell: str = "lstm") -> Comparison:
+    """Weights read back from a framework against those loaded into it: bit for bit."""
+    blocks_of = (GATES[cell], BIAS_GATES[cell])
+    for name, names, got, expected in zip(Weights._fields, blocks_of, extracted, loaded, strict=True):
+        same = got.astype(expected.dtype).view(np.uint8) == expected.view(np.uint8)
+        if not same.all():
+            columns = ~same.reshape(*expected.shape, -1).all(axis=-1).reshape(-1, expected.shape[-1]).all(
+                axis=0
+            )
+            blocks = columns.reshape(len(names), -1)
+            gates = [gate for gate, block in zip(names, blocks, strict=True) if block.any()]
+            reason = f"{name} read back is not the {name} loaded, in gate {', '.join(gates)}"
+            return Comparison(DIVERGE, reason, gates=tuple(gates))
+    return Comparison(AGREE)
+
+
+def compare_hidden(
+    observed: NDArray[np.floating], other: NDArray[np.floating], arithmetics: tuple[str, str]
+) -> Difference:
+    """Two hidden trajectories ``[B, T, U]`` whose weights are not known, and in which arithmetic each was
+    computed.
+
+    Neither is a reference, and what error to expect can only be assumed from the values themselves.
+    Raises :class:`~rnnparity.errors.InputError` for different shapes.
+    """
+    if observed.shape != other.shape:
+        raise InputError("hidden", list(observed.shape), f"as the other one: {list(other.shape)}")
+    one, two = observed.astype(np.float64), other.astype(np.float64)
+    difference = np.abs(one - two)
+    error = np.hypot(*(assumed(h, ARITHMETICS[a]) for h, a in zip((one, two), arithmetics, strict=True)))
+    return _difference(HIDDEN, HIDDEN, difference, difference / error)
+
+
+def compare_recorded(observed: np.ndarray, stored: np.ndarray, error: Array | None, name: str) -> Comparison:
+    """A trajectory ``[B, T, U]`` against one of the same case that was stored: form first, then values.
+
+    ``error`` is the standard error of either; None where the weights are not known, so that it can only be
+    assumed. Equal numbers agree, finite or not.
+    """
+    if (observed.shape, observed.dtype) != (stored.shape, stored.dtype):
+        forms = [f"{list(array.shape)} {array.dtype}" for array in (observed, stored)]
+        return Comparison(FAILED, f"{name} is {forms[0]}, but should be {forms[1]}")
+    one, two = observed.astype(np.float64), stored.astype(np.float64)
+    if error is None:
+        arithmetic = ARITHMETICS[str(stored.dtype)]
+        both = np.hypot(assumed(one, arithmetic), assumed(two, arithmetic))
+    else:
+        both = np.sqrt(2) * error
+    with np.errstate(invalid="ignore", divide="ignore"):
+        same = (observed == stored) | (np.isnan(observed) & np.isnan(stored))
+        distance = np.where(same, 0.0, np.abs(one - two))
+        distance[np.isnan(distance)] = np.inf
+        in_noise = np.where(same, 0.0, distance / np.where(np.isfinite(both), both, 1.0))
+    difference = _difference(name, name, distance, in_noise)
+    if difference.first_step is None:
+        return Comparison(AGREE, "", (difference,))
+    return Comparison(DIVERGE, _said(difference), (difference,))
+
+
+def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference) -> str:
+    known = _QUANTITIES if reference.case.has_cell_state else _WITHOUT_CELL
+    required = {HIDDEN, CELL} & set(known)
+    if required - set(observed) or set(observed) - set(known):
+        return f"returned {sorted(observed)}, but should return {sorted(required)} (of {sorted(known)})"
+    for name, array in observed.items():
+        quantity = _QUANTITIES[name]
+        expected: tuple[int, ...] = getattr(reference, quantity.state).shape
+        if name == LAST_CELL:
+            expected = (expected[0], expected[2])
+        if array.shape != expected:
+            return f"{name} has shape {list(array.shape)}, but should have {list(expected)}"
+        if array.dtype != reference.case.dtype:
+            return f"{name} has dtype {array.dtype}, but should have {reference.case.dtype}"
+    return ""
+
+
+def _against(reference: Reference, name: str, observed: np.ndarray) -> Difference:
+    """An observed array against the reference's trajectory, as far as that says anything."""
+    quantity = _QUANTITIES[name]
+    expected: Array = getattr(reference, quantity.state)[:, quantity.steps]
+    noise: Array = getattr(reference, quantity.state + "_noise")[:, quantity.steps]
+    difference = np.abs(observed.reshape(expected.shape).astype(np.float64) - expected)
+    difference[np.isnan(difference)] = np.inf
+    # An element that errs by nothing where no error is expected is equal; by anything, infinitely wrong.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        in_noise = np.where(difference == 0, 0, difference / noise)
+    start = quantity.steps.indices(reference.case.steps)[0]
+    steps = np.arange(start, reference.case.steps)
+    unknown = (steps >= reference.horizon[:, None])[:, :, None] & np.isfinite(difference)
+    return _difference(name, quantity.state, difference, np.where(unknown, 0, in_noise), start)
+
+
+def _difference(name: str, state: str, difference: Array, in_noise: Array, start: int = 0) -> Difference:
+    """|difference| and the same in noise units, both ``[B, T, U]`` and beginning at step ``start``."""
+    batch, step, unit = (int(n) for n in np.unravel_index(np.argmax(in_noise), in_noise.shape))
+    of_any_row = in_noise.max(axis=0)
+    by_step = of_any_row.max(axis=1)
+    beyond = np.flatnonzero(by_step > LIMIT)
+    return Difference(
+        observed=name,
+        state=state,
+        absolute=float(difference.max()),
+        noise=float(in_noise[batch, step, unit]),
+        place=Place(batch, start + step, unit),
+        first_step=start + int(beyond[0]) if beyond.size else None,
+        by_step=by_step,
+        heat=_heat(of_any_row) if beyond.size or name in (HIDDEN, CELL) else None,
+    )
+
+
+def _heat(in_noise: Array) -> Heat:
+    """``[T, U]`` in cells that keep the largest of what they cover."""
+    steps, units = (-(-length // HEAT_CELLS) for length in in_noise.shape)
+    by_steps = np.maximum.reduceat(in_noise, np.arange(0, in_noise.shape[0], steps), axis=0)
+    cells = np.maximum.reduceat(by_steps, np.arange(0, in_noise.shape[1], units), axis=1)
+    return Heat(cells, steps, units)
+
+
+def _residual(hidden: np.ndarray, reference: Reference) -> Array:
+    """(hidden - reference) / standard error at up to ``_SPREAD`` elements that rounding does not decide."""
+    known = np.arange(reference.case.steps) < reference.horizon[:, None]
+    places = np.flatnonzero(np.broadcast_to(known[:, :, None], hidden.shape))
+    places = places[:: len(places) // _SPREAD + 1]
+    difference = hidden.reshape(-1)[places] - reference.hidden.reshape(-1)[places]
+    residual: Array = difference / reference.hidden_noise.reshape(-1)[places]
+    return residual
+
+
+def _divergence(free: Iterable[Difference], made: Iterable[Difference], local: Local) -> str:
+    """Why it diverges, in a sentence or two; empty if it does not."""
+    beyond = [difference for difference in (*free, *made) if difference.first_step is not None]
+    if not beyond:
+        return f"no element is beyond the noise, all together are: {_parameter(local)}" if local.gates else ""
+    first = min(beyond, key=lambda d: (d.observed in LOCAL, d.first_step, -d.noise))
+    said = _said(first)
+    start = first_step(made)
+    if start is None:
+        return f"{said}; step by step it agrees"
+    names = ", ".join(GATE_NAMES[gate] for gate in local.gates)
+    return f"{said}; errors are made from step {start} on" + (f", in the {names}" if names else "")
+
+
+def _said(difference: Difference) -> str:
+    return (
+        f"{difference.observed} differs from step {difference.first_step} on; "
+        f"largest at {_where(difference.observed, difference.place)}: {difference.noise:.3g} times the noise"
+    )
+
+
+def _parameter(local: Local) -> str:
+    """The parameter that would explain the local errors, in words."""
+    parameter = local.parameter
+    place = "bias" if parameter.row is None else f"kernel row {parameter.row}"
+    return (
+        f"as if {place}, {GATE_NAMES[parameter.gate]}, unit {parameter.unit} were larger by "
+        f"{parameter.change:.2g} ({local.significance:.3g} times what rounding explains)"
+    )
+
+
+def _where(name: str, place: Place) -> str:
+    return f"{name}[batch {place.batch}, step {place.step}, unit {place.unit}]"

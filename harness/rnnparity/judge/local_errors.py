@@ -1,0 +1,206 @@
+"""Local errors: what a framework adds at each step, apart from what it carries there.
+
+Each step of the reference starts from the framework's *own* previous state, so an error is seen where it
+is made, chaos does not matter, and all steps are computed at once. Without a mistake the local errors
+are rounding: small, and related to nothing. A parameter that differs by d moves a gate's pre-activation
+by d times what the parameter multiplies, at every step; so the errors are projected on just that, for
+each parameter (a matched filter). What a single element hides, thousands of them together show.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnparity.judge.sensitivities import LEVERS, Errors, Lever
+from rnnparity.reference import noise
+from rnnparity.reference.case import Case
+from rnnparity.reference.noise import Arithmetic, Array
+from rnnparity.reference.steps import CELLS, State, exactly
+
+SCORE_LIMIT = 12.0
+"""Standard deviations of a projection. Its tails are longer than normal where few steps count."""
+
+SYSTEMATIC = 0.2
+"""How much of an activation's error may be alike from step to step.
+
+Libraries approximate exp and tanh, and an approximation errs alike wherever its argument does: this much
+of it is no sign of a wrong parameter, however many steps repeat it.
+"""
+
+_ALIKE = 0.9  # of the best explanation's score
+
+_ROWS = 4096  # at a time: enough to be fast, few enough for a hundred thousand steps
+
+
+class Parameter(NamedTuple):
+    """The parameter whose change would explain the local errors best, by least squares.
+
+    ``row`` counts the kernel's rows x then h, None stands for the bias; gate m has the bias of that name and
+    the recurrent rows of n, gate p the rows of a projection. ``change`` estimates how much larger the
+    framework's is than the reference's; ``score`` is the size of what that explains, in standard deviations
+    of rounding.
+    """
+
+    gate: str
+    row: int | None
+    unit: int
+    change: float
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Local:
+    """Local errors of hidden ``[B, T, P]`` and of cell ``[B, T, U]`` in noise units, and what relates them.
+
+    ``parameters`` has the best explanation for each gate, ``significance`` the largest score / limit of any
+    parameter: above 1, rounding does not explain the errors, however small each of them is.
+    """
+
+    hidden: Array
+    cell: Array
+    parameters: dict[str, Parameter]
+    significance: float
+
+    @property
+    def parameter(self) -> Parameter:
+        """The best explanation of all."""
+        return max(self.parameters.values(), key=lambda parameter: parameter.score)
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The gates at fault: those that explain the errors about as well as the best; none if none errs."""
+        if self.significance <= 1:
+            return ()
+        enough = _ALIKE * self.parameter.score
+        return tuple(gate for gate, parameter in self.parameters.items() if parameter.score > enough)
+
+
+class _Sums:
+    """What the projections on one gate's parameters need, summed over all steps, for each unit."""
+
+    def __init__(self, gate: str, lever: Lever) -> None:
+        rows, units = lever.v.shape[1], lever.moved.shape[1]
+        self.gate, self.start, self.in_cell = gate, lever.start, lever.in_cell
+        self.error = np.zeros((rows, units))  # of v * sensitivity * error
+        self.first = np.zeros((rows, units))  # of v * sensitivity**2
+        self.second = np.zeros((rows, units))  # of v**2 * sensitivity**2
+        self.bias_error, self.bias_second = np.zeros(units), np.zeros(units)
+        self.alike, self.alike_second = np.zeros(units), np.zeros(units)
+
+    def add(self, lever: Lever) -> None:
+        v, second = lever.v, lever.size * lever.size
+        self.error += v.T @ lever.moved
+        self.first += v.T @ second
+        self.second += (v * v).T @ second
+        self.bias_error += lever.moved.sum(axis=0)
+        self.bias_second += second.sum(axis=0)
+        self.alike += (lever.size * lever.alike).sum(axis=0)
+        self.alike_second += (lever.alike * lever.alike).sum(axis=0)
+
+    def best(self, scale: float) -> Parameter:
+        """The parameter that explains most; ``scale`` is the size of errors, in noise units."""
+        scores = np.concatenate([self.error, [self.bias_error]])
+        seconds = np.concatenate([self.second, [self.bias_second]])
+        seconds[seconds == 0] = np.inf
+        np.divide(np.abs(scores), np.sqrt(seconds), out=scores)
+        row, unit = np.unravel_index(np.argmax(scores), scores.shape)
+        is_bias = row == len(self.error)
+        error = self.bias_error[unit] if is_bias else self.error[row, unit]
+        change, score = error / seconds[row, unit], scores[row, unit] / scale
+        place = None if is_bias else self.start + int(row)
+        return Parameter(self.gate, place, int(unit), float(change), float(score))
+
+    def significance(self, scale: float) -> float:
+        """The largest score / limit of any parameter."""
+        return max(self._kernel(scale), self._bias(scale))
+
+    def _kernel(self, scale: float) -> float:
+        """Without what a change of the bias would do as well: v less its mean."""
+        mean = self.first / np.where(self.bias_second > 0, self.bias_second, 1)
+        second = self.second - mean * self.first
+        second[second <= 1e-9 * self.second] = np.inf  # v does not change
+        moved = np.subtract(self.error, np.multiply(mean, self.bias_error, out=mean), out=mean)
+        limit = SCORE_LIMIT + SYSTEMATIC * np.sqrt(self.alike_second) / scale
+        return float(np.sqrt(np.max(moved * moved / (second * (scale * limit) ** 2))))
+
+    def _bias(self, scale: float) -> float:
+        root = np.sqrt(np.where(self.bias_second > 0, self.bias_second, np.inf))
+        limit = SCORE_LIMIT + self.alike / root / scale
+        return float(np.max(np.abs(self.bias_error) / root / scale / limit))
+
+
+class Part(NamedTuple):
+    """Some rows of the local analysis, N = batch rows times steps of them.
+
+    ``hidden`` and ``cell`` are the local errors in noise units, ``[N, P]`` and ``[N, U]``, and ``levers`` how
+    each gate's parameters show in them.
+    """
+
+    rows: slice
+    hidden: Array
+    cell: Array
+    levers: dict[str, Lever]
+
+    def error(self, gate: str) -> Array:
+        """The errors in which the gate shows."""
+        return self.cell if self.levers[gate].in_cell else self.hidden
+
+
+def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> Iterator[Part]:
+    """The local analysis of an observed trajectory ``hidden`` ``[B, T, P]``, ``cell`` ``[B, T, U]`` in parts.
+
+    The cell's errors are taken from the previous observed state, the hidden state's from the observed cell
+    state of the same step.
+    """
+    kind = CELLS[case.equation.cell]
+    step, levers = kind(case, arithmetic), LEVERS[kind]
+    x = case.inputs.reshape(-1, case.input_size)
+    before = [
+        np.concatenate([start[:, None], state[:, :-1]], axis=1).reshape(len(x), -1)
+        for start, state in ((case.initial_hidden, hidden), (case.initial_cell, cell))
+    ]
+    after = [state.reshape(len(x), -1) for state in (hidden, cell)]
+    for start in range(0, len(x), _ROWS):
+        now = slice(start, min(start + _ROWS, len(x)))
+        xs = x[now].astype(np.float64)
+        seen = State(*(exactly(state[now]) for state in before))
+        observed = State(*(exactly(state[now]) for state in after))
+        gates = step.gates(xs, seen)
+        expected = State(step.hidden(gates, seen, observed.cell), step.cell(gates, seen))
+        scales = [noise.error(state.variance, arithmetic) for state in expected]
+        found = [
+            (one.value - other.value) / scale
+            for one, other, scale in zip(observed, expected, scales, strict=True)
+        ]
+        errors = Errors(found[0], found[1], scales[0], scales[1])
+        yield Part(now, errors.hidden, errors.cell, levers(step, xs, gates, seen, observed, errors))
+
+
+def local_errors(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> Local:
+    """The local errors of an observed trajectory, ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``."""
+    rows = case.batch * case.steps
+    h_errors, c_errors = np.empty((rows, hidden.shape[2])), np.empty((rows, cell.shape[2]))
+    sums: dict[str, _Sums] = {}
+    for part in parts(case, hidden, cell, arithmetic):
+        h_errors[part.rows], c_errors[part.rows] = part.hidden, part.cell
+        for gate, lever in part.levers.items():
+            sums.setdefault(gate, _Sums(gate, lever)).add(lever)
+    sizes = {False: typical(h_errors), True: typical(c_errors)}
+    return Local(
+        h_errors.reshape(hidden.shape),
+        c_errors.reshape(cell.shape),
+        {gate: each.best(sizes[each.in_cell]) for gate, each in sums.items()},
+        max(each.significance(sizes[each.in_cell]) for each in sums.values()),
+    )
+
+
+def typical(errors: Array) -> float:
+    """The size of rounding here, in noise units: that of the median unit, so that a wrong one does not count.
+
+    It is at most 1, which the noise promises, and not so small that the grain of the dtype would count.
+    """
+    if not errors.size:
+        return 1.0
+    return float(np.clip(np.median(np.sqrt(np.mean(errors * errors, axis=0))), 0.2, 1.0))

@@ -1,0 +1,1 @@
+"""Frameworks running: workers, what they returned, and how it is judged."""

@@ -1,0 +1,179 @@
+"""A user's own cell, in the user's own process, against the reference.
+
+It is a function of one step, or a recurrent layer of PyTorch or Keras. No framework is imported here: who
+has a layer has imported its framework.
+"""
+
+import importlib.metadata
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from rnnparity.apis.selection import select
+from rnnparity.errors import InputError
+from rnnparity.judge import compare
+from rnnparity.judge.compare import Comparison
+from rnnparity.live.result import Run, equation_of
+from rnnparity.live.runner import explained, judge
+from rnnparity.reference import forward
+from rnnparity.reference.case import Case, make_case
+from rnnparity.reference.forward import Reference
+from rnnparity_adapters import layout, worker
+from rnnparity_adapters.adapter import Adapter, Setup, stepped
+from rnnparity_adapters.layout import LayoutError
+from rnnparity_adapters.registry import Api
+
+_LAYERS = {
+    ("torch", "LSTM"): "torch.nn.LSTM@torch",
+    ("torch", "LSTMCell"): "torch.nn.LSTMCell@torch",
+    ("keras", "LSTM"): "keras.layers.LSTM@keras-tf",
+    ("keras", "LSTMCell"): "keras.layers.LSTMCell@keras-tf",
+}
+"""A base class, by its package and name -> the api that it is."""
+
+_ONE_LAYER = {"num_layers": 1, "bidirectional": False, "proj_size": 0, "go_backwards": False}
+
+
+def layer_api(given: object) -> Api | None:
+    """The api of which ``given`` is an object, or None for anything else."""
+    for base in type(given).__mro__:
+        name = _LAYERS.get((base.__module__.partition(".")[0], base.__name__))
+        if name:
+            return select(name)[0]
+    return None
+
+
+def api_of(given: object, like: str | None) -> Api:
+    """The api that a layer is, or else the one named by ``like``, whose weights a function takes.
+
+    Raises :class:`~rnnparity.errors.InputError` for a function and no name.
+    """
+    own = layer_api(given)
+    if own is None and like is None:
+        what = f"nothing, for {name_of(given)}"
+        raise InputError(
+            "like", what, "the api whose weights a function takes, or an LSTM layer in its place"
+        )
+    return own or select(str(like))[0]
+
+
+def name_of(given: object) -> str:
+    """What to call a user's cell."""
+    return getattr(given, "__name__", None) or type(given).__name__
+
+
+def run(given: Any, like: str | None, seed: int, **sizes: Any) -> Iterator[Run]:
+    """A case of ``seed`` through ``given``; see :meth:`rnnparity.pytest_plugin.plugin.Checker.check`.
+
+    A layer runs with its own weights first, then with those of the case. What diverges has its causes, as
+    changes to :func:`api_of`. Raises
+    :class:`~rnnparity.errors.InputError` for what is neither a function of one step nor a known layer.
+    """
+    own = layer_api(given)
+    api = api_of(given, like)
+    if own:
+        sizes = {**sizes, **_sizes(given)}
+    alike = select(like)[0] if like else api
+    case = make_case(seed, **sizes)
+    case = Case(**{**vars(case), "equation": equation_of(alike, case)})
+    expected = forward.run(case)
+    inputs = {
+        "inputs": case.inputs, "initial_hidden": case.initial_hidden, "initial_cell": case.initial_cell,
+    }  # fmt: skip
+    adapter = _copied(own, given, case) if own else _Function.of(_setup(alike, case), given)
+    if own:
+        yield _judged(api, expected, worker.OWN, adapter, inputs)
+    try:
+        adapter.write(layout.load(api.layout, case.weights, case.equation.forget_bias))
+    except (LayoutError, KeyError) as error:
+        yield Run(seed, worker.LOADED, Comparison(compare.FAILED, f"weights to load: {error}"))
+        return
+    yield _judged(api, expected, worker.LOADED, adapter, inputs)
+
+
+def _judged(
+    api: Api, expected: Reference, direction: str, adapter: Adapter, inputs: dict[str, np.ndarray]
+) -> Run:
+    __tracebackhide__ = True
+    arrays = worker.run(direction, adapter, inputs)
+    return explained(judge(api, expected, direction, arrays), api, arrays)
+
+
+class _Function(Adapter):
+    """A function of one step, with the tensors that it takes."""
+
+    def copy(self, given: Callable[..., Any]) -> None:
+        self.function = given
+
+    def write(self, tensors: dict[str, np.ndarray]) -> None:
+        self.tensors = tensors
+
+    def read(self) -> dict[str, np.ndarray]:
+        return self.tensors
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> dict[str, np.ndarray]:
+        __tracebackhide__ = True
+        weights = _arguments(self.function, self.tensors, self.setup)
+        steps = []
+        for x in inputs.swapaxes(0, 1):
+            hidden, cell = (np.asarray(state) for state in self.function(x, hidden, cell, **weights))
+            steps.append((hidden, cell))
+        return stepped(steps)
+
+    def build(self) -> None:
+        """Nothing to build: there is a function already."""
+
+    def initialise(self, seed: int) -> None:
+        """A function has no weights of its own."""
+
+
+def _arguments(
+    function: Callable[..., Any], tensors: Mapping[str, np.ndarray], setup: Setup
+) -> dict[str, Any]:
+    """The tensors by their native names, or all as ``weights``; and ``forget_bias`` if it is asked for.
+
+    Raises :class:`~rnnparity.errors.InputError` where the function takes them in neither way.
+    """
+    parameters = inspect.signature(function).parameters
+    forget_bias = {"forget_bias": setup.options["forget_bias"]} if "forget_bias" in parameters else {}
+    if "weights" in parameters:
+        return {"weights": dict(tensors), **forget_bias}
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    if anything or set(tensors) <= set(parameters):
+        return {**tensors, **forget_bias}
+    raise InputError(
+        name_of(function),
+        f"({', '.join(parameters)})",
+        f"a function of (x, h, c, {', '.join(tensors)}) or of (x, h, c, weights)",
+    )
+
+
+def _setup(api: Api, case: Case) -> Setup:
+    options = {"forget_bias": case.equation.forget_bias}
+    return Setup(api.name, case.batch, case.steps, case.input_size, case.units, case.dtype, options)
+
+
+def _copied(api: Api, given: Any, case: Case) -> Adapter:
+    adapter = worker.adapter_class(api.adapter)
+    return adapter.of(_setup(api, case), given)
+
+
+def _sizes(given: Any) -> dict[str, int]:
+    """What a layer says about its sizes: ``input_size`` where it knows, and ``units``.
+
+    Raises :class:`~rnnparity.errors.InputError` for a stack, two directions or a projection.
+    """
+    for name, value in _ONE_LAYER.items():
+        if getattr(given, name, value) != value:
+            raise InputError(name, getattr(given, name), f"{value}: one layer, one direction, no projection")
+    if hasattr(given, "hidden_size"):
+        return {"input_size": given.input_size, "units": given.hidden_size}
+    kernel = next((weight for weight in given.weights if weight.name == "kernel"), None)
+    return {"units": given.units} | ({"input_size": int(kernel.shape[0])} if kernel is not None else {})
+
+
+def version(api: Api) -> str:
+    """The installed version of a layer's framework, in this process."""
+    return importlib.metadata.version(api.package)

@@ -1,0 +1,156 @@
+"""What a run returns: a row for each api, with the figures and the trajectories behind it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from rnnparity.diagnosis.causes import Cause
+from rnnparity.errors import Divergence, InputError
+from rnnparity.judge import compare
+from rnnparity.judge.compare import Comparison, Difference
+from rnnparity.reference.case import Case
+from rnnparity.reference.forward import Reference
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.registry import Api
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "api", "version", "environment", "hidden", "cell", "hidden_noise", "cell_noise", "first_step", "verdict",
+    "reason",
+)  # fmt: skip
+"""The columns of :attr:`Result.frame`; ``hidden`` and ``cell`` are the largest |difference| of each."""
+
+
+def equation_of(api: Api, case: Case) -> Equation:
+    """The case's equation, as the api's options make it."""
+    return Equation(**{**vars(case.equation), **api.equation})
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One case through one api, in one direction.
+
+    ``direction`` is ``loaded`` (the case's weights put into the framework) or ``own`` (weights that the
+    framework initialised, taken out and run by the reference). ``observed`` (name -> array, as in
+    :func:`rnnparity.judge.compare.compare`) and ``reference`` are None where the run kept no trajectories.
+    ``causes`` say why the first run of an api that diverges does. ``others`` are there for a published
+    equation with the case's weights: its trajectory against each other equation that an api beside it runs.
+    """
+
+    seed: int
+    direction: str
+    comparison: Comparison
+    observed: Mapping[str, np.ndarray] | None = None
+    reference: Reference | None = None
+    causes: tuple[Cause, ...] = ()
+    others: Mapping[Equation, "Run"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """Everything about one api. ``log`` is the tail of the worker's stderr, or a traceback."""
+
+    api: Api
+    version: str
+    python: str
+    verdict: str
+    reason: str
+    runs: tuple[Run, ...] = ()
+    log: str = ""
+
+    @property
+    def agree(self) -> bool:
+        """Whether every run of this api agrees with the reference."""
+        return self.verdict == compare.AGREE
+
+    @property
+    def counted(self) -> str:
+        """The verdict as it counts for the whole: a published equation that diverges is an answer."""
+        return compare.AGREE if self.api.source and self.verdict == compare.DIVERGE else self.verdict
+
+    def difference(self, state: str) -> Difference | None:
+        """The largest difference of ``hidden`` or ``cell`` over all runs; None if there is none."""
+        return compare.worst(self._differences(), state)
+
+    @property
+    def first_step(self) -> int | None:
+        """The first diverging step over all runs."""
+        return compare.first_step(self._differences())
+
+    def _differences(self) -> Iterator[Difference]:
+        return (difference for run in self.runs for difference in run.comparison.differences)
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Why it diverges, the best first."""
+        return next((run.causes for run in self.runs if run.causes), ())
+
+    def run(self, direction: str = "loaded", seed: int | None = None) -> Run:
+        """The run of a direction (of the first case, or of the one with ``seed``). Raises InputError."""
+        for run in self.runs:
+            if run.direction == direction and seed in (None, run.seed):
+                return run
+        known = sorted({f"{run.direction}, seed {run.seed}" for run in self.runs})
+        raise InputError("run", f"{direction}, seed {seed}", " or ".join(known) or f"nothing: {self.verdict}")
+
+    def record(self) -> dict[str, object]:
+        """The row's figures by the names of :data:`COLUMNS`."""
+        hidden, cell = self.difference("hidden"), self.difference("cell")
+        values = (
+            self.api.label, self.version, self.api.environment,
+            hidden and hidden.absolute, cell and cell.absolute, hidden and hidden.noise, cell and cell.noise,
+            self.first_step, self.verdict, self.reason,
+        )  # fmt: skip
+        return dict(zip(COLUMNS, values, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The rows of a run, in the order of the registry, the cases that were run, and the arithmetic whose
+    noise decided.
+
+    ``result["torch.nn.LSTM"]`` is a row, by label or by ``label@environment``.
+    """
+
+    cases: tuple[Case, ...]
+    rows: tuple[Row, ...]
+    arithmetic: str
+
+    def __bool__(self) -> NoReturn:
+        """Refused: ``assert rnnparity.run(...)`` would pass whatever came out."""
+        raise TypeError("a result is neither true nor false; ask whether its rows agree: result.agree")
+
+    @property
+    def agree(self) -> bool:
+        """Whether every api that was asked for ran and agrees with the reference: see :attr:`Row.counted`."""
+        return bool(self.rows) and all(row.counted == compare.AGREE for row in self.rows)
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """One line for each api, columns as in :data:`COLUMNS`."""
+        import pandas as pd
+
+        return pd.DataFrame([row.record() for row in self.rows], columns=list(COLUMNS))
+
+    def check(self) -> None:
+        """Raise :class:`~rnnparity.errors.Divergence`, which shows the table, unless all agree."""
+        if not self.agree:
+            raise Divergence(f"not everything agrees\n\n{self}")
+
+    def __getitem__(self, name: str) -> Row:
+        found = [row for row in self.rows if name in (row.api.label, row.api.key)]
+        if len(found) != 1:
+            raise InputError("row", name, "one of " + ", ".join(row.api.key for row in self.rows))
+        return found[0]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __str__(self) -> str:
+        from rnnparity.report.console import text
+
+        return text(self)

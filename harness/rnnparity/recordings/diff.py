@@ -1,0 +1,218 @@
+"""Two trajectories whose weights nobody knows: where they part, and what that says."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnparity.errors import InputError
+from rnnparity.judge.compare import Difference, compare_hidden
+from rnnparity.recordings.trajectory import Trajectory
+from rnnparity.reference.noise import LIMIT
+
+_AGREE = "no step differs by more than rounding does"
+_LATER = (
+    "step 0 agrees and later ones do not: only what multiplies the previous state can differ, "
+    "if that was zero at the start (forget-bias, forget-bias-after-sigmoid, coupled-gates; "
+    "of the recurrent kernel: kernel-transposed, gate-order; of a GRU without recurrent bias: reset-gate)"
+)
+_ALL = (
+    "already step 0 differs: the input kernel, the bias, the order of the gates, an activation, "
+    "or the initial state (gate-order, bias-dropped, recurrent-activation, activation, initial-state)"
+)
+_LATE = (
+    "the first {} steps agree: what acts only on large or late states can differ (cell-clip, masking past a "
+    "length, time-shift of the end), or rounding that a chaotic recurrence amplifies"
+)
+_ROWS = (
+    "only batch rows {} differ: lengths, masking, or the axes of batch and time (masking, batch-time-axes)"
+)
+_UNITS = "only units {} differ: one parameter, one direction of two, or a slice of the weights (parameter)"
+_NEXT = (
+    "to tell which, record the weights, the inputs and both states of one of the two (rnnparity.record) "
+    "and run `rnnparity check`; without weights, a run with c0 != 0 and h0 = 0 moves only the forget "
+    "terms, and one with h0 != 0 and c0 = 0 only the recurrent ones"
+)
+
+
+_DTYPES = (
+    "{} is {}, {} is {}: compared as far as the coarser one can tell; to see more, run both in one dtype"
+)
+_SHAPES = "diverge: hidden is {} in {}, {} in {}"
+_TWICE = "one direction of it: compare `hidden[..., :{0}]` and `hidden[..., {0}:]`, each by itself"
+_SWAPPED = "[B, T, U] in both: store `hidden.swapaxes(0, 1)` of one of them"
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """Two hidden trajectories compared, and what the places at which they differ say.
+
+    ``difference`` is None where they have different shapes and yet one is made of the other. ``notes`` are
+    what has to be known of the two whether they agree or not.
+    """
+
+    one: Trajectory
+    other: Trajectory
+    difference: Difference | None
+    readings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def agree(self) -> bool:
+        """Whether rounding explains all of it."""
+        return self.difference is not None and self.difference.first_step is None
+
+
+def diff(one: Trajectory, other: Trajectory) -> Symptom:
+    """Compare two trajectories.
+
+    Raises :class:`~rnnparity.errors.InputError`, with what to do, where shapes differ and neither is made of
+    the other.
+    """
+    notes = []
+    if one.arithmetic != other.arithmetic:
+        notes.append(_DTYPES.format(one.name, one.arithmetic, other.name, other.arithmetic))
+    relation = _relation(one, other)
+    if one.hidden.shape != other.hidden.shape:
+        if not relation:
+            raise _misfit(one, other)
+        return Symptom(one, other, None, (relation,), tuple(notes))
+    difference = compare_hidden(one.hidden, other.hidden, (one.arithmetic, other.arithmetic))
+    readings = tuple(_readings(one, other, difference, relation))
+    return Symptom(one, other, difference, readings, tuple(notes))
+
+
+def _misfit(one: Trajectory, other: Trajectory) -> InputError:
+    """Of shapes that cannot be compared, with what to do about them."""
+    small, large = sorted((one, other), key=lambda each: each.hidden.size)
+    (batch, steps, units), shape = small.hidden.shape, large.hidden.shape
+    what = f"hidden [B, T, U] of {large.name}"
+    allowed = f"{[batch, steps, units]} as in {small.name}"
+    if shape == (batch, steps, 2 * units):
+        return InputError(what, f"{list(shape)}", f"{allowed}, or {_TWICE.format(units)}")
+    if shape == (steps, batch, units):
+        return InputError(what, f"{list(shape)}", f"{allowed}: {_SWAPPED}")
+    return InputError(what, f"{list(shape)}", f"{allowed}: record both with the same inputs and units")
+
+
+def _readings(one: Trajectory, other: Trajectory, difference: Difference, relation: str) -> Iterator[str]:
+    first = difference.first_step
+    if first is None:
+        yield _AGREE
+        return
+    yield _ALL if first == 0 else _LATER if first == 1 else _LATE.format(first)
+    away = np.abs(_wide(one) - _wide(other))
+    beyond = away > away.max() * 1e-3
+    for axis, text in ((0, _ROWS), (2, _UNITS)):
+        others = tuple(n for n in range(3) if n != axis)
+        touched = np.flatnonzero(beyond.any(axis=others))
+        if len(touched) < away.shape[axis]:
+            yield text.format(", ".join(map(str, touched[:8])))
+    if relation:
+        yield relation
+    yield _NEXT
+
+
+def _wide(trajectory: Trajectory) -> np.ndarray:
+    return trajectory.hidden.astype(np.float64)
+
+
+def _halves(hidden: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    half = hidden.shape[2] // 2
+    return hidden[..., :half], hidden[..., half:]
+
+
+def _interleaved(hidden: np.ndarray) -> np.ndarray:
+    """Two halves of the units -> one unit of each in turn."""
+    return np.stack(_halves(hidden), axis=-1).reshape(hidden.shape)
+
+
+def _second_turned(hidden: np.ndarray) -> np.ndarray:
+    forward, backward = _halves(hidden)
+    return np.concatenate([forward, backward[:, ::-1]], axis=2)
+
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+_RELATIONS: tuple[tuple[str, Change], ...] = (
+    ("{} is {} with its steps reversed (direction)", lambda h: h[:, ::-1]),
+    ("{} is {} with batch and time swapped (batch-time-axes)", lambda h: h.swapaxes(0, 1)),
+    (
+        "{} is {} with batch and time swapped, and reshaped as if they were not (batch-time-axes)",
+        lambda h: h.swapaxes(0, 1).reshape(h.shape),
+    ),
+    (
+        "{} is {} reshaped to [T, B, U], which moves no number (batch-time-axes)",
+        lambda h: h.reshape(h.shape[1], h.shape[0], -1),
+    ),
+    (
+        "{} is {} with its units reversed, the axis beside that of the steps (direction)",
+        lambda h: h[..., ::-1],
+    ),
+    ("{} is {} negated (output-activation)", lambda h: -h),
+)
+"""What may turn the second of two trajectories into the first, in words and as a change of ``[B, T, U]``."""
+
+_OF_HALVES: tuple[tuple[str, Change], ...] = (
+    ("{} is the first half of the units of {}: its forward direction (direction)", lambda h: _halves(h)[0]),
+    ("{} is the second half of the units of {}: its backward direction (direction)", lambda h: _halves(h)[1]),
+    (
+        "{} is the second half of the units of {}, its steps reversed (direction)",
+        lambda h: _halves(h)[1][:, ::-1],
+    ),
+    ("{} has every second unit of {}, from 0 on: directions interleaved (direction)", lambda h: h[..., ::2]),
+    ("{} has every second unit of {}, from 1 on: directions interleaved (direction)", lambda h: h[..., 1::2]),
+    (
+        "{} is {} with the halves of its units swapped: directions in the other order (direction)",
+        lambda h: np.concatenate(_halves(h)[::-1], axis=2),
+    ),
+    ("{} is {} with the halves of its units interleaved (direction)", _interleaved),
+    (
+        "{} is {} with the steps of the second half of its units reversed: a backward direction (direction)",
+        _second_turned,
+    ),
+)
+"""Likewise, for an even number of units: two directions side by side."""
+
+
+def _relation(one: Trajectory, other: Trajectory) -> str:
+    """What turns one trajectory into the other exactly, if anything does."""
+    limit = max(1e-5, 4 * one.element, 4 * other.element) * max(1.0, float(np.abs(_wide(one)).max()))
+
+    def same(made: np.ndarray, wanted: np.ndarray, limit: float = limit) -> bool:
+        return made.shape == wanted.shape and np.allclose(made, wanted, rtol=0, atol=limit)
+
+    if same(_wide(one), _wide(other), 10 * limit):  # too little to tell
+        return ""
+    orders = ((one, other), (other, one))
+    for first, second in orders:
+        hidden, wanted = _wide(second), _wide(first)
+        even = hidden.shape[2] % 2 == 0
+        for said, change in (*_RELATIONS, *(_OF_HALVES if even else ())):
+            if same(change(hidden), wanted):
+                return said.format(first.name, second.name)
+    for k in range(1, min(9, one.hidden.shape[1] - 1)):
+        for first, second in orders:
+            if same(_wide(second)[:, :-k], _wide(first)[:, k:]):
+                return f"{first.name} is {second.name} {k} step{'s' * (k > 1)} late (time-shift)"
+    return ""
+
+
+def describe(symptom: Symptom) -> str:
+    """The sentences that a person reads."""
+    return "\n".join([*symptom.notes, _described(symptom)])
+
+
+def _described(symptom: Symptom) -> str:
+    difference, one, other = symptom.difference, symptom.one, symptom.other
+    if difference is None:
+        return _SHAPES.format(list(one.hidden.shape), one.name, list(other.hidden.shape), other.name)
+    if symptom.agree:
+        in_noise = f"{difference.noise:.2g} times the rounding assumed"
+        return f"agree: largest difference {difference.absolute:.1e}, {in_noise}"
+    place = difference.place
+    steps = "".join("=" if value <= LIMIT else "#" for value in difference.by_step[:60])
+    return (
+        f"diverge from step {difference.first_step} on; largest difference {difference.absolute:.1e}, "
+        f"at batch {place.batch}, step {place.step}, unit {place.unit}\nsteps {steps}"
+    )

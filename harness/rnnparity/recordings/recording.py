@@ -1,0 +1,341 @@
+"""Recordings: what an api computed, with the weights and inputs it computed it from, in one file, an ``.npz``
+or a ``.safetensors``.
+
+Arrays: ``inputs`` ``[B, T, I]``, ``hidden`` ``[B, T, U]``; optional ``cell`` ``[B, T, U]``,
+``initial_hidden`` and ``initial_cell`` ``[B, U]``, ``lengths`` ``[B]``; ``weights/<native tensor name>``;
+``meta``, the JSON text ``{"recording": 1, "api": "torch.nn.LSTM", "version": "2.13.0", "options": {}}``, in a
+``.safetensors`` in the file's own metadata. Where ``cell`` is of another run than ``hidden``, one step at a
+time, ``stepped_hidden`` is of that one too. With a projection the hidden state is P wide. A GRU and a simple
+RNN have no cell state.
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnparity.apis.known import KNOWN, Known, known
+from rnnparity.errors import InputError
+from rnnparity.files import array_file
+from rnnparity.reference.case import Case
+from rnnparity_adapters import layout as layouts
+from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.layout import BIAS_GATES, Layout, LayoutError
+
+FORMAT = 1
+_WEIGHTS = "weights/"
+_ARRAYS = {
+    "inputs": "BTI", "hidden": "BTP", "cell": "BTU", "initial_hidden": "BP", "initial_cell": "BU",
+    "lengths": "B", "stepped_hidden": "BTP",
+}  # fmt: skip
+_REQUIRED = ("inputs", "hidden")
+STATES = (HIDDEN, CELL, STEPPED_HIDDEN)
+"""The arrays of a trajectory."""
+_DTYPES = ("float16", "float32", "float64")
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One recording, checked: its arrays fit each other and its api's layout.
+
+    ``weights`` has the api's own tensor names, scopes stripped, and ``names`` says how each was stored.
+    ``hidden`` and ``cell`` have the dtype the api computed in, or stored; ``arithmetic`` is what that says
+    about precision: the name of the dtype, or ``bfloat16``, which numpy holds in float32.
+    """
+
+    api: str
+    version: str
+    options: Mapping[str, Any]
+    weights: Mapping[str, NDArray[np.floating]]
+    inputs: NDArray[np.floating]
+    hidden: NDArray[np.floating]
+    arithmetic: str
+    cell: NDArray[np.floating] | None = None
+    initial_hidden: NDArray[np.floating] | None = None
+    initial_cell: NDArray[np.floating] | None = None
+    lengths: NDArray[np.signedinteger] | None = None
+    stepped_hidden: NDArray[np.floating] | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def known(self) -> Known:
+        """What is known of the api."""
+        return known(self.api)
+
+    @property
+    def equation(self) -> Equation:
+        """What the options amount to."""
+        return self.known.equation(self.options, self.version)
+
+    @property
+    def layout(self) -> Layout:
+        """How the weights are stored."""
+        return self.known.layout(self.equation)
+
+    @property
+    def trajectory(self) -> dict[str, NDArray[np.floating]]:
+        """``hidden``, ``cell`` and ``stepped_hidden``, those there are, in the order they were computed."""
+        _, back = self.known.turned(self.options)
+        states = {name: getattr(self, name) for name in STATES}
+        return {name: state[:, :: -1 if back else 1] for name, state in states.items() if state is not None}
+
+    @property
+    def case(self) -> Case:
+        """What was recorded, as a case: canonical weights in float64, states zero where there are none.
+
+        The inputs are in the order in which they were read.
+        """
+        dtype = np.promote_types(self.hidden.dtype, np.float32)
+        equation, layout = self.equation, self.layout
+        native = {name: tensor.astype(dtype) for name, tensor in self.weights.items()}
+        weights = layouts.extract(layout, native, equation.forget_bias)
+        batch, _, width = self.hidden.shape
+        units = weights.bias.size // len(BIAS_GATES[layout.cell]) if layout.cell == "lstm" else 0
+        hidden, cell = (
+            np.zeros(shape, dtype) if state is None else state.astype(dtype)
+            for shape, state in (((batch, width), self.initial_hidden), ((batch, units), self.initial_cell))
+        )
+        backwards, _ = self.known.turned(self.options)
+        return Case(
+            equation,
+            weights,
+            self.inputs[:, :: -1 if backwards else 1].astype(dtype),
+            hidden,
+            cell,
+            peepholes=layouts.extract_peepholes(layout, native),
+            projection=layouts.extract_projection(layout, native),
+        )
+
+
+def read(path: str | Path) -> Recording:
+    """Read a recording. Raises :class:`~rnnparity.errors.InputError`, in one line, for whatever is wrong."""
+    stored = array_file.read(path)
+    return from_arrays(stored.arrays, stored.bfloat16)
+
+
+def from_arrays(arrays: Mapping[str, np.ndarray], bfloat16: Collection[str] = ()) -> Recording:
+    """A recording from the arrays of its file, of which ``bfloat16`` were stored as that.
+
+    Raises :class:`~rnnparity.errors.InputError`.
+    """
+    meta = read_meta(arrays.get("meta"))
+    tensors = {n.removeprefix(_WEIGHTS): a for n, a in arrays.items() if n.startswith(_WEIGHTS)}
+    own = {name: a for name, a in arrays.items() if name != "meta" and not name.startswith(_WEIGHTS)}
+    unknown = sorted(set(own) - set(_ARRAYS))
+    missing = [name for name in _REQUIRED if name not in own]
+    if unknown or missing:
+        raise InputError("arrays", ", ".join(sorted(own)) or "none", f"inputs, hidden (and {_optional()})")
+    own |= {name: _one_layer(name, own[name]) for name in ("initial_hidden", "initial_cell") if name in own}
+    for name, array in (*own.items(), *tensors.items()):
+        _check_numbers(name, array, finite=name not in STATES)
+    _check_shapes(own)
+    api = known(meta["api"])
+    layout = api.layout(api.equation(meta["options"], meta["version"]))
+    weights, names = _native(api, layout, tensors, own["hidden"].shape[2], meta["options"])
+    recording = Recording(
+        api=meta["api"], version=meta["version"], options=meta["options"], weights=weights, names=names,
+        arithmetic="bfloat16" if "hidden" in bfloat16 else str(own["hidden"].dtype), **own,
+    )  # fmt: skip
+    _check_layout(recording)
+    return recording
+
+
+def record(
+    path: str | Path,
+    api: str,
+    weights: object,
+    inputs: object,
+    hidden: object,
+    cell: object = None,
+    *,
+    initial_hidden: object = None,
+    initial_cell: object = None,
+    lengths: object = None,
+    version: str = "",
+    options: Mapping[str, Any] | None = None,
+) -> Recording:
+    """Write a recording, and return it: a ``.safetensors`` file if that is its suffix, otherwise an ``.npz``.
+
+    ``weights`` are arrays by native name, or a live layer: what has ``named_parameters()`` (PyTorch) or
+    ``weights`` with names (Keras). The other arrays may be anything that numpy can read.
+    Raises :class:`~rnnparity.errors.InputError` where :func:`read` would.
+    """
+    given = {
+        "inputs": inputs, "hidden": hidden, "cell": cell, "initial_hidden": initial_hidden,
+        "initial_cell": initial_cell, "lengths": lengths,
+    }  # fmt: skip
+    arrays = {name: _numpy(value) for name, value in given.items() if value is not None}
+    arrays |= {_WEIGHTS + name: tensor for name, tensor in _live(weights).items()}
+    meta = {"api": api, "version": version, "options": dict(options or {})}
+    arrays["meta"] = write_meta(meta)
+    made = from_arrays(arrays)
+    array_file.write(path, arrays)
+    return made
+
+
+def _live(weights: Any) -> dict[str, np.ndarray]:
+    """Native name -> array, of a mapping or of a layer."""
+    if isinstance(weights, Mapping):
+        return {str(name): _numpy(value) for name, value in weights.items()}
+    if hasattr(weights, "weights"):  # a Keras layer on PyTorch is a module as well, with other names
+        return {getattr(tensor, "path", tensor.name): _numpy(tensor) for tensor in weights.weights}
+    if hasattr(weights, "named_parameters"):
+        return {name: _numpy(value) for name, value in weights.named_parameters()}
+    raise InputError("weights", type(weights).__name__, "a mapping of arrays, or a layer")
+
+
+def _numpy(value: Any) -> np.ndarray:
+    """An array of anything that is one, a tensor that tracks gradients included."""
+    held = getattr(value, "value", None)  # a Keras variable holds PyTorch's
+    value = held if hasattr(held, "detach") else value
+    for step in ("detach", "cpu", "numpy"):
+        value = getattr(value, step)() if hasattr(value, step) else value
+    return np.asarray(value)
+
+
+def _optional() -> str:
+    return ", ".join(name for name in _ARRAYS if name not in _REQUIRED)
+
+
+def write_meta(meta: Mapping[str, Any]) -> np.ndarray:
+    """What is known of a recording, as the array ``meta`` of its file."""
+    return np.array(json.dumps({"recording": FORMAT, **meta}, indent=1, sort_keys=True))
+
+
+def read_meta(array: np.ndarray | None) -> dict[str, Any]:
+    """The reverse of :func:`write_meta`. Raises :class:`~rnnparity.errors.InputError`."""
+    if array is None or array.ndim or array.dtype.kind not in "US":
+        raise InputError("meta", "none" if array is None else f"an array {array.dtype}", "a JSON text")
+    text = array.item()
+    try:
+        meta = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InputError("meta", repr(text[:40]), "a JSON text") from None
+    if not isinstance(meta, dict) or meta.get("recording") != FORMAT:
+        given = meta.get("recording") if isinstance(meta, dict) else type(meta).__name__
+        raise InputError("meta", f"recording {given}", f"an object with recording {FORMAT}")
+    meta = {"api": None, "version": "", "options": {}, **meta}
+    if not isinstance(meta["options"], dict):
+        raise InputError("meta", f"options {meta['options']}", "an object of constructor arguments")
+    meta["version"] = str(meta["version"])
+    return meta
+
+
+def _check_numbers(name: str, array: np.ndarray, finite: bool) -> None:
+    allowed = ("iu", "whole numbers") if name == "lengths" else ("fiu", " or ".join(_DTYPES))
+    if array.dtype.kind not in allowed[0] or str(array.dtype) in ("longdouble", "float128"):
+        raise InputError(name, f"dtype {array.dtype}", allowed[1])
+    if name in STATES and str(array.dtype) not in _DTYPES:
+        raise InputError(name, f"dtype {array.dtype}", " or ".join(_DTYPES))
+    if finite and not np.all(np.isfinite(array)):
+        raise InputError(name, "NaN or infinity", "finite numbers")
+
+
+def _one_layer(name: str, state: np.ndarray) -> np.ndarray:
+    """``[B, U]`` of a state that may be stored as that of one layer and direction, ``[1, B, U]``."""
+    if state.ndim == 3 and len(state) > 1:
+        raise InputError(name, f"states of {len(state)} layers or directions", "one layer, one direction")
+    return state[0] if state.ndim == 3 else state
+
+
+def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
+    """Every array has its axes, and they agree on B, T, I and U."""
+    lengths: dict[str, int] = {}
+    for name, axes in _ARRAYS.items():
+        if name not in arrays:
+            continue
+        shape = arrays[name].shape
+        expected = [lengths.get(axis, axis) for axis in axes]
+        pairs = zip(expected, shape, strict=False)
+        fits = all(isinstance(want, str) or want == got for want, got in pairs)
+        if len(shape) != len(axes) or not fits or 0 in shape:
+            turned = [shape[1], shape[0], *shape[2:]] if len(shape) == 3 else []
+            hint = ": batch before time" if turned[:2] == expected[:2] else ""
+            raise InputError(name, f"shape {list(shape)}", "[" + ", ".join(map(str, expected)) + "]" + hint)
+        lengths.update(zip(axes, shape, strict=True))
+    if "lengths" in arrays and not np.all((arrays["lengths"] >= 1) & (arrays["lengths"] <= lengths["T"])):
+        raise InputError("lengths", arrays["lengths"].tolist(), f"numbers from 1 to {lengths['T']}")
+    for name in STATES:
+        if name in arrays and arrays[name].dtype != arrays[HIDDEN].dtype:
+            raise InputError(name, f"dtype {arrays[name].dtype}", f"{arrays[HIDDEN].dtype}, as hidden")
+
+
+_OTHERS = re.compile(r"_l[1-9]\d*(_reverse)?$|_reverse$|cell_[1-9]\d*/|backward|(^|/)bw/|weight$")
+
+
+def _native(
+    api: Known, layout: Layout, tensors: Mapping[str, np.ndarray], width: int, options: Mapping[str, Any]
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The tensors by the names of the layout, and how each was stored, whatever scope is before the name."""
+    wholes = {name: half for name, half in api.halves.items() if set(half[1]) <= set(layout.names)}
+    expected = layout.names + [tensor.name for tensor in layout.optional] + list(wholes)
+    weights: dict[str, np.ndarray] = {}
+    names: dict[str, str] = {}
+    for stored, array in tensors.items():
+        plain = f"/{stored.removesuffix(':0')}".replace(".", "/")
+        fitting = max((name for name in expected if plain.endswith(f"/{name}")), key=len, default=None)
+        if (fitting is None or fitting in weights) and _OTHERS.search(plain):
+            raise InputError("tensor", stored, "one layer, one direction: record each by itself")
+        if fitting is None or fitting in weights:
+            raise InputError("tensor", stored, "one each of " + ", ".join(expected))
+        weights[fitting], names[fitting] = array, stored
+    for whole, (axis, parts) in wholes.items():
+        if whole in weights and weights[whole].ndim > 1 and weights[whole].shape[axis] % 2 == 0:
+            weights |= dict(zip(parts, np.split(weights.pop(whole), 2, axis=axis), strict=True))
+            names |= {part: names[whole] + index for part, index in parts.items()}
+    if options.get("use_bias", options.get("bias", True)) is False:
+        units = max(
+            (weights[t.name].size // width for t in layout.projection if t.name in weights), default=width
+        )
+        for tensor in layout.biases:
+            weights.setdefault(tensor.name, np.zeros(tensor.shape(1, units), "float32"))
+    return weights, names
+
+
+def _fitting(weights: Mapping[str, np.ndarray], units: int) -> list[str]:
+    """The apis whose tensors these could be, for so many units."""
+    found = []
+    for name, other in KNOWN.items():
+        with contextlib.suppress(LayoutError):
+            bias = layouts.extract(other.plain, weights).bias
+            if bias.size == units * len(BIAS_GATES[other.plain.cell]):
+                found.append(name)
+    return found[:3]
+
+
+_ASKED = (("peepholes", ("use_peepholes", "use_peephole")), ("projection", ("num_proj", "proj_size")))
+
+
+def _check_layout(recording: Recording) -> None:
+    """Every tensor is there, of the right shape, and of the units of the trajectory."""
+    if recording.lengths is not None and any(recording.known.turned(recording.options)):
+        raise InputError("lengths", "a sequence that runs backwards", "none then: not supported yet")
+    try:
+        case = recording.case
+    except LayoutError as error:
+        others = _fitting(recording.weights, recording.hidden.shape[2])
+        hint = f"; they would fit {' or '.join(others)}" if others else ""
+        said = f"otherwise: {error}{hint}"
+        raise InputError("weights", f"tensors that do not fit {recording.api}", said) from None
+    for what, options in _ASKED:
+        if any(recording.options.get(option) for option in options) and getattr(case, what) is None:
+            names = ", ".join(tensor.name for tensor in getattr(recording.layout, what))
+            raise InputError("weights", f"no {what}", f"{names} too, as the options ask for it")
+    size, width, units = recording.inputs.shape[2], recording.hidden.shape[2], case.units
+    own = units if case.projection is None else case.projection.shape[1]
+    if len(case.weights.kernel) != size + width or own != width:
+        got = f"kernels for {len(case.weights.kernel) - own} inputs and {own} units"
+        raise InputError("weights", got, f"for the {size} inputs and {width} units of the arrays")
+    for name in ("cell", "initial_cell"):
+        array = getattr(recording, name)
+        if array is not None and not case.has_cell_state:
+            raise InputError(name, "an array", f"none: a {case.equation.cell} has no cell state")
+        if array is not None and array.shape[-1] != units:
+            raise InputError(name, f"{array.shape[-1]} units", f"{units}")

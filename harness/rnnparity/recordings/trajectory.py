@@ -1,0 +1,130 @@
+"""Hidden trajectories in files, whoever wrote them."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnparity.errors import InputError
+from rnnparity.files import array_file, npz
+from rnnparity.reference.noise import ARITHMETICS
+
+_MAX_CSV = 2**28
+_DTYPES = ("float16", "float32", "float64")
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """A hidden trajectory ``[B, T, U]``, what it is called, and how precise it can be.
+
+    ``arithmetic`` is the name of its dtype, or ``bfloat16``, which numpy holds in float32.
+    """
+
+    name: str
+    hidden: NDArray[np.floating]
+    arithmetic: str
+
+    @property
+    def element(self) -> float:
+        """The unit roundoff of its elements."""
+        return ARITHMETICS[self.arithmetic].element
+
+
+def of(name: str, hidden: NDArray[np.floating], bfloat16: bool = False) -> Trajectory:
+    """A trajectory of an array ``[B, T, U]`` or ``[T, U]``. Raises :class:`~rnnparity.errors.InputError`."""
+    if str(hidden.dtype) not in _DTYPES or hidden.ndim not in (2, 3) or hidden.size == 0:
+        given = f"{hidden.dtype} {list(hidden.shape)}"
+        raise InputError("trajectory", given, f"[B, T, U] or [T, U] of {', '.join(_DTYPES)}")
+    if not np.all(np.isfinite(hidden)):
+        raise InputError("trajectory", "NaN or infinity", "finite numbers")
+    arithmetic = "bfloat16" if bfloat16 else str(hidden.dtype)
+    return Trajectory(name, hidden if hidden.ndim == 3 else hidden[None], arithmetic)
+
+
+def read(path: str | Path) -> Trajectory:
+    """The hidden trajectory in a file. Two axes are taken for ``[T, U]``.
+
+    Of a recording, or any other ``.npz`` or ``.safetensors``, it is the array ``hidden``, or the only one.
+    A ``.csv`` has a row for each step and a column for each unit, read as float32; other columns and
+    comments are ignored. ``FILE:NAME`` picks the array NAME, or the rows of a csv that begin with NAME.
+
+    Raises :class:`~rnnparity.errors.InputError`.
+    """
+    given, name = str(path), ""
+    if not Path(path).exists() and ":" in given:
+        path, _, name = given.rpartition(":")
+    kind = Path(path).suffix
+    if kind not in _READERS:
+        raise InputError("trajectory", str(path), "a file " + ", ".join(_READERS))
+    array, bfloat16 = _READERS[kind](Path(path), name)
+    return of(given, array, bfloat16)
+
+
+def _from_arrays(path: Path, name: str) -> tuple[np.ndarray, bool]:
+    arrays, bfloat16 = array_file.read(path)
+    numbers = [each for each in arrays if each != "meta"]
+    wanted = name or (numbers[0] if len(numbers) == 1 else "hidden")
+    if wanted not in arrays:
+        raise InputError("trajectory", ", ".join(arrays) or "no array", f"an array {wanted}")
+    return arrays[wanted], wanted in bfloat16
+
+
+def _from_npy(path: Path, name: str) -> tuple[np.ndarray, bool]:
+    """Through the same checks as a recording: as the one entry of an archive."""
+    stream = io.BytesIO()
+    try:
+        if path.stat().st_size > npz.MAX_BYTES:
+            raise InputError("file", f"{path.stat().st_size} bytes", f"at most {npz.MAX_BYTES}")
+        with zipfile.ZipFile(stream, "w") as archive:
+            archive.writestr("hidden.npy", path.read_bytes())
+    except OSError as error:
+        raise InputError("file", error.strerror or str(error), "a file that can be read") from None
+    return npz.read_stream(stream)["hidden"], False
+
+
+def _from_csv(path: Path, name: str) -> tuple[np.ndarray, bool]:
+    try:
+        if path.stat().st_size > _MAX_CSV:
+            raise InputError("file", f"{path.stat().st_size} bytes", f"at most {_MAX_CSV}")
+        lines = [line for line in path.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("file", str(error).partition("\n")[0], "a text file") from None
+    rows = list(csv.reader(lines))
+    header = rows[0] if rows and not _is_number(rows[0][-1]) else []
+    body = rows[1:] if header else rows
+    keep = (
+        [k for k, title in enumerate(header or rows[0]) if not header or title.startswith("unit")]
+        if rows
+        else []
+    )
+    keep = keep or list(range(len(rows[0]) if rows else 0))
+    if name:
+        body = [row for row in body if row[0] == name]
+    try:
+        return np.array([[float(row[k]) for k in keep] for row in body], np.float32), False
+    except (ValueError, IndexError):
+        raise InputError(
+            "csv", str(path), "a row of numbers for each step, or FILE:NAME for one source"
+        ) from None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+_READERS: Mapping[str, Callable[[Path, str], tuple[np.ndarray, bool]]] = {
+    ".npz": _from_arrays,
+    ".safetensors": _from_arrays,
+    ".npy": _from_npy,
+    ".csv": _from_csv,
+}
+"""By suffix: the array, and whether it was stored in bfloat16."""

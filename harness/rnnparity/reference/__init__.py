@@ -1,0 +1,1 @@
+"""The float64 truth of a case, and its noise."""

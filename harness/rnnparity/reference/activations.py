@@ -1,0 +1,58 @@
+"""The functions that gates and states go through, in float64, with what their noise needs."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnparity.reference.noise import Array
+from rnnparity_adapters import equation as equations
+
+
+class Activation(NamedTuple):
+    """A function of the pre-activation z, its derivative in terms of z and the function's value, and the
+    value about which libraries compute it (see :func:`rnnparity.reference.noise.activation_error`).
+    """
+
+    function: Callable[[Array], Array]
+    derivative: Callable[[Array, Array], Array]
+    middle: float
+
+
+def _sigmoid(z: Array) -> Array:
+    """1 / (1 + exp(-z)), exact to rounding for all z and without overflow."""
+    small = np.exp(-np.abs(z))
+    value: Array = np.where(z >= 0, 1.0, small) / (1 + small)
+    return value
+
+
+def _softsign(z: Array) -> Array:
+    value: Array = z / (1 + np.abs(z))
+    return value
+
+
+def _hard_sigmoid(slope: float) -> Activation:
+    """clip(slope z + 1/2, 0, 1). Beside a kink a rounding may fall on either side: the steeper one counts."""
+    reach = 0.5 / slope * 1.001
+    return Activation(
+        lambda z: np.clip(slope * z + 0.5, 0, 1),
+        lambda z, value: np.where(np.abs(z) < reach, slope, 0.0),
+        middle=0.5,
+    )
+
+
+ACTIVATIONS = {
+    equations.SIGMOID: Activation(_sigmoid, lambda z, value: value * (1 - value), middle=0.5),
+    equations.HARD_SIGMOID_5: _hard_sigmoid(1 / 5),
+    equations.HARD_SIGMOID_6: _hard_sigmoid(1 / 6),
+    equations.TANH: Activation(np.tanh, lambda z, value: 1 - value * value, middle=0.0),
+    equations.RELU: Activation(
+        lambda z: np.maximum(z, 0.0), lambda z, value: np.where(z > 0, 1.0, 0.0), middle=0.0
+    ),
+    equations.LINEAR: Activation(lambda z: z, lambda z, value: np.ones_like(z), middle=0.0),
+    equations.SOFTSIGN: Activation(
+        _softsign, lambda z, value: (1.0 - np.abs(value)) * (1.0 - np.abs(value)), middle=0.0
+    ),
+    equations.ONE: Activation(np.ones_like, lambda z, value: np.zeros_like(z), middle=0.0),
+}
+"""By name."""
