@@ -1,11 +1,11 @@
 """What the tests share: random cases, and the real frameworks."""
 
 import os
-from collections.abc import Callable, Iterable
-from typing import TypedDict
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
+from support.cases import SIZES, Live
 
 import rnnparity
 from rnnparity import Case, Result
@@ -15,16 +15,6 @@ from rnnparity_adapters import layout, layouts
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Weights
 from rnnparity_adapters.registry import Api
-
-
-class Sizes(TypedDict):
-    batch: int
-    steps: int
-    input_size: int
-    units: int
-
-
-SIZES = Sizes(batch=3, steps=7, input_size=5, units=4)
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +47,6 @@ def article_case() -> Case:
     kernel = random.uniform(-limit, limit, size=(7, 12)).astype("float32")
     zeros = np.zeros((1, 3), "float32")
     return Case(Equation(forget_bias=1.0), Weights(kernel, np.zeros(12, "float32")), inputs, zeros, zeros)
-
-
-Live = Callable[..., Result]
 
 
 @pytest.fixture(scope="session")

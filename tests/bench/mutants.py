@@ -21,7 +21,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from mutations import MUTATIONS, Made, split
+from support.mutations import MUTATIONS, Made, split
 
 import rnnparity
 from rnnparity.apis.known import KNOWN, Known

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from conftest import Sizes
+from support.cases import Sizes
 
 import rnnparity
 from rnnparity import Case

@@ -8,20 +8,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from support.command import SMALL, run
 
 from rnnparity.cli import commands
 from rnnparity.environments import environments
-
-SMALL = ["--batch", "3", "--steps", "4", "--input-size", "3", "--units", "2"]
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    try:
-        status = commands.main(arguments)
-    except SystemExit as exit_:
-        status = int(exit_.code or 0)
-    out, err = capsys.readouterr()
-    return status, out, err
 
 
 def test_run_prints_the_table(capsys: pytest.CaptureFixture[str]) -> None:

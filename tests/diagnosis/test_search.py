@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mutations import MUTATIONS, Mutation, equation, ran, split
+from support.mutations import MUTATIONS, Mutation, equation, ran, split
 
 import rnnparity
 from rnnparity import Case

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import foreign_recordings
 
 import rnnparity
 import rnnparity_adapters
@@ -16,7 +17,7 @@ from rnnparity.errors import Unavailable
 from rnnparity.recordings.check import check
 from rnnparity.recordings.recording import Recording, read
 
-SCRIPT = Path(__file__).with_name("foreign_recordings.py")
+SCRIPT = Path(foreign_recordings.__file__)
 HOW_MANY = {"torch": 10, "keras-tf": 8, "keras-torch": 8, "tf1": 7, "nnabla": 6}
 ROOTS = [Path(package.__file__ or "").parents[1] for package in (rnnparity, rnnparity_adapters)]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from conftest import SIZES, Live
-from test_cli import SMALL
-from test_cli import run as command
-from test_runner import HERE, fault
+from support.cases import SIZES, Live
+from support.command import SMALL
+from support.command import run as command
+from support.faults import FAULTY_ADAPTERS, fault
 
 import rnnparity
 from rnnparity import Case, Result
@@ -109,7 +109,7 @@ def test_describes_means_the_apis_own_numbers(result: Result) -> None:
 
 def altered(adapter: str, label: str = "published.goodfellow(tanh)") -> Api:
     (api,) = rnnparity.select(label)
-    return replace(api, adapter=f"{HERE / 'faulty_adapters.py'}:{adapter}")
+    return replace(api, adapter=f"{FAULTY_ADAPTERS}:{adapter}")
 
 
 @pytest.mark.parametrize(

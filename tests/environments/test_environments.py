@@ -10,7 +10,7 @@ from pathlib import Path
 
 import filelock
 import pytest
-from small_environments import SMALL, THIS, SlowBuild, cache, folders, version
+from support.small_environments import SMALL, THIS, SlowBuild, cache, folders, version
 
 from rnnparity.environments import environments
 from rnnparity.environments.processes import Processes

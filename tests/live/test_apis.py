@@ -5,8 +5,8 @@ import importlib.util
 
 import numpy as np
 import pytest
-from conftest import SIZES, Live
-from test_compare import table
+from support.cases import SIZES, Live
+from support.tables import table
 
 import rnnparity
 from rnnparity import Case, Result

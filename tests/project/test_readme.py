@@ -16,7 +16,7 @@ from rnnparity.judge import compare
 from rnnparity_adapters.registry import APIS
 
 Patch = pytest.MonkeyPatch
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = re.findall(r"^    (python -m pip .*)$", README, flags=re.MULTILINE)
 SHOWN = dict(re.findall(r"```text\n\$ ([^\n]*)\n(.*?)```", README, flags=re.DOTALL))

@@ -13,7 +13,7 @@ from rnnparity.recordings import diff, trajectory
 from rnnparity.reference import forward
 from rnnparity.selftest.planted_mistakes import CORRECT
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "lstmcell_without_forget_bias.csv"
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "lstmcell_without_forget_bias.csv"
 
 
 def test_the_article_s_two_tables(capsys: pytest.CaptureFixture[str]) -> None:

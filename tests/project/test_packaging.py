@@ -11,7 +11,7 @@ import pytest
 
 from rnnparity.environments import environments
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

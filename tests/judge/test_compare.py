@@ -1,12 +1,12 @@
 """The comparison, on trajectories with one planted fault each."""
 
-import csv
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.tables import table
 
 from rnnparity import Case
 from rnnparity.judge import compare
@@ -14,7 +14,7 @@ from rnnparity.reference import forward
 from rnnparity.reference.forward import Reference
 from rnnparity_adapters.layout import Weights
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 Observed = dict[str, np.ndarray]
 
 
@@ -106,20 +106,6 @@ def test_weights_are_compared_bit_for_bit(case: Case) -> None:
     comparison = compare.compare_weights(Weights(nudged, bias), case.weights)
     assert comparison.verdict == compare.DIVERGE
     assert comparison.reason == "kernel read back is not the kernel loaded, in gate j"
-
-
-def table(name: str) -> dict[str, np.ndarray]:
-    """A table of the fixtures: column of a trajectory -> ``[B=1, T, U]`` float32."""
-    with (FIXTURES / name).open() as lines:
-        rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
-    sources = dict.fromkeys(row["source"] for row in rows)
-    return {
-        source: np.array(
-            [[[float(row[f"unit {u}"]) for u in range(3)] for row in rows if row["source"] == source]],
-            "float32",
-        )
-        for source in sources
-    }
 
 
 def test_the_seeded_table_is_the_reference_s(article_case: Case) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_environments import SMALL, cache, folders, make_wheel, version
+from support.small_environments import SMALL, cache, folders, make_wheel, version
 
 from rnnparity.environments import environments, uv_command
 from rnnparity.errors import Unavailable

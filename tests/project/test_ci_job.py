@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rnnparity.report.write import FILES
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ACTION = (ROOT / ".github" / "actions" / "rnnparity" / "action.yml").read_text("utf-8")
 WORKFLOW = (ROOT / ".github" / "workflows" / "parity.yml").read_text("utf-8")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from support.faults import FAULTY_ADAPTERS, fault
 
 import rnnparity
 from rnnparity import Case
@@ -18,14 +19,9 @@ from rnnparity.errors import Divergence, InputError
 from rnnparity.judge import compare
 from rnnparity.live.result import Row
 from rnnparity.live.workers import Pool
-from rnnparity_adapters import layouts, wire
-from rnnparity_adapters.registry import Api
+from rnnparity_adapters import wire
 
-HERE = Path(__file__).parent
-
-
-def fault(name: str, module: str = "faulty_adapters.py") -> Api:
-    return Api(f"faults.{name}", "numpy", "numpy", f"{HERE / module}:{name}", layouts.CANONICAL)
+TESTS = Path(__file__).parents[1]
 
 
 def row_of(name: str, case: Case, **options: float) -> Row:
@@ -72,7 +68,7 @@ def test_each_fault_has_its_verdict(name: str, case: Case) -> None:
 
 
 def test_a_missing_framework_is_a_failure_with_its_traceback(case: Case) -> None:
-    row = rnnparity.run(case, fault("Cell", "unimportable_adapter.py")).rows[0]
+    row = rnnparity.run(case, fault("Cell", FAULTY_ADAPTERS.with_name("unimportable_adapter.py"))).rows[0]
     assert row.verdict == compare.FAILED
     assert "a_framework_that_is_not_installed" in row.reason
     assert "Traceback" in row.log
@@ -230,9 +226,9 @@ def test_a_pool_s_worker_goes_on_with_the_next_run(case: Case) -> None:
 def test_an_interrupted_run_leaves_nothing(number: signal.Signals) -> None:
     script = f"""
 import sys
-sys.path.insert(0, {str(HERE)!r})
+sys.path.insert(0, {str(TESTS)!r})
 import rnnparity, rnnparity.cli.commands, signal
-from test_runner import fault
+from support.faults import FAULTY_ADAPTERS, fault
 signal.signal(signal.SIGTERM, rnnparity.cli.commands._interrupt)
 print("running", flush=True)
 rnnparity.run(rnnparity.make_case(0), [fault("Hang")])
@@ -258,9 +254,9 @@ def test_a_killed_harness_leaves_no_worker() -> None:
     """Not even SIGKILL: a worker ends when its pipe does, in the middle of a case."""
     script = f"""
 import sys
-sys.path.insert(0, {str(HERE)!r})
+sys.path.insert(0, {str(TESTS)!r})
 import rnnparity
-from test_runner import fault
+from support.faults import FAULTY_ADAPTERS, fault
 rnnparity.run(rnnparity.make_case(0), [fault("Hang")])
 """
     harness = subprocess.Popen([sys.executable, "-c", script])

@@ -15,10 +15,10 @@ from xml.etree import ElementTree
 import jsonschema
 import numpy as np
 import pytest
-from browser import Page, chromium
-from test_cli import SMALL
-from test_cli import run as command
-from test_runner import fault
+from support.browser import Page, chromium
+from support.command import SMALL
+from support.command import run as command
+from support.faults import fault
 
 import rnnparity
 from rnnparity import Case, Result

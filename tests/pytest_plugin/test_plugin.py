@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.faults import FAULTY_ADAPTERS
 
 CELL = """
     import numpy as np
@@ -269,7 +270,7 @@ FAULTS = """
 def known(pytester: pytest.Pytester, *lines: str) -> None:
     pytester.makeini("[pytest]\nrnnparity_known = known.txt")
     (pytester.path / "known.txt").write_text("\n".join(("# what differs", "", *lines)))
-    pytester.makepyfile(FAULTS.format(path=Path(__file__).with_name("faulty_adapters.py")))
+    pytester.makepyfile(FAULTS.format(path=FAULTY_ADAPTERS))
 
 
 @pytest.mark.parametrize("processes", [[], ["-n", "2"]])

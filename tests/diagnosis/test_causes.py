@@ -12,7 +12,7 @@ from rnnparity.diagnosis.weight_hypotheses import tables
 from rnnparity.errors import InputError
 from rnnparity_adapters.layout import GATES
 
-README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
 
 def test_every_hypothesis_is_a_cause_with_a_remedy() -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from test_runner import fault
+from support.faults import fault
 
 import rnnparity
 from rnnparity import Case

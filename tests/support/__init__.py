@@ -1,0 +1,1 @@
+"""What several tests share: cases, planted faults, small environments, a browser."""
