@@ -8,13 +8,12 @@ import pytest
 from support.cases import SIZES, Live
 
 import rnnparity
-from rnnparity import Case, Result
-from rnnparity.judge import compare
+from rnnparity import Case, Result, Target
+from rnnparity.judge import comparison
 from rnnparity.reference import forward
 from rnnparity_adapters import layout, layouts
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Weights
-from rnnparity_adapters.registry import Api
 
 
 @pytest.fixture(scope="session")
@@ -53,9 +52,9 @@ def article_case() -> Case:
 def live() -> Live:
     """``rnnparity.run`` that skips where an interpreter is missing, but never in continuous integration."""
 
-    def run(cases: Case | Iterable[Case], apis: str | Api | Iterable[str | Api] = "*") -> Result:
+    def run(cases: Case | Iterable[Case], apis: str | Target | Iterable[str | Target] = "*") -> Result:
         result = rnnparity.run(cases, apis)
-        missing = [row.reason for row in result if row.verdict == compare.UNAVAILABLE]
+        missing = [row.reason for row in result if row.verdict == comparison.UNAVAILABLE]
         if missing and not os.environ.get("CI"):
             pytest.skip(missing[0])
         assert not missing

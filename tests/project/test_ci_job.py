@@ -69,9 +69,9 @@ def test_no_input_reaches_a_shell_as_text() -> None:
 
 
 def test_the_matrix_has_every_environment() -> None:
-    from rnnparity.environments import environments
+    from rnnparity.environments import declarations
 
-    assert set(re.findall(r'api: "\*@([\w-]+)"', WORKFLOW)) == set(environments.declared())
+    assert set(re.findall(r'api: "\*@([\w-]+)"', WORKFLOW)) == set(declarations.declared())
     pinned = re.findall(r'pins: "([^"]*)"', WORKFLOW)
     assert pinned
 

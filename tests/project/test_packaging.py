@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnparity.environments import environments
+from rnnparity.environments import cache, declarations
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,7 +45,7 @@ def test_the_adapters_import_no_harness_and_are_python_3_7() -> None:
     """Parsed by the interpreter of TensorFlow 1.15 itself."""
     adapters = sorted((ROOT / "adapters").rglob("*.py"))
     assert len(adapters) > 10
-    python = str(environments.ensure(environments.declared()["tf1"]))
+    python = str(cache.ensure(declarations.declared()["tf1"]))
     check = (
         "import ast, sys; print(sys.version_info[:2]); [ast.parse(open(p).read(), p) for p in sys.argv[1:]]"
     )
@@ -62,6 +62,6 @@ def test_the_adapters_import_no_harness_and_are_python_3_7() -> None:
 
 def test_newer_syntax_would_be_noticed(tmp_path: Path) -> None:
     (tmp_path / "new.py").write_text("if (n := 1): pass\n")
-    python = str(environments.ensure(environments.declared()["tf1"]))
+    python = str(cache.ensure(declarations.declared()["tf1"]))
     command = [python, "-c", "import ast, sys; ast.parse(open(sys.argv[1]).read())", str(tmp_path / "new.py")]
     assert subprocess.run(command, check=False, capture_output=True).returncode != 0

@@ -13,5 +13,5 @@ def test_golden(rnnparity_run: Outcome, rnnparity_regression: Regression) -> Non
     assert rnnparity_run.row.verdict != "unavailable" or not os.environ.get("CI"), rnnparity_run.row.reason
     rnnparity_run.check()
     rnnparity_regression.check(rnnparity_run)
-    provenance = stored_trajectory.read(rnnparity_regression.path).meta["provenance"]
+    provenance = stored_trajectory.read_stored(rnnparity_regression.path).meta["provenance"]
     assert set(provenance) == {"versions", "python", "platform", "date", "case"}

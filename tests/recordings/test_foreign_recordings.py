@@ -12,10 +12,10 @@ from support import foreign_recordings
 import rnnparity
 import rnnparity_adapters
 from rnnparity.diagnosis.causes import CONFIRMED, Cause
-from rnnparity.environments import environments
+from rnnparity.environments import cache, declarations
 from rnnparity.errors import Unavailable
 from rnnparity.recordings.check import check
-from rnnparity.recordings.recording import Recording, read
+from rnnparity.recordings.recording import Recording, read_recording
 
 SCRIPT = Path(foreign_recordings.__file__)
 HOW_MANY = {"torch": 10, "keras-tf": 8, "keras-torch": 8, "tf1": 7, "nnabla": 6}
@@ -27,9 +27,9 @@ pytestmark = pytest.mark.frameworks
 @pytest.fixture(scope="session", params=HOW_MANY)
 def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The files that the framework of an environment wrote."""
-    environment = environments.declared()[request.param]
+    environment = declarations.declared()[request.param]
     try:
-        python = environments.ensure(environment)
+        python = cache.ensure(environment)
     except Unavailable as error:
         if os.environ.get("CI"):
             raise
@@ -60,7 +60,7 @@ def causes_of_a_change(recording: Recording, place: int) -> tuple[Cause, ...]:
 
 def test_a_weight_that_was_changed_is_named(recorded: list[Path]) -> None:
     for file in recorded:
-        recording = read(file)
+        recording = read_recording(file)
         # A unit behind a relu may never be seen.
         causes = next(filter(None, (causes_of_a_change(recording, place) for place in range(30))))
         if recording.cell is None and "projected" in file.name:
@@ -74,7 +74,7 @@ def test_a_weight_that_was_changed_is_named(recorded: list[Path]) -> None:
 
 def test_an_option_that_was_said_wrong_is_named(recorded: list[Path]) -> None:
     for file in recorded:
-        recording = read(file)
+        recording = read_recording(file)
         if recording.layout.cell == "rnn" or "recurrent_activation" not in recording.known.options:
             continue
         wrong = replace(recording, options={**recording.options, "recurrent_activation": "tanh"})
@@ -83,7 +83,7 @@ def test_an_option_that_was_said_wrong_is_named(recorded: list[Path]) -> None:
 
 def test_a_state_that_was_not_given_is_named(recorded: list[Path]) -> None:
     for file in recorded:
-        recording = read(file)
+        recording = read_recording(file)
         assert recording.initial_hidden is not None
         wrong = replace(recording, initial_hidden=recording.initial_hidden + np.float32(0.1))
         causes = check(wrong).causes

@@ -21,17 +21,17 @@ from support.command import run as command
 from support.faults import fault
 
 import rnnparity
-from rnnparity import Case, Result
+from rnnparity import Api, Case, Live, Result
 from rnnparity.cli import commands
 from rnnparity.diagnosis.causes import Cause
-from rnnparity.judge import compare
-from rnnparity.judge.compare import Comparison, Difference, Heat, Place
+from rnnparity.diagnosis.findings import Unknown
+from rnnparity.judge import compare, comparison
+from rnnparity.judge.comparison import Comparison, Difference, Heat, Place
 from rnnparity.live.result import Row, Run
 from rnnparity.report import cause_text, html, json_document, markdown
 from rnnparity.report.charts import POINTS
 from rnnparity.report.write import FILES, write
 from rnnparity_adapters import layouts
-from rnnparity_adapters.registry import Api
 
 FAULTS = ("Sound", "StatesSwapped", "SwapInBoth", "NotFinite", "Raise")
 LIMIT_OF_SIZE = 10_000_000
@@ -75,7 +75,7 @@ def test_making_it_small_keeps_every_maximum(case: Case) -> None:
     assert difference.heat is not None
     assert difference.heat.noise.max() == errors.max()
     assert max(difference.heat.noise.shape) <= compare.HEAT_CELLS
-    row = Row(fault("Sound"), "1", "3", compare.DIVERGE, "", (run_of(difference),))
+    row = Row(fault("Sound"), "1", "3", comparison.DIVERGE, "", (run_of(difference),))
     (drawn,) = json_document.of_result(Result((case,), (row,), "float32"), charts=True)["rows"][0]["runs"]
     (curve,), (heat,) = drawn["curves"], drawn["heatmaps"]
     assert len(curve["noise"]) <= POINTS
@@ -91,7 +91,7 @@ def test_making_it_small_keeps_every_maximum(case: Case) -> None:
 
 
 def run_of(difference: Difference, seed: int = 0) -> Run:
-    return Run(seed, "loaded", Comparison(compare.DIVERGE, "made up", (difference,)))
+    return Run(seed, "loaded", Comparison(comparison.DIVERGE, "made up", (difference,)))
 
 
 def test_markdown(folder: Path) -> None:
@@ -248,7 +248,7 @@ def test_the_page_says_why(page: Page, folder: Path, width: int) -> None:
 
 
 def test_what_a_cause_says_is_no_markup() -> None:
-    cause = Cause("unknown", "<b>", "suspect", np.inf, np.inf, fix="`<i>` & `x`")
+    cause = Cause((Unknown(None),), "suspect", np.inf, np.inf, detail="<b>", fix="`<i>` & `x`")
     shown = html._cause(cause_text.objects([cause])[0])
     assert "<b>" not in shown
     assert "<code>&lt;i&gt;</code> &amp; <code>x</code>" in shown
@@ -332,12 +332,13 @@ def test_fifty_apis_of_twenty_thousand_steps(page: Page, case: Case, tmp_path: P
         return Difference(name, name, 1.0, 1.0, Place(0, 0, 0), 0, by_step, heat)
 
     def diverging(direction: str) -> Run:
-        differences = tuple(map(difference, ("hidden", "cell", *compare.LOCAL)))
-        return Run(0, direction, Comparison(compare.DIVERGE, "made up", differences))
+        differences = tuple(map(difference, ("hidden", "cell", *comparison.LOCAL)))
+        return Run(0, direction, Comparison(comparison.DIVERGE, "made up", differences))
 
-    apis = [Api(f"made.up{number}", "numpy", "numpy", "", layouts.CANONICAL) for number in range(50)]
+    live = Live("numpy", "numpy", "")
+    apis = [Api(f"made.up{number}", layouts.CANONICAL, live=(live,)) for number in range(50)]
     rows = tuple(
-        Row(api, "1", "3", compare.DIVERGE, "made up", tuple(map(diverging, ("loaded", "own"))))
+        Row(api.targets[0], "1", "3", comparison.DIVERGE, "made up", tuple(map(diverging, ("loaded", "own"))))
         for api in apis
     )
     write(json_document.full(Result((long,), rows, "float32"), []), tmp_path)
