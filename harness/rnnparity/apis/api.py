@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -108,7 +108,7 @@ class Api:
     name: str
     layout: Layout
     options: Mapping[str, Option] = field(default_factory=dict)
-    live: tuple[Live, ...] = ()
+    live: Sequence[Live] = ()
     defaults: Since[Mapping[str, Any]] = (((), {}),)
     hard_sigmoid: Since[str] = (((), equations.HARD_SIGMOID_5),)
     layout_reset_after: Layout | None = None

@@ -201,7 +201,7 @@ class OtherEquation(Finding):
 
 @dataclass(frozen=True)
 class InitialState(Finding):
-    """What stood in the place of each initial state: ``given``, ``zero`` or ``swapped``; ``kept`` at each step."""
+    """What stood in place of each initial state: ``given``, ``zero``, ``swapped``, or ``kept`` throughout."""
 
     hidden: str
     cell: str
