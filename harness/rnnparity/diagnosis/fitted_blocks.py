@@ -6,6 +6,7 @@ one by one, all at once. A block can be told where there are more steps than row
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,7 +32,14 @@ _MIXED = 512
 """Unknowns that are solved together where units mix: each is one more run."""
 
 
-def solve(setting: Setting, noise: float) -> Iterator[Block]:
+class Solved(NamedTuple):
+    """A block, and whether it is ``certain``: more steps tell of each unit's part than that has numbers."""
+
+    block: Block
+    certain: bool
+
+
+def solve(setting: Setting, noise: float) -> Iterator[Solved]:
     """The blocks that leave about the ``noise`` where the difference is largest, the smallest block first.
 
     Each has the change of the canonical weights ``[rows, U]`` that explains the trajectory.
@@ -51,18 +59,20 @@ def solve(setting: Setting, noise: float) -> Iterator[Block]:
                 continue
             change, left = _fit_mixed(setting, unknown)
             if left <= noise:
-                yield Block(unknown.tensor, unknown.gate, change)
+                yield Solved(Block(unknown.tensor, unknown.gate, change), certain=True)
             continue
-        first, left = _fit(_Problem(setting, unknown, order[0]))
+        problem = _Problem(setting, unknown, order[0])
+        first, left = _fit(problem)
         if left > noise:
             continue
+        certain = problem.steps_that_tell(first) >= unknown.v.shape[2] + _SPARE
         change = np.zeros((unknown.v.shape[2], setting.case.units))
         change[:, order[0]] = first
         together = max(_UNITS, _NUMBERS // (4 * unknown.v.size))
         for start in range(0, len(order[1]), together):
             chunk = order[1][start : start + together]
             change[:, chunk], _ = _fit(_Problem(setting, unknown, chunk))
-        yield Block(unknown.tensor, unknown.gate, change)
+        yield Solved(Block(unknown.tensor, unknown.gate, change), certain)
 
 
 def _enough(setting: Setting) -> Setting:
@@ -148,6 +158,15 @@ class _Problem:
         states = len(slope) // len(v)  # hidden, and cell where there is one
         found: Array = slope.T[:, None, :] * np.tile(v, (states, 1)).T[None]
         return found
+
+    def steps_that_tell(self, change: Array) -> int:
+        """At how many steps the errors follow the pre-activation: behind a relu many do not.
+
+        Of several units the fewest, ``change`` being ``[rows, units]``.
+        """
+        follows = self.errors(change[None], _STEP)[0] != self.errors(change[None])[0]
+        states = len(follows) // self._unknown.v[..., 0].size  # hidden, and cell where there is one
+        return int(follows.reshape(states, -1, follows.shape[1]).any(axis=0).sum(axis=0).min())
 
 
 class _Mixed(_Problem):

@@ -275,7 +275,7 @@ class _Search:
     def _irregular(self) -> list[Cause]:
         return [
             self._cause(finding, CONFIRMED, compared)
-            for finding, setting in unstructured.irregular(self.setting, self.base)
+            for finding, setting, _ in unstructured.irregular(self.setting, self.base)
             if (compared := self._compare(setting)).verdict in _AGREES
         ]
 
@@ -292,11 +292,11 @@ class _Search:
         return [self._cause(Precision(name), status, compared)] if compared.verdict in _AGREES else []
 
     def _parameters(self, tried: Iterable[unstructured.Found]) -> list[Cause]:
-        for finding, setting in tried:
+        for finding, setting, certain in tried:
             compared = self._compare(setting)
             if compared.verdict in _AGREES:
                 shown = unstructured.touched(self.setting, setting, self.base)
-                status = CONFIRMED if shown >= unstructured.ENOUGH else SUSPECT
+                status = CONFIRMED if certain and shown >= unstructured.ENOUGH else SUSPECT
                 return [self._cause(finding, status, compared)]
         return []
 

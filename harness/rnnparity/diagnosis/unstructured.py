@@ -43,10 +43,11 @@ data.
 
 
 class Found(NamedTuple):
-    """A finding, and the setting that it would make."""
+    """A finding, the setting that it would make, and whether there is enough to be ``certain`` of it."""
 
     finding: Finding
     setting: Setting
+    certain: bool = True
 
 
 def irregular(setting: Setting, base: Reference) -> Iterator[Found]:
@@ -165,8 +166,8 @@ def _local(setting: Setting, base: Reference) -> LocalAnalysis:
 
 def block(setting: Setting, noise: float) -> Iterator[Found]:
     """One gate's bias or kernel, if it leaves about the ``noise`` and there is enough to tell it from."""
-    for found in fitted_blocks.solve(setting, noise):
-        yield Found(found, _with_block(setting, found))
+    for found, certain in fitted_blocks.solve(setting, noise):
+        yield Found(found, _with_block(setting, found), certain)
 
 
 def _with_block(setting: Setting, found: Block) -> Setting:
