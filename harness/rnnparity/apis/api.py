@@ -47,14 +47,15 @@ class Order(NamedTuple):
 class Option:
     """What a constructor argument means.
 
-    Its value goes to ``field`` of the equation (none: it says nothing about the function), and may be
-    ``only`` one of these values if there are any. A true value ``brings`` ``peepholes`` or a ``projection``.
-    ``orders`` has values that change the order of the sequence. Where ``biases`` is true, False means that
-    none are stored.
+    Its value goes to ``field`` of the equation (none: it says nothing about the function). It may be ``only``
+    one of these values if there are any, and a number has to be ``above`` that one. A true value ``brings``
+    ``peepholes`` or a ``projection``. ``orders`` has values that change the order of the sequence. Where
+    ``biases`` is true, False means that none are stored.
     """
 
     field: str = ""
     only: tuple[Any, ...] = ()
+    above: float | None = None
     brings: str = ""
     orders: tuple[tuple[Any, Order], ...] = ()
     biases: bool = False
@@ -64,6 +65,8 @@ class Option:
         if self.only and value not in self.only:
             allowed = " or ".join(str(each) for each in self.only[:2])
             raise InputError(f"option {name}", value, f"{allowed}: nothing else is supported yet")
+        if self.above is not None and isinstance(value, int | float) and value <= self.above:
+            raise InputError(f"option {name}", value, f"a number above {self.above:g}")
 
 
 class Joined(NamedTuple):

@@ -19,6 +19,8 @@ Options = Mapping[str, Option]
 _OFF = Option(only=(False, 0, None))
 _BIASES = Option(biases=True)
 _ACTIVATION = Option("activation")
+_CELL_CLIP = Option("cell_clip")
+_PEEPHOLES = Option(brings="peepholes")
 _TANH_OR_RELU = Option("activation", only=("tanh", "relu"))
 
 
@@ -98,30 +100,31 @@ _KERAS_APIS = [
 
 # The cells of TensorFlow 1, which live on in compat.v1.
 
+# https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/python/ops/rnn_cell_impl.py
 _FORGET_BIAS_1: Since[Mapping[str, Any]] = (((), {"forget_bias": 1.0}),)
-_TF1_RNN: Options = {
-    "activation": _ACTIVATION,
-    **_ignored("num_units reuse name dtype trainable kernel_initializer bias_initializer"),
-}
-_TF1_LSTM: Options = {
-    **_TF1_RNN,
-    "cell_clip": Option("cell_clip"),
-    "proj_clip": _OFF,
-    "num_proj": Option(brings="projection"),
-    **dict.fromkeys(("use_peepholes", "use_peephole"), Option(brings="peepholes")),
-    **_ignored("initializer state_is_tuple"),
-}
-_LSTM_CELL: dict[str, Any] = {
-    "layout": layouts.TENSORFLOW,
-    "options": _TF1_LSTM,
-    "defaults": _FORGET_BIAS_1,
-}
+_TF1_RNN: Options = {"activation": _ACTIVATION, **_ignored("num_units reuse name dtype trainable")}
 _TF1_CELLS: Mapping[str, dict[str, Any]] = {
-    "LSTMCell": _LSTM_CELL,
-    "BasicLSTMCell": _LSTM_CELL,
+    "LSTMCell": {
+        "layout": layouts.TENSORFLOW,
+        "options": {
+            **_TF1_RNN,
+            "use_peepholes": _PEEPHOLES,
+            "num_proj": Option(brings="projection"),
+            # tf.clip_by_value(c, -cell_clip, cell_clip): only the block ops take 0 and less for none.
+            "cell_clip": Option("cell_clip", above=0.0),
+            "proj_clip": _OFF,
+            **_ignored("initializer state_is_tuple"),
+        },
+        "defaults": _FORGET_BIAS_1,
+    },
+    "BasicLSTMCell": {
+        "layout": layouts.TENSORFLOW,
+        "options": {**_TF1_RNN, **_ignored("state_is_tuple")},
+        "defaults": _FORGET_BIAS_1,
+    },
     "GRUCell": {
         "layout": layouts.TENSORFLOW_GRU,
-        "options": _TF1_RNN,
+        "options": {**_TF1_RNN, **_ignored("kernel_initializer bias_initializer")},
         "defaults": (((), {"reset_after": False}),),
         "letters": {"z": "u", "n": "c"},
     },
@@ -142,13 +145,18 @@ _TF1_APIS = [
 ]
 _TENSORFLOW_APIS = [
     *_TF1_APIS,
-    Api("tf.contrib.rnn.LSTMBlockCell", **_LSTM_CELL),
+    Api(
+        "tf.contrib.rnn.LSTMBlockCell",
+        layouts.TENSORFLOW,
+        {"cell_clip": _CELL_CLIP, "use_peephole": _PEEPHOLES, **_ignored("num_units reuse name dtype")},
+        defaults=_FORGET_BIAS_1,
+    ),
     # The raw op clips the cell state at 3 unless told otherwise:
     # https://www.tensorflow.org/api_docs/python/tf/raw_ops/BlockLSTM
     Api(
         "tf.raw_ops.BlockLSTM",
         layouts.BLOCK_LSTM,
-        _TF1_LSTM,
+        {"cell_clip": _CELL_CLIP, "use_peephole": _PEEPHOLES, **_ignored("name")},
         live=(
             Live(
                 "tf2", "tensorflow-cpu", "tensorflow_adapter:BlockLSTM", FLOAT32,
@@ -267,8 +275,7 @@ _CANONICAL_APIS = [
     Api(
         "numpy.lstm_cell",
         layouts.CANONICAL,
-        _CANONICAL_LSTM,
-        (Live("numpy", "numpy", "numpy_adapter:Cell"),),
+        live=(Live("numpy", "numpy", "numpy_adapter:Cell"),),
         defaults=_FORGET_BIAS_1,
     ),
 ]

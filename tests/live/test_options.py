@@ -1,0 +1,87 @@
+"""Every value of every option that decides the function: run by the framework, recorded, and checked.
+
+A live row and a recording of it must say the same of an api: what was run with an option, and stored with it,
+is judged by what the record says of that option, the version's defaults included.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from support.cases import SIZES, Live
+
+import rnnparity
+from rnnparity import Result, Target
+from rnnparity.apis.selection import TARGETS
+from rnnparity.judge import comparison
+from rnnparity.live.result import Row, Run
+from rnnparity.pytest_plugin import stored_trajectory
+from rnnparity.recordings.check import Check, check
+from rnnparity.recordings.recording import from_arrays
+
+pytestmark = pytest.mark.frameworks
+
+FUNCTIONS = ("sigmoid", "tanh", "relu", "linear", "softsign", "hard_sigmoid")
+VALUES: dict[str, tuple[Any, ...]] = {
+    "activation": FUNCTIONS,
+    "recurrent_activation": FUNCTIONS,
+    "forget_bias": (0.0, -0.3, 2.5),
+    "cell_clip": (-1.0, 0.25, 6.0),
+}
+"""By the field of the equation to which an option's value goes."""
+
+
+def with_options(target: Target) -> Iterator[Target]:
+    """The row as it is, and with each value of each option that its record knows to decide the function."""
+    yield target
+    for name, option in target.api.arguments.items():
+        for value in VALUES[option.field] if option.field else ():
+            if option.above is None or value > option.above:
+                others = {key: old for key, old in target.live.options.items() if key != name}
+                yield replace(target, live=replace(target.live, options={**others, name: value}))
+
+
+def verdict_of(row: Row, run: Run, **changes: Any) -> Check:
+    """A run as the pytest plugin stores it, with changes to what is said of it, checked."""
+    taken = stored_trajectory.of_run(row.target, run, row.version, row.python)
+    meta = json.dumps({"recording": 1, **taken.meta, **changes})
+    return check(from_arrays({**taken.arrays, "meta": np.array(meta)}))
+
+
+@pytest.fixture(scope="module")
+def result(live: Live) -> Result:
+    case = rnnparity.make_case(5, **SIZES)
+    return live(case, [each for target in TARGETS for each in with_options(target)])
+
+
+@pytest.mark.parametrize("key", [target.key for target in TARGETS])
+def test_a_recording_of_a_clean_run_agrees(key: str, result: Result) -> None:
+    (target,) = rnnparity.select(key)
+    place = target.name, target.live.adapter, target.live.environment
+    rows = [r for r in result if (r.target.name, r.target.live.adapter, r.target.live.environment) == place]
+    assert rows
+    for row in rows:
+        assert row.agree, (row.target.key, row.verdict, row.reason)
+        for run in row.runs:
+            found = verdict_of(row, run)
+            assert found.verdict == comparison.AGREE, (row.target.key, run.direction, found.causes)
+
+
+def test_loud_runs_agree_too(live: Live) -> None:
+    """With states far above 3, where the raw op of TensorFlow would clip by default."""
+    result = live(rnnparity.make_case(0, **SIZES, scale=6.0, forget_bias=5.0))
+    for row in result:
+        for run in row.runs:
+            assert verdict_of(row, run).verdict in (comparison.AGREE, comparison.CHAOTIC), row.target.key
+
+
+@pytest.mark.parametrize("name", ["tf.raw_ops.BlockLSTM", "numpy.lstm_cell"])
+def test_a_recording_that_is_silent_has_the_defaults(name: str, result: Result) -> None:
+    """Were the forget bias of a run not stored with it, the default of 1 would accuse it."""
+    rows = [row for row in result if row.target.name == name]
+    (row,) = [row for row in rows if row.target.live.options == {"forget_bias": 2.5}]
+    (cause, *_) = verdict_of(row, row.run(), options={"cell_clip": -1.0} if "Block" in name else {}).causes
+    assert (cause.id, cause.about["value"]) == ("forget-bias", 1.5)
