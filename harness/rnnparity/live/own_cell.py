@@ -14,6 +14,7 @@ import numpy as np
 
 from rnnparity.apis.api import Target
 from rnnparity.apis.selection import select
+from rnnparity.environments import declarations
 from rnnparity.errors import InputError
 from rnnparity.judge import comparison
 from rnnparity.judge.comparison import Comparison
@@ -76,14 +77,14 @@ def run(given: Any, like: str | None, seed: int, **sizes: Any) -> Iterator[Run]:
     target = target_of(given, like)
     if own:
         sizes = {**sizes, **_sizes(given)}
-    like_target = select(like)[0] if like else target
+    alike = select(like)[0] if like else target
     case = make_case(seed, **sizes)
-    case = replace(case, equation=like_target.equation(case.equation, _installed(like_target)))
+    case = replace(case, equation=alike.equation(case.equation, _pinned(alike) if like else version(alike)))
     expected = forward.run(case)
     inputs = {
         "inputs": case.inputs, "initial_hidden": case.initial_hidden, "initial_cell": case.initial_cell,
     }  # fmt: skip
-    adapter = _copied(own, given, case) if own else _Function.of(_setup(like_target, case), given)
+    adapter = _copied(own, given, case) if own else _Function.of(_setup(alike, case), given)
     if own:
         yield _judged(target, expected, worker.OWN, adapter, inputs)
     try:
@@ -180,9 +181,6 @@ def version(target: Target) -> str:
     return importlib.metadata.version(target.live.package)
 
 
-def _installed(target: Target) -> str:
-    """The version that a function is compared with: the latest where the framework is not here."""
-    try:
-        return version(target)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+def _pinned(target: Target) -> str:
+    """The version that a row of the table runs."""
+    return declarations.declared()[target.live.environment].pinned(target.live.package)
