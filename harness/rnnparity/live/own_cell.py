@@ -77,14 +77,14 @@ def run(given: Any, like: str | None, seed: int, **sizes: Any) -> Iterator[Run]:
     target = target_of(given, like)
     if own:
         sizes = {**sizes, **_sizes(given)}
-    alike = select(like)[0] if like else target
+    claimed = select(like)[0] if like else target
     case = make_case(seed, **sizes)
-    case = replace(case, equation=alike.equation(case.equation, _pinned(alike) if like else version(alike)))
+    case = replace(case, equation=claimed.equation(case.equation, _version_of(claimed, like)))
     expected = forward.run(case)
     inputs = {
         "inputs": case.inputs, "initial_hidden": case.initial_hidden, "initial_cell": case.initial_cell,
     }  # fmt: skip
-    adapter = _copied(own, given, case) if own else _Function.of(_setup(alike, case), given)
+    adapter = _copied(own, given, case) if own else _Function.of(_setup(claimed, case), given)
     if own:
         yield _judged(target, expected, worker.OWN, adapter, inputs)
     try:
@@ -181,6 +181,8 @@ def version(target: Target) -> str:
     return importlib.metadata.version(target.live.package)
 
 
-def _pinned(target: Target) -> str:
-    """The version that a row of the table runs."""
+def _version_of(target: Target, like: str | None) -> str:
+    """Of a layer the version that is installed here, of a row that is named the one that it runs."""
+    if like is None:
+        return version(target)
     return declarations.declared()[target.live.environment].pinned(target.live.package)

@@ -22,7 +22,7 @@ _COLUMNS = ("api", "case", "cause", "reason", "link")
 
 
 class KnownDifference(NamedTuple):
-    """One difference; ``line`` is where it stands."""
+    """One line of the file: the patterns, the cause that is expected, and why; ``line`` is its number."""
 
     line: int
     api: str

@@ -35,7 +35,7 @@ class Ledger:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Hand over in a process of pytest-xdist; elsewhere fail for known differences of nothing."""
+        """In a process of pytest-xdist hand everything over; elsewhere fail for lines that match no test."""
         config = session.config
         handed_over: dict[str, Any] | None = getattr(config, "workeroutput", None)
         if handed_over is not None:
@@ -47,7 +47,7 @@ class Ledger:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what no test's outcome can say."""
+        """Print what no single test can say."""
         config = terminalreporter.config
         said = [*self._idle(config), *self._recorded(), *self._unused(config), *self._elsewhere()]
         if said:

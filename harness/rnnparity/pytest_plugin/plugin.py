@@ -25,7 +25,7 @@ _MARK = "rnnparity"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option and the settings."""
+    """Add the option ``--rnnparity-record`` and the settings."""
     group = parser.getgroup("rnnparity")
     group.addoption(
         "--rnnparity-record", action="store_true", help="store what rnnparity_regression checks as it is now"
@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _known_differences(config: pytest.Config) -> "list[KnownDifference]":
-    """Those of the file that the settings name; none without one."""
+    """The known differences of the file that the setting names, or none where it names no file."""
     name = config.getini("rnnparity_known")
     if not name:
         return []
@@ -63,7 +63,7 @@ def _known_differences(config: pytest.Config) -> "list[KnownDifference]":
 
 
 class Wanted(NamedTuple):
-    """What one parametrised test is about."""
+    """What one parametrised test runs: a row of the table, and a case."""
 
     target: "Target"
     seed: int

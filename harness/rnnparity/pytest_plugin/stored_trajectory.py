@@ -40,7 +40,9 @@ class Taken:
 
 
 def take(given: Any, seed: int, **sizes: Any) -> Taken:
-    """A trajectory (name -> array, ``hidden`` among them), or a layer, which runs with its own weights."""
+    """What is to be recorded: arrays by name, ``hidden`` ``[B, T, U]`` among them, or a layer, which runs
+    with its own weights the case of ``seed`` and ``sizes``.
+    """
     if isinstance(given, Mapping):
         arrays = {name: np.asarray(array) for name, array in given.items()}
         if HIDDEN not in arrays:

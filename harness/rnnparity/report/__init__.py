@@ -1,1 +1,1 @@
-"""What was found, in sentences and pictures. Nothing here computes."""
+"""What was found, written and drawn for people and for programs. Nothing is computed or made here."""

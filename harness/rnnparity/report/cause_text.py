@@ -1,4 +1,4 @@
-"""Causes as objects for JSON, and as what every form of a report says of them."""
+"""Causes as objects for JSON, and the lines that every form of a report has of them."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -27,12 +27,12 @@ def objects(found: Iterable[Cause]) -> list[dict[str, Any]]:
 
 
 def status(cause: dict[str, Any]) -> str:
-    """``confirmed`` or ``suspect``; nothing of what is unknown."""
+    """``confirmed`` or ``suspect``; empty for ``unknown``, which is neither."""
     return "" if cause["id"] == UNKNOWN else str(cause["status"])
 
 
 def evidence(cause: dict[str, Any], form: str = "{} -> {}") -> str:
-    """``5.7e+06 -> 0.96 times the noise (limit 6)``; nothing of what is unknown."""
+    """``5.7e+06 -> 0.96 times the noise (limit 6)``; empty for ``unknown``, which changes nothing."""
     if cause["id"] == UNKNOWN:
         return ""
     change = form.format(shown(cause["before"]), shown(cause["after"], ".2g"))
@@ -40,7 +40,7 @@ def evidence(cause: dict[str, Any], form: str = "{} -> {}") -> str:
 
 
 def purpose(cause: dict[str, Any]) -> str:
-    """What its ``fix`` is for."""
+    """What the ``fix`` of a cause is for, in words that stand before it."""
     return "to find out" if cause["id"] == UNKNOWN else "to remove it"
 
 

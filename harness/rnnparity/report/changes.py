@@ -11,10 +11,10 @@ from rnnparity.report.json_document import SCHEMA, Document
 from rnnparity.report.phrases import case_line, key
 
 GROWTH = 1.5
-"""Noise that has grown less than this is taken for another processor or another order of summation."""
+"""Times the noise before: another processor or another order of summation makes less difference."""
 
 KINDS = ("worse", "case", "gone", "new", "better", "version", "noise")
-"""From the gravest to the least."""
+"""The kinds of change, the gravest first."""
 
 Change = dict[str, str]
 _ALLOWED = "a file that `rnnparity run --json` wrote"
@@ -37,7 +37,10 @@ def read_baseline(path: Path) -> Document:
 
 
 def since(before: Document, now: Document) -> list[Change]:
-    """Each with its ``kind`` of :data:`KINDS`, the ``api`` concerned, and what ``was`` and is ``now``."""
+    """The changes from one document to another, the gravest first.
+
+    Each has its ``kind`` of :data:`KINDS`, the ``api`` concerned, and what ``was`` and what is ``now``.
+    """
     found = _changes(before, now)
     return sorted(found, key=lambda change: KINDS.index(change["kind"]))
 

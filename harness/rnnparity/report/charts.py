@@ -11,7 +11,7 @@ from rnnparity.report.numbers import number
 from rnnparity_adapters.adapter import STEPPED_HIDDEN
 
 POINTS = 500
-"""A curve has at most this many points."""
+"""A curve has at most this many points: more cannot be told apart on a screen."""
 
 _ALWAYS = ("hidden", "cell", *comparison.LOCAL)
 _DRAWN = (*_ALWAYS, STEPPED_HIDDEN)

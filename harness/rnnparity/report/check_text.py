@@ -16,7 +16,7 @@ from rnnparity.report.numbers import number
 
 
 def print_check(check: Check, target: Console) -> None:
-    """One sentence, and for a divergence its causes: the evidence and the change to make."""
+    """Print the verdict in a sentence and, of a divergence, its causes with evidence and fix."""
     recording = check.recording
     version = f" {recording.version}" if recording.version else ""
     target.print(Text(f"{check.file}: {recording.api}{version} {check.verdict}{_size(check)}"))
@@ -26,7 +26,7 @@ def print_check(check: Check, target: Console) -> None:
 
 
 def print_causes(found: Iterable[Cause], target: Console) -> None:
-    """Each cause, its sentence in bold."""
+    """Print each cause, its first sentence in bold."""
     for line in lines(found):
         target.print(Text(f"    {line}", style="" if line.startswith(" ") else "bold"))
 

@@ -46,7 +46,7 @@ def text(result: Result) -> str:
 
 
 def print_result(result: Result, target: Console) -> None:
-    """The case, the diff table, and why what does not agree does not."""
+    """Print the case, the diff table, and for each row that does not agree the reasons."""
     case = result.cases[0]
     seeds = f"seed {case.seed}" if len(result.cases) == 1 else f"seeds {case.seed} to {result.cases[-1].seed}"
     forget_bias = f"  forget bias {case.equation.forget_bias:g}" if "f" in case.kind.gates else ""
@@ -97,7 +97,7 @@ def _wrapped(start: str, names: Iterable[str]) -> str:
 
 
 def print_changes(document: Document, target: Console) -> None:
-    """What has changed since a baseline, if it was asked for."""
+    """Print what has changed since a baseline, if one was given."""
     if "changes" in document:
         changes = [f"  {told(change)}" for change in document["changes"]]
         target.print(Text("\n".join(["", "since the baseline:", *(changes or ["  nothing has changed"])])))

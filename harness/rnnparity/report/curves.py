@@ -11,6 +11,7 @@ from rnnparity.live.result import Row
 from rnnparity.reference.noise import LIMIT, Array
 
 _WIDTH = 60
+"""Characters of a line at most, so that it fits a terminal with the name before it."""
 _RAMP = ".:-=+*#"
 _SCALE = f"error by step, within the limit {_RAMP[0]}, then ten times more each: {_RAMP[1:]}"
 _NAMES = {
@@ -37,7 +38,7 @@ def lines(compared: Comparison) -> Iterator[str]:
 
 
 def _line(by_step: Array) -> str:
-    """One character for each step, or for each group of steps: its largest error."""
+    """The errors by step ``[T]``, in noise units: one character for each step, or the largest of a few."""
     groups = np.array_split(by_step, min(_WIDTH, len(by_step)))
     largest = np.array([group.max() for group in groups]) / LIMIT
     with np.errstate(divide="ignore"):

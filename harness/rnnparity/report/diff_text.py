@@ -5,7 +5,7 @@ from rnnparity.reference.noise import LIMIT
 
 _SHAPES = "diverge: hidden is {} in {}, {} in {}"
 _STEPS = 60
-"""Of the line that shows which steps differ."""
+"""How many steps the line shows that marks those that differ."""
 
 
 def text(symptom: Symptom) -> str:

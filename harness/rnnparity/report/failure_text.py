@@ -11,6 +11,7 @@ from rnnparity.report import cause_text
 from rnnparity.report.curves import lines
 
 _AROUND = 3
+"""Steps that are shown from the first wrong one on."""
 
 
 def text(what: str, run: Run, api: str) -> str:
@@ -19,7 +20,9 @@ def text(what: str, run: Run, api: str) -> str:
 
 
 def around(difference: Difference, observed: np.ndarray, expected: np.ndarray) -> Iterator[str]:
-    """The unit with the largest difference at the steps about the first wrong one: got, and expected.
+    """The unit with the largest difference, at the steps about the first wrong one: got, and expected.
+
+    ``observed`` and ``expected`` are ``[B, T, U]``.
 
     Beside them, the largest difference of any unit at that step, in noise units.
     """

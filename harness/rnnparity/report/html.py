@@ -33,7 +33,7 @@ _WEIGHTS = {"loaded": "with the case's weights", "own": "with weights that the f
 
 
 def text(document: Document) -> str:
-    """The page. Its charts are drawn from the document itself, which it carries."""
+    """The document as a page, which carries the document too: its charts are drawn from that."""
     from plotly.offline import get_plotlyjs
 
     rows = document["rows"]
@@ -163,7 +163,7 @@ def _cause(cause: dict[str, Any]) -> str:
 
 
 def _listed(facts: dict[str, str]) -> str:
-    """Terms and what they are, but for those of which nothing is known."""
+    """A list of terms and what is known of each; terms of which nothing is known are left out."""
     parts = (f"<div><dt>{name}</dt><dd>{_code(value)}</dd></div>" for name, value in facts.items() if value)
     return f"<dl>{''.join(parts)}</dl>"
 

@@ -25,7 +25,7 @@ _NUMBERS = {3: "three", 4: "four"}
 
 
 def print_layout(stored: Stored, input_size: int, units: int, target: Console) -> None:
-    """A layout for ``input_size`` I and ``units`` U."""
+    """Print a layout, with its shapes and slices for ``input_size`` I and ``units`` U."""
     target.print(f"{stored.name}  I={input_size} U={units}  ({stored.where})\n")
     rows = []
     previous = ""

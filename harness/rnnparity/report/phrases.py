@@ -14,22 +14,22 @@ from rnnparity_adapters.kinds import GATE_NAMES, KINDS
 COLUMNS = (
     "api", "verdict", "version", "environment", "hidden", "cell", "hidden noise", "cell noise", "step",
 )  # fmt: skip
-"""Of the table; those from the fifth on are numbers."""
+"""The columns of the table, of which those from the fifth on are numbers."""
 
 
 def label(row: dict[str, Any]) -> str:
-    """``keras.layers.LSTM(sigmoid)``."""
+    """What a row is called, ``keras.layers.LSTM(sigmoid)``."""
     values = ", ".join(map(str, row["options"].values()))
     return f"{row['api']}({values})" if values else str(row["api"])
 
 
 def key(row: dict[str, Any]) -> str:
-    """``keras.layers.LSTM(sigmoid)@tf1``."""
+    """What a row is called in full, ``keras.layers.LSTM(sigmoid)@tf1``."""
     return f"{label(row)}@{row['environment']}"
 
 
 def cells(row: dict[str, Any]) -> tuple[str, ...]:
-    """A row of the table."""
+    """The cells of one row of the table, in the order of :data:`COLUMNS`."""
     hidden, cell = row["hidden"], row["cell"]
     return (
         label(row), row["verdict"], row["version"], row["environment"],
@@ -63,7 +63,7 @@ def _counted(what: str, verdicts: list[str]) -> str:
 
 
 def case_line(document: Document) -> str:
-    """What was run."""
+    """What was run: kind of cell, seeds, sizes, arithmetic."""
     case = document["case"]
     seeds = case["seeds"]
     drawn = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"

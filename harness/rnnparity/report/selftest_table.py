@@ -22,7 +22,7 @@ def print_scores(scores: Iterable[Score], target: Console) -> None:
 
 
 def print_live(measured: Sequence[LiveScore], target: Console) -> None:
-    """Clean comparisons of the real frameworks."""
+    """Print how many clean comparisons of real frameworks were accused, which none should be."""
     header = ("clean runs of", "comparisons", "accused", "chaotic", "error\n/ limit", "score\n/ limit")
     rows = [
         [
