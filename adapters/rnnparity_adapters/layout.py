@@ -152,8 +152,10 @@ class Layout:
         return {tensor.name: tensor.shape(input_size, units) for tensor in self.tensors}
 
 
-def load(layout: Layout, weights: Weights, forget_bias: float = 0.0) -> Dict[str, np.ndarray]:
-    """Canonical weights -> native tensors, in the dtype of the weights.
+def load(
+    layout: Layout, weights: Weights, forget_bias: float = 0.0, hidden: int = 0
+) -> Dict[str, np.ndarray]:
+    """Canonical weights -> native tensors, in the dtype of the weights; ``hidden`` is P, unless it is U.
 
     Of several biases that hold a gate, the first gets three quarters and the last the rest: both
     matter then, and their sum is exactly the canonical bias (the subtraction is exact, Sterbenz 1974).
@@ -163,7 +165,7 @@ def load(layout: Layout, weights: Weights, forget_bias: float = 0.0) -> Dict[str
     bias = weights.bias.reshape(len(bias_gates), -1)
     units = bias.shape[1]
     kernel = weights.kernel.reshape(len(weights.kernel), len(gates), units)
-    input_size = len(kernel) - units
+    input_size = len(kernel) - (hidden or units)
     if layout.forget_bias == "bias":
         bias = _add_forget_bias(layout.kind, bias, forget_bias)
     first = (bias * 0.75).astype(bias.dtype)

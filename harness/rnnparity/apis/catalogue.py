@@ -170,33 +170,28 @@ _TENSORFLOW_APIS = [
 
 # PyTorch.
 
-_TORCH: Options = {
+_TORCH_CELL: Options = {"bias": _BIASES, **_ignored("input_size hidden_size device dtype")}
+_TORCH_LAYER: Options = {
+    **_TORCH_CELL,
     "num_layers": Option(only=(1,)),
-    "bias": _BIASES,
-    "proj_size": Option(brings="projection"),
     **dict.fromkeys(("dropout", "bidirectional"), _OFF),
-    **_ignored("input_size hidden_size batch_first device dtype"),
+    **_ignored("batch_first"),
 }
-_TORCH_RNN: Options = {**_TORCH, "nonlinearity": _TANH_OR_RELU}
+_TORCH_LSTM: Options = {**_TORCH_LAYER, "proj_size": Option(brings="projection")}
+_NONLINEARITY: Options = {"nonlinearity": _TANH_OR_RELU}
+
+
+def _torch_lstm(name: str, layout: Layout, options: Options, adapter: str) -> Api:
+    return Api(name, layout, options, (Live("torch", "torch", adapter),), letters={"j": "g"})
+
+
 _TORCH_APIS = [
-    Api(
-        "torch.nn.LSTM",
-        layouts.TORCH_LAYER,
-        _TORCH,
-        (Live("torch", "torch", "torch_adapter:Layer"),),
-        letters={"j": "g"},
-    ),
-    Api(
-        "torch.nn.LSTMCell",
-        layouts.TORCH_CELL,
-        _TORCH,
-        (Live("torch", "torch", "torch_adapter:Cell"),),
-        letters={"j": "g"},
-    ),
-    Api("torch.nn.GRU", layouts.TORCH_GRU_LAYER, _TORCH),
-    Api("torch.nn.GRUCell", layouts.TORCH_GRU_CELL, _TORCH),
-    Api("torch.nn.RNN", layouts.TORCH_RNN_LAYER, _TORCH_RNN),
-    Api("torch.nn.RNNCell", layouts.TORCH_RNN_CELL, _TORCH_RNN),
+    _torch_lstm("torch.nn.LSTM", layouts.TORCH_LAYER, _TORCH_LSTM, "torch_adapter:Layer"),
+    _torch_lstm("torch.nn.LSTMCell", layouts.TORCH_CELL, _TORCH_CELL, "torch_adapter:Cell"),
+    Api("torch.nn.GRU", layouts.TORCH_GRU_LAYER, _TORCH_LAYER),
+    Api("torch.nn.GRUCell", layouts.TORCH_GRU_CELL, _TORCH_CELL),
+    Api("torch.nn.RNN", layouts.TORCH_RNN_LAYER, {**_TORCH_LAYER, **_NONLINEARITY}),
+    Api("torch.nn.RNNCell", layouts.TORCH_RNN_CELL, {**_TORCH_CELL, **_NONLINEARITY}),
 ]
 
 # NNabla, and the cells of the article on a Keras-like LSTM in it.
