@@ -4,34 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import singledispatch
 from typing import Any
 
-from rnnparity.diagnosis.findings import (
-    BatchTimeAxes,
-    BiasDoubled,
-    BiasDropped,
-    BiasEverywhere,
-    BiasFolded,
-    Block,
-    ConcatOrder,
-    Direction,
-    Dropout,
-    Finding,
-    GateBorrowed,
-    GateOrder,
-    GatesInterleaved,
-    InitialState,
-    KernelTransposed,
-    KernelUnused,
-    Masking,
-    OtherEquation,
-    Parameter,
-    PeepholeOrder,
-    PeepholesDropped,
-    Precision,
-    Projection,
-    StateCarried,
-    TimeShift,
-    Unknown,
-)
+from rnnparity.diagnosis import findings
+from rnnparity.diagnosis.findings import Finding, OtherEquation
 from rnnparity.diagnosis.sentences import sentence
 from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity_adapters import equation as equations
@@ -39,25 +13,25 @@ from rnnparity_adapters import equation as equations
 _PROJECT = "multiply o * act(c) by the projection before it becomes h: [B, U] @ [U, P], in the cell and for the next step"
 
 SAME_FOR_EVERY_API: Mapping[type[Finding], str] = {
-    ConcatOrder: "move the rows of the kernel: those of x first, then those of h",
-    BiasFolded: "keep the two biases of the new state apart: b_in + r * (h R + b_hn), not b_in + b_hn + r * (h R)",
-    Projection: _PROJECT,
-    PeepholesDropped: "pass `use_peepholes=False`, or use the peepholes on the other side",
-    PeepholeOrder: "reorder the peephole vectors",
-    InitialState: "pass the same initial state on both sides, hidden and cell each in its place",
-    StateCarried: "reset the states between calls",
-    Direction: "turn the sequence round on one side, and its outputs with it",
-    BatchTimeAxes: "transpose the first two axes: inputs are [B, T, I] here (`batch_first`, `time_major`)",
-    TimeShift: "align the two trajectories: compare the same steps",
-    Dropout: "switch dropout off: inference mode (`eval()`, `training=False`)",
-    Precision: "compute in the same precision on both sides",
-    Unknown: "record a run with h0 = c0 = 0, one with c0 only and one with h0 only, cell states included",
+    findings.ConcatOrder: "move the rows of the kernel: those of x first, then those of h",
+    findings.BiasFolded: "keep the two biases of the new state apart: b_in + r * (h R + b_hn), not b_in + b_hn + r * (h R)",
+    findings.Projection: _PROJECT,
+    findings.PeepholesDropped: "pass `use_peepholes=False`, or use the peepholes on the other side",
+    findings.PeepholeOrder: "reorder the peephole vectors",
+    findings.InitialState: "pass the same initial state on both sides, hidden and cell each in its place",
+    findings.StateCarried: "reset the states between calls",
+    findings.Direction: "turn the sequence round on one side, and its outputs with it",
+    findings.BatchTimeAxes: "transpose the first two axes: inputs are [B, T, I] here (`batch_first`, `time_major`)",
+    findings.TimeShift: "align the two trajectories: compare the same steps",
+    findings.Dropout: "switch dropout off: inference mode (`eval()`, `training=False`)",
+    findings.Precision: "compute in the same precision on both sides",
+    findings.Unknown: "record a run with h0 = c0 = 0, one with c0 only and one with h0 only, cell states included",
 }
 
 
-def remedies(findings: Iterable[Finding], words: Vocabulary) -> str:
+def remedies(found: Iterable[Finding], words: Vocabulary) -> str:
     """The change under which the api, with the recorded weights, computes what was observed."""
-    return "; ".join(dict.fromkeys(remedy(finding, words) for finding in findings))
+    return "; ".join(dict.fromkeys(remedy(finding, words) for finding in found))
 
 
 @singledispatch
@@ -71,7 +45,7 @@ def _added(change: float) -> str:
 
 
 @remedy.register
-def _(finding: GateOrder, words: Vocabulary) -> str:
+def _(finding: findings.GateOrder, words: Vocabulary) -> str:
     tensors = [t for row in "xh" if row in finding.tensors for t in words.tensors(row)]
     tensors = list(dict.fromkeys(tensors + (words.tensors("") if "b" in finding.tensors else [])))
     gates, order = words.layout.kind.gates, finding.order
@@ -90,24 +64,24 @@ def _(finding: GateOrder, words: Vocabulary) -> str:
 
 
 @remedy.register
-def _(finding: GateBorrowed, words: Vocabulary) -> str:
-    return remedy(GateOrder("xb", finding.order), words)
+def _(finding: findings.GateBorrowed, words: Vocabulary) -> str:
+    return remedy(findings.GateOrder("xb", finding.order), words)
 
 
 @remedy.register
-def _(finding: GatesInterleaved, words: Vocabulary) -> str:
+def _(finding: findings.GatesInterleaved, words: Vocabulary) -> str:
     tensors = [*words.tensors("x"), *words.tensors("h"), *words.tensors("")]
     return f"de-interleave gates and units in {words.called(dict.fromkeys(tensors))}"
 
 
 @remedy.register
-def _(finding: KernelTransposed, words: Vocabulary) -> str:
+def _(finding: findings.KernelTransposed, words: Vocabulary) -> str:
     tensors = dict.fromkeys(tensor for row in finding.tensors for tensor in words.tensors(row))
     return f"load {words.called(tensors)} transposed ({sentence(finding, words)})"
 
 
 @remedy.register
-def _(finding: BiasDropped, words: Vocabulary) -> str:
+def _(finding: findings.BiasDropped, words: Vocabulary) -> str:
     biases, gate = words.tensors(""), finding.gate
     of_one = {(0, 1): biases[:1], (1, 0): biases[1:]}
     chosen = biases if gate == "m" else of_one.get((finding.input, finding.recurrent), biases)
@@ -115,22 +89,22 @@ def _(finding: BiasDropped, words: Vocabulary) -> str:
     return f"set {' and '.join(places)} to zero, or let the other side use it"
 
 
-@remedy.register(BiasDoubled)
-@remedy.register(BiasEverywhere)
-def _(finding: BiasDoubled | BiasEverywhere, words: Vocabulary) -> str:
+@remedy.register(findings.BiasDoubled)
+@remedy.register(findings.BiasEverywhere)
+def _(finding: findings.BiasDoubled | findings.BiasEverywhere, words: Vocabulary) -> str:
     biases = words.called(words.tensors(""))
     return f"count each bias once on the other side ({sentence(finding, words)}): {biases}"
 
 
 @remedy.register
-def _(finding: Masking, words: Vocabulary) -> str:
+def _(finding: findings.Masking, words: Vocabulary) -> str:
     if finding.usual:
         return f"treat steps past the lengths as {finding.usual}, or leave them out"
     return "compare steps within the lengths only, or treat those past them alike"
 
 
 @remedy.register
-def _(finding: Parameter, words: Vocabulary) -> str:
+def _(finding: findings.Parameter, words: Vocabulary) -> str:
     rows = "" if finding.row is None else finding.tensor
     row = f"row {finding.row} of {rows}, " if rows else ""
     tensors = words.called(words.tensors(rows, finding.gate)[:1])
@@ -138,9 +112,9 @@ def _(finding: Parameter, words: Vocabulary) -> str:
     return f"{_added(finding.change)} {tensors} at {row}gate {gate}, unit {finding.unit}"
 
 
-@remedy.register(Block)
-@remedy.register(KernelUnused)
-def _(finding: Block | KernelUnused, words: Vocabulary) -> str:
+@remedy.register(findings.Block)
+@remedy.register(findings.KernelUnused)
+def _(finding: findings.Block | findings.KernelUnused, words: Vocabulary) -> str:
     return f"compare this with what was loaded: {sentence(finding, words)}"
 
 

@@ -3,45 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import singledispatch
 
+from rnnparity.diagnosis import findings
 from rnnparity.diagnosis.causes import Cause, single
-from rnnparity.diagnosis.findings import (
-    BOTH_KERNELS,
-    TENSORS,
-    BatchTimeAxes,
-    BiasDoubled,
-    BiasDropped,
-    BiasEverywhere,
-    BiasFolded,
-    Block,
-    ConcatOrder,
-    Direction,
-    Dropout,
-    Finding,
-    GateBorrowed,
-    GateOrder,
-    GatesInterleaved,
-    InitialState,
-    KernelTransposed,
-    KernelUnused,
-    Masking,
-    OtherEquation,
-    Parameter,
-    PeepholeOrder,
-    PeepholesDropped,
-    Precision,
-    Projection,
-    StateCarried,
-    TimeShift,
-    Unknown,
-)
+from rnnparity.diagnosis.findings import Finding, OtherEquation
 from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity_adapters import equation as equations
 from rnnparity_adapters.kinds import PEEPHOLES
 
 
-def detail(findings: Iterable[Finding], words: Vocabulary) -> str:
+def detail(found: Iterable[Finding], words: Vocabulary) -> str:
     """What is different, in a sentence or several."""
-    return "; ".join(sentence(finding, words) for finding in findings)
+    return "; ".join(sentence(finding, words) for finding in found)
 
 
 @singledispatch
@@ -51,21 +23,21 @@ def sentence(finding: Finding, words: Vocabulary) -> str:
 
 
 @sentence.register
-def _(finding: GateOrder, words: Vocabulary) -> str:
+def _(finding: findings.GateOrder, words: Vocabulary) -> str:
     belong, canonical = words.gate_order, words.layout.kind.gates
     found = words.letters(finding.order[canonical.index(gate)] for gate in belong)
-    return f"where {words.letters(belong)} belong, the {TENSORS[finding.tensors]} have {found}"
+    return f"where {words.letters(belong)} belong, the {findings.TENSORS[finding.tensors]} have {found}"
 
 
 @sentence.register
-def _(finding: GatesInterleaved, words: Vocabulary) -> str:
+def _(finding: findings.GatesInterleaved, words: Vocabulary) -> str:
     ways = ("unit by unit", "gate by gate")
     found, right = ways if finding.by_unit else ways[::-1]
     return f"the blocks are read {found} instead of {right}"
 
 
 @sentence.register
-def _(finding: GateBorrowed, words: Vocabulary) -> str:
+def _(finding: findings.GateBorrowed, words: Vocabulary) -> str:
     gate, source = words.gate(finding.gate), words.gate(finding.source)
     return f"the {gate} takes the product of the {source} with the input, its bias included"
 
@@ -80,15 +52,15 @@ _TRANSPOSED = {
 
 
 @sentence.register
-def _(finding: KernelTransposed, words: Vocabulary) -> str:
-    tensor = BOTH_KERNELS if finding.tensors == "xh" else TENSORS[finding.tensors]
+def _(finding: findings.KernelTransposed, words: Vocabulary) -> str:
+    tensor = findings.BOTH_KERNELS if finding.tensors == "xh" else findings.TENSORS[finding.tensors]
     if finding.gate:
         return f"the block of the {words.gate(finding.gate)} in the {tensor} transposed"
     return f"the {tensor} {_TRANSPOSED[finding.how]}"
 
 
 @sentence.register
-def _(finding: ConcatOrder, words: Vocabulary) -> str:
+def _(finding: findings.ConcatOrder, words: Vocabulary) -> str:
     return "kernel rows taken as [h, x] instead of [x, h]"
 
 
@@ -105,43 +77,43 @@ _OF_ALL_GATES = {
 _OF_A_GATE = {(0, 0): "bias", (1, 0): "recurrent bias", (0, 1): "input bias", (2, 2): "bias"}
 
 
-@sentence.register(BiasDropped)
-@sentence.register(BiasDoubled)
-def _(finding: BiasDropped | BiasDoubled, words: Vocabulary) -> str:
+@sentence.register(findings.BiasDropped)
+@sentence.register(findings.BiasDoubled)
+def _(finding: findings.BiasDropped | findings.BiasDoubled, words: Vocabulary) -> str:
     times = finding.input, finding.recurrent
     gate = f"the {_OF_A_GATE[times]} of the {words.gate(finding.gate)}" if finding.gate else ""
     return gate or _OF_ALL_GATES[times]
 
 
 @sentence.register
-def _(finding: BiasEverywhere, words: Vocabulary) -> str:
+def _(finding: findings.BiasEverywhere, words: Vocabulary) -> str:
     return f"the bias of the {words.gate(finding.gate)} added to every gate"
 
 
 @sentence.register
-def _(finding: BiasFolded, words: Vocabulary) -> str:
+def _(finding: findings.BiasFolded, words: Vocabulary) -> str:
     if finding.source == "m":
         return "the new state's recurrent bias folded into its input bias, outside the reset gate's product"
     return "the new state's input bias folded into its recurrent bias, inside the reset gate's product"
 
 
 @sentence.register
-def _(finding: KernelUnused, words: Vocabulary) -> str:
-    return f"the {TENSORS[finding.tensors]} is not used"
+def _(finding: findings.KernelUnused, words: Vocabulary) -> str:
+    return f"the {findings.TENSORS[finding.tensors]} is not used"
 
 
 @sentence.register
-def _(finding: PeepholesDropped, words: Vocabulary) -> str:
+def _(finding: findings.PeepholesDropped, words: Vocabulary) -> str:
     return "the peepholes are not used"
 
 
 @sentence.register
-def _(finding: PeepholeOrder, words: Vocabulary) -> str:
+def _(finding: findings.PeepholeOrder, words: Vocabulary) -> str:
     return f"where {', '.join(PEEPHOLES)} belong, there are {', '.join(finding.order)}"
 
 
 @sentence.register
-def _(finding: Projection, words: Vocabulary) -> str:
+def _(finding: findings.Projection, words: Vocabulary) -> str:
     if finding.projection == "missing":
         return "the projection is not used"
     return "the projection is on the other side: transposed"
@@ -224,12 +196,12 @@ _INITIAL = {
 
 
 @sentence.register
-def _(finding: InitialState, words: Vocabulary) -> str:
+def _(finding: findings.InitialState, words: Vocabulary) -> str:
     return _INITIAL[finding.hidden, finding.cell]
 
 
 @sentence.register
-def _(finding: StateCarried, words: Vocabulary) -> str:
+def _(finding: findings.StateCarried, words: Vocabulary) -> str:
     state = "the hidden state" if finding.hidden else "the cell state"
     if finding.hidden and finding.cell:
         state = "both states" if words.layout.kind.has_cell_state else "the state"
@@ -237,50 +209,50 @@ def _(finding: StateCarried, words: Vocabulary) -> str:
 
 
 @sentence.register
-def _(finding: Direction, words: Vocabulary) -> str:
+def _(finding: findings.Direction, words: Vocabulary) -> str:
     if not finding.inputs:
         return "the outputs are turned round"
     return f"the sequence runs backwards, outputs {'' if finding.outputs else 'not '}turned back"
 
 
 @sentence.register
-def _(finding: BatchTimeAxes, words: Vocabulary) -> str:
+def _(finding: findings.BatchTimeAxes, words: Vocabulary) -> str:
     how = "reshaped to" if finding.reshaped else "read as"
     return f"[B, T] {how} [T, B]" + ("" if finding.states == "given" else ", from a zero state")
 
 
 @sentence.register
-def _(finding: TimeShift, words: Vocabulary) -> str:
+def _(finding: findings.TimeShift, words: Vocabulary) -> str:
     return f"the trajectory is {abs(finding.steps)} steps {'late' if finding.steps > 0 else 'early'}"
 
 
 @sentence.register
-def _(finding: Masking, words: Vocabulary) -> str:
+def _(finding: findings.Masking, words: Vocabulary) -> str:
     if finding.usual:
         return f"steps past the lengths are {finding.steps}, where {words.api.name} has them {finding.usual}"
     return f"steps past lengths {list(finding.lengths)} are {finding.steps}"
 
 
 @sentence.register
-def _(finding: Dropout, words: Vocabulary) -> str:
+def _(finding: findings.Dropout, words: Vocabulary) -> str:
     return f"{finding.zero:.0%} of the outputs are zero, the others {finding.ratio:.4g} times too large"
 
 
 @sentence.register
-def _(finding: Precision, words: Vocabulary) -> str:
+def _(finding: findings.Precision, words: Vocabulary) -> str:
     return f"arithmetic or storage in {finding.arithmetic}"
 
 
 @sentence.register
-def _(finding: Parameter, words: Vocabulary) -> str:
+def _(finding: findings.Parameter, words: Vocabulary) -> str:
     row = "" if finding.row is None else f" row {finding.row}"
-    place = f"{TENSORS[finding.tensor]}{row}, {words.gate(finding.gate)}, unit {finding.unit}"
+    place = f"{findings.TENSORS[finding.tensor]}{row}, {words.gate(finding.gate)}, unit {finding.unit}"
     return f"{place} is larger by {finding.change:.6g}"
 
 
 @sentence.register
-def _(finding: Block, words: Vocabulary) -> str:
-    change, part = finding.change, f"the {TENSORS[finding.tensor]} of the {words.gate(finding.gate)}"
+def _(finding: findings.Block, words: Vocabulary) -> str:
+    change, part = finding.change, f"the {findings.TENSORS[finding.tensor]} of the {words.gate(finding.gate)}"
     return f"{part} is larger by {change.min():.3g} to {change.max():.3g}"
 
 
@@ -289,7 +261,7 @@ _FEW = 4
 
 
 @sentence.register
-def _(finding: Unknown, words: Vocabulary) -> str:
+def _(finding: findings.Unknown, words: Vocabulary) -> str:
     if finding.first_step is None:
         return "only all elements together differ, none by itself"
     units = finding.units
