@@ -5,6 +5,7 @@ import importlib.util
 
 import numpy as np
 import pytest
+from support import needs
 from support.cases import SIZES, Live
 from support.tables import table
 
@@ -20,17 +21,20 @@ from rnnparity_adapters.registry import APIS, Api
 pytestmark = pytest.mark.frameworks
 
 KEYS = [api.key for api in APIS]
+each_environment = pytest.mark.parametrize("apis", dict.fromkeys(f"*@{api.environment}" for api in APIS))
 
 
 @pytest.fixture(scope="session")
-def result(live: Live, case: Case) -> Result:
+def result(case: Case) -> Result:
     """Cases of two sizes and three seeds, nothing symmetric, zero or equal in them."""
-    return live([rnnparity.make_case(0), case, *(rnnparity.make_case(seed, **SIZES) for seed in (1, 2))])
+    return rnnparity.run(
+        [rnnparity.make_case(0), case, *(rnnparity.make_case(seed, **SIZES) for seed in (1, 2))]
+    )
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_both_directions_agree(key: str, result: Result) -> None:
-    row = result[key]
+    row = needs.row(result[key])
     assert row.agree, f"{row.verdict}: {row.reason}\n{row.log}"
     assert len(row.runs) == 2 * len(result.cases)
     for run in row.runs:
@@ -41,7 +45,7 @@ def test_both_directions_agree(key: str, result: Result) -> None:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_versions_are_those_pinned(key: str, result: Result) -> None:
-    row = result[key]
+    row = needs.row(result[key])
     environment = environments.declared()[row.api.environment]
     assert row.version.partition("+")[0] == environment.pinned(row.api.package)
     assert row.python.startswith(environment.python[2:6].rstrip(".*,<")) or environment.name == "numpy"
@@ -49,7 +53,7 @@ def test_versions_are_those_pinned(key: str, result: Result) -> None:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_layers_run_their_kernel_and_are_stepped(key: str, result: Result) -> None:
-    row = result[key]
+    row = needs.row(result[key])
     observed = row.run().observed
     assert observed is not None
     is_cell = "cell" in row.api.name.rpartition(".")[2].lower() and "rnn" not in row.api.name
@@ -77,32 +81,36 @@ KNOWN_IN_FLOAT64 = {
 }
 
 
-def test_float64(live: Live) -> None:
-    for row in live(rnnparity.make_case(3, **SIZES, dtype="float64")):
+@each_environment
+def test_float64(apis: str, live: Live) -> None:
+    for row in live(rnnparity.make_case(3, **SIZES, dtype="float64"), apis):
         assert row.verdict == KNOWN_IN_FLOAT64.get(row.api.key, compare.AGREE), f"{row.api.key}: {row.reason}"
         worst = row.difference("hidden")
         assert not row.agree or (worst is not None and worst.absolute < 1e-14)
 
 
+@each_environment
 @pytest.mark.parametrize("forget_bias", [0.0, -0.3, 2.5])
-def test_forget_bias(forget_bias: float, live: Live) -> None:
-    for row in live(rnnparity.make_case(4, **SIZES, forget_bias=forget_bias)):
+def test_forget_bias(forget_bias: float, apis: str, live: Live) -> None:
+    for row in live(rnnparity.make_case(4, **SIZES, forget_bias=forget_bias), apis):
         assert row.agree, f"{row.api.key}: {row.reason}"
 
 
-def test_one_row_one_step_one_unit(live: Live) -> None:
-    for row in live(rnnparity.make_case(5, batch=1, steps=1, input_size=1, units=1)):
+@each_environment
+def test_one_row_one_step_one_unit(apis: str, live: Live) -> None:
+    for row in live(rnnparity.make_case(5, batch=1, steps=1, input_size=1, units=1), apis):
         assert row.agree, f"{row.api.key}: {row.reason}"
 
 
-def test_the_article_s_table(live: Live, article_case: Case) -> None:
+@each_environment
+def test_the_article_s_table(apis: str, live: Live, article_case: Case) -> None:
     """Seven hidden states printed in 2018: each api, and hard_sigmoid alone must not, reproduces them."""
     printed = table("lstmcell_seeded.csv")["tensorflow"]
     expected = forward.run(article_case)
     published = dataclasses.replace(
         expected, hidden=printed.astype("float64"), hidden_noise=np.sqrt(2) * expected.hidden_noise
     )
-    for row in live(article_case):
+    for row in live(article_case, apis):
         assert row.agree, f"{row.api.key}: {row.reason}"
         observed = row.run().observed
         assert observed is not None
