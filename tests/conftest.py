@@ -9,12 +9,11 @@ from support.cases import SIZES, Live
 from support.needs import pytest_terminal_summary
 
 import rnnparity
-from rnnparity import Case, Result
+from rnnparity import Case, Result, Target
 from rnnparity.reference import forward
 from rnnparity_adapters import layout, layouts
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Weights
-from rnnparity_adapters.registry import Api
 
 __all__ = ["pytest_terminal_summary"]  # at the end of a run, what was not tried
 
@@ -55,7 +54,7 @@ def article_case() -> Case:
 def live() -> Live:
     """``rnnparity.run`` for a test that needs every api that it names."""
 
-    def run(cases: Case | Iterable[Case], apis: str | Api | Iterable[str | Api] = "*") -> Result:
+    def run(cases: Case | Iterable[Case], apis: str | Target | Iterable[str | Target] = "*") -> Result:
         result = rnnparity.run(cases, apis)
         for row in result:
             needs.row(row)

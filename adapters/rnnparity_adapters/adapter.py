@@ -28,7 +28,7 @@ tensors and back. A complete one, for a framework whose cell is ``cell(x, h, c) 
                 steps.append((hidden, cell))
             return stepped(steps)
 
-It becomes an api by one record in :mod:`rnnparity_adapters.registry`.
+It runs once the record of its api names it (``rnnparity.apis.catalogue``).
 """
 
 import abc

@@ -21,16 +21,7 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-GATES = {"lstm": "ijfo", "gru": "rzn", "rnn": "n"}
-"""Cell -> the blocks of its kernel."""
-BIAS_GATES = {"lstm": "ijfo", "gru": "rznm", "rnn": "n"}
-"""Cell -> the blocks of its bias."""
-PEEPHOLES = "ifo"
-GATE_NAMES = {
-    "i": "input gate", "j": "new input", "f": "forget gate", "o": "output gate",
-    "r": "reset gate", "z": "update gate", "n": "new state", "m": "new state (recurrent bias)",
-    "p": "projection",
-}  # fmt: skip
+from .kinds import GATE_NAMES, KINDS, PEEPHOLES, Kind
 
 # What a row of a kernel multiplies: the input, the previous hidden state, or [input, hidden].
 _ROW_TOKENS = ("x", "h", "xh")
@@ -137,6 +128,11 @@ class Layout:
     projection: Tuple[Tensor, ...] = ()
 
     @property
+    def kind(self) -> Kind:
+        """What kind of cell it is."""
+        return KINDS[self.cell]
+
+    @property
     def names(self) -> List[str]:
         """The native tensor names."""
         return [tensor.name for tensor in self.tensors]
@@ -163,13 +159,13 @@ def load(layout: Layout, weights: Weights, forget_bias: float = 0.0) -> Dict[str
     matter then, and their sum is exactly the canonical bias (the subtraction is exact, Sterbenz 1974).
     Raises :class:`LayoutError` where the layout has no place for a gate's bias that is not zero.
     """
-    gates, bias_gates = GATES[layout.cell], BIAS_GATES[layout.cell]
+    gates, bias_gates = layout.kind.gates, layout.kind.bias_gates
     bias = weights.bias.reshape(len(bias_gates), -1)
     units = bias.shape[1]
     kernel = weights.kernel.reshape(len(weights.kernel), len(gates), units)
     input_size = len(kernel) - units
     if layout.forget_bias == "bias":
-        bias = _add_forget_bias(bias, forget_bias)
+        bias = _add_forget_bias(layout.kind, bias, forget_bias)
     first = (bias * 0.75).astype(bias.dtype)
     parts = {1: [bias], 2: [first, bias - first]}
     holders = {gate: [t for t in layout.biases if gate in t.gates] for gate in bias_gates}
@@ -198,7 +194,7 @@ def extract(layout: Layout, tensors: Mapping[str, np.ndarray], forget_bias: floa
     Raises :class:`LayoutError` when a tensor is missing, unknown or of a wrong shape.
     """
     input_size, units, hidden = _native_sizes(layout, tensors)
-    gates, bias_gates = GATES[layout.cell], BIAS_GATES[layout.cell]
+    gates, bias_gates = layout.kind.gates, layout.kind.bias_gates
     kernel = np.full((input_size + hidden, len(gates), units), np.nan)
     bias = np.zeros((len(bias_gates), units))
     rows = _rows(input_size)
@@ -210,7 +206,7 @@ def extract(layout: Layout, tensors: Mapping[str, np.ndarray], forget_bias: floa
             else:
                 bias[bias_gates.index(gate)] += block[position]
     if layout.forget_bias == "bias":
-        bias = _add_forget_bias(bias, -forget_bias)
+        bias = _add_forget_bias(layout.kind, bias, -forget_bias)
     return Weights(kernel.reshape(len(kernel), -1), bias.reshape(-1))
 
 
@@ -334,8 +330,8 @@ def _native_sizes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> _Sizes:
     return sizes
 
 
-def _add_forget_bias(bias: np.ndarray, forget_bias: float) -> np.ndarray:
-    """An LSTM's ``bias`` ``[4, U]`` with ``forget_bias`` added to the forget gate, in its dtype."""
+def _add_forget_bias(kind: Kind, bias: np.ndarray, forget_bias: float) -> np.ndarray:
+    """A ``bias`` ``[gates, U]`` with ``forget_bias`` added to the forget gate, in its dtype."""
     shifted = bias.copy()
-    shifted[BIAS_GATES["lstm"].index("f")] += bias.dtype.type(forget_bias)
+    shifted[kind.bias_gates.index("f")] += bias.dtype.type(forget_bias)
     return shifted

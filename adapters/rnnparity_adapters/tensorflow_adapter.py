@@ -7,9 +7,6 @@ import tensorflow as tf
 
 from .adapter import Adapter, layer
 
-PLAIN = {"cell_clip": -1.0, "use_peephole": False}
-"""The op clips cell states at 3 unless told otherwise."""
-
 
 class BlockLSTM(Adapter):
     """The kernel over the sequence, and over one step at a time."""
@@ -59,6 +56,6 @@ class BlockLSTM(Adapter):
             wcf=self.no_peephole,
             wco=self.no_peephole,
             **self.variables,
-            **dict(PLAIN, **self.setup.options),
+            **self.setup.options,
         )
         return outputs.h.numpy(), outputs.cs.numpy()

@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from rnnparity.apis.api import Api as Api
+    from rnnparity.apis.api import Live as Live
+    from rnnparity.apis.api import Option as Option
+    from rnnparity.apis.api import Target as Target
     from rnnparity.apis.selection import select as select
     from rnnparity.diagnosis.causes import Cause as Cause
     from rnnparity.live.result import Result as Result
@@ -27,18 +31,21 @@ if TYPE_CHECKING:
     from rnnparity.recordings.recording import record as record
     from rnnparity.reference.case import Case as Case
     from rnnparity.reference.case import make_case as make_case
+    from rnnparity.report.console import text as text
     from rnnparity_adapters.equation import Equation as Equation
     from rnnparity_adapters.layout import Layout as Layout
     from rnnparity_adapters.layout import Tensor as Tensor
     from rnnparity_adapters.layout import Weights as Weights
-    from rnnparity_adapters.registry import Api as Api
 
 _HOMES = {
-    "Api": "rnnparity_adapters.registry",
+    "Api": "rnnparity.apis.api",
     "Case": "rnnparity.reference.case",
     "Cause": "rnnparity.diagnosis.causes",
     "Check": "rnnparity.recordings.check",
     "Equation": "rnnparity_adapters.equation",
+    "Live": "rnnparity.apis.api",
+    "Option": "rnnparity.apis.api",
+    "Target": "rnnparity.apis.api",
     "Recording": "rnnparity.recordings.recording",
     "check": "rnnparity.recordings.check",
     "record": "rnnparity.recordings.recording",
@@ -50,6 +57,7 @@ _HOMES = {
     "make_case": "rnnparity.reference.case",
     "run": "rnnparity.live.runner",
     "select": "rnnparity.apis.selection",
+    "text": "rnnparity.report.console",
 }
 __all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rnnparity import Case
-from rnnparity.judge import compare
+from rnnparity.apis.selection import PUBLISHED_TARGETS, TARGETS
+from rnnparity.judge import compare, comparison
 from rnnparity_adapters import layout
 from rnnparity_adapters.layout import Layout, LayoutError, Tensor, Weights
 from rnnparity_adapters.layouts import (
@@ -17,11 +18,10 @@ from rnnparity_adapters.layouts import (
     TENSORFLOW,
     TORCH_LAYER,
 )
-from rnnparity_adapters.registry import APIS, PUBLISHED
 
 GATES = "ijfo"
 
-LAYOUTS = {api.key: api.layout for api in (*APIS, *PUBLISHED)}
+LAYOUTS = {target.key: target.layout for target in (*TARGETS, *PUBLISHED_TARGETS)}
 
 
 @pytest.fixture(params=list(LAYOUTS.values()), ids=list(LAYOUTS))
@@ -37,7 +37,7 @@ def test_round_trip_is_bit_for_bit(any_layout: Layout, case: Case) -> None:
     )
     assert {array.dtype for array in native.values()} == {case.weights.kernel.dtype}
     extracted = layout.extract(any_layout, native, case.equation.forget_bias)
-    assert compare.compare_weights(extracted, case.weights).verdict == compare.AGREE
+    assert compare.compare_weights(extracted, case.weights).verdict == comparison.AGREE
 
 
 def test_every_native_element_matters(any_layout: Layout, case: Case) -> None:
@@ -102,10 +102,10 @@ def test_a_wrong_gate_order_is_noticed(order: str, case: Case) -> None:
     wrong = Layout((Tensor("w", "xh (gate unit)", order), Tensor("b", "(gate unit)", order)), "equation")
     native = layout.load(wrong, case.weights, 1.0)
     extracted = layout.extract(BLOCK_LSTM, native, 1.0)
-    comparison = compare.compare_weights(extracted, case.weights)
-    assert comparison.verdict == compare.DIVERGE
-    moved = [gate for gate, other in zip(GATES, order, strict=True) if gate != other]
-    assert comparison.reason.endswith("in gate " + ", ".join(moved))
+    compared = compare.compare_weights(extracted, case.weights)
+    assert compared.verdict == comparison.DIVERGE
+    elsewhere = [gate for gate, other in zip(GATES, order, strict=True) if gate != other]
+    assert compared.reason.endswith("in gate " + ", ".join(elsewhere))
 
 
 def test_what_does_not_fit_is_refused(case: Case) -> None:

@@ -59,11 +59,11 @@ def print_memory() -> None:
 def print_warm(patterns: str | list[str], rounds: int, block: float) -> None:
     """Cases per second of each api's bare loop, and what part of that its worker reaches."""
     rows = []
-    for api in rnnparity.select(patterns):
-        speed = warm.measure(api, rounds, block)
+    for target in rnnparity.select(patterns):
+        speed = warm.measure(target, rounds, block)
         verdict = _verdict(statistics.median(speed.worker) >= WARM_AT_LEAST)
         figures = f"{1 / speed.bare:.1f}", f"{_spread(speed.worker)} {verdict}"
-        rows.append([api.key, *figures, f"{speed.frames / speed.bare:.1%}", _spread(speed.compared)])
+        rows.append([target.key, *figures, f"{speed.frames / speed.bare:.1%}", _spread(speed.compared)])
     header = ["api", "bare loop", "worker", "frames", "compared"]
     _table("warm, the bare loop in cases per second, the others as parts of it", header, rows)
     print(f"worker: should be at least {WARM_AT_LEAST}; frames: the worker's decoding and encoding;")

@@ -13,29 +13,28 @@ import psutil
 
 import rnnparity
 from bench.script import Script
-from rnnparity import select
-from rnnparity.environments import environments
-from rnnparity_adapters.registry import Api
+from rnnparity import Target, select
+from rnnparity.environments import declarations
 
 HARNESS = "harness"
-APIS = list({api.environment: api for api in reversed(select())}.values())[::-1]
-"""The first api of each environment."""
+TARGETS = list({target.live.environment: target for target in reversed(select())}.values())[::-1]
+"""The first row of each environment."""
 
 
 def harness() -> None:
     """``rnnparity run`` in a process of its own."""
-    command = [sys.executable, "-m", "rnnparity", "run", "--api", *(api.key for api in APIS)]
+    command = [sys.executable, "-m", "rnnparity", "run", "--api", *(target.key for target in TARGETS)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def scripts() -> None:
     """As many at a time as the harness has workers, which it kills, while a script takes its time to exit."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(_script, APIS))
+        list(pool.map(_script, TARGETS))
 
 
-def _script(api: Api) -> None:
-    with Script(api, [rnnparity.make_case()]) as script:
+def _script(target: Target) -> None:
+    with Script(target, [rnnparity.make_case()]) as script:
         script.seconds("calls", 1)
 
 
@@ -69,5 +68,5 @@ def peaks() -> dict[str, float]:
 
 
 def _name(command: Sequence[str]) -> str:
-    known = environments.declared().values()
+    known = declarations.declared().values()
     return next((one.name for one in known if command[0].startswith(str(one.path))), HARNESS)

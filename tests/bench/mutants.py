@@ -24,13 +24,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.mutations import MUTATIONS, Made, split
 
 import rnnparity
-from rnnparity.apis.known import KNOWN, Known
+from rnnparity.apis.api import Api
+from rnnparity.apis.catalogue import APIS
 from rnnparity.diagnosis.causes import CONFIRMED
 from rnnparity.recordings.check import check
 from rnnparity.recordings.recording import from_arrays
 from rnnparity.report.console import console, print_table
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import BIAS_GATES, LayoutError, Weights, load
+from rnnparity_adapters.layout import LayoutError, Weights, load
 
 SMALL = {"batch": 3, "steps": 8, "input_size": 5, "units": 6}
 LARGE = {"batch": 8, "steps": 50, "input_size": 32, "units": 64}
@@ -52,22 +53,22 @@ class Trial(NamedTuple):
 def trial(api: str, mutation: str, seed: int, sizes: dict[str, Any]) -> Trial | None:
     """None where the api cannot express what the mutation claims, or has nothing of the kind."""
     random = np.random.RandomState((seed * 7919 + zlib.crc32(f"{api} {mutation}".encode())) % 2**32)
-    known, planted = KNOWN[api], MUTATIONS[mutation]
-    equation = known.equation({}, "")
-    if known.plain.cell not in planted.cells:
+    known, planted = APIS[api], MUTATIONS[mutation]
+    equation = known.equation({})
+    if known.layout.cell not in planted.cells:
         return None
-    case = rnnparity.make_case(seed, cell=known.plain.cell, forget_bias=equation.forget_bias, **sizes)
+    case = rnnparity.make_case(seed, cell=known.layout.cell, forget_bias=equation.forget_bias, **sizes)
     case = replace(case, equation=equation)
     if random.rand() < 0.5 and not planted.needs_state:
         case = replace(case, initial_hidden=0 * case.initial_hidden, initial_cell=0 * case.initial_cell)
-    layout = known.layout(equation)
+    layout = known.layout_for(equation)
     two = len([t for t in layout.biases if len(t.gates) == len(case.gates)]) == 2
     if "b_hn" in mutation and not any("m" in tensor.gates for tensor in layout.biases):
         return None
     if ("input bias" in mutation or "recurrent bias" in mutation) and not two:
         return None
-    if not any("m" in tensor.gates for tensor in layout.biases) and case.equation.cell == "gru":
-        bias = case.weights.bias.reshape(len(BIAS_GATES["gru"]), -1).copy()
+    if not any("m" in tensor.gates for tensor in layout.biases) and "m" in case.kind.bias_gates:
+        bias = case.weights.bias.reshape(len(case.kind.bias_gates), -1).copy()
         bias[-1] = 0
         case = replace(case, weights=Weights(case.weights.kernel, bias.reshape(-1)))
     made = planted.plant(case, split(case, two), random)
@@ -85,13 +86,13 @@ def trial(api: str, mutation: str, seed: int, sizes: dict[str, Any]) -> Trial | 
     return Trial(api, mutation, right, wrong, first, seconds)
 
 
-def recorded(api: str, known: Known, made: Made, hidden_only: bool) -> dict[str, np.ndarray] | None:
+def recorded(api: str, known: Api, made: Made, hidden_only: bool) -> dict[str, np.ndarray] | None:
     """The arrays of a recording by ``api``; None where it cannot express the equation or the weights."""
     case = made.case
     options = expressed(known, case.equation)
     if options is None:
         return None
-    layout = known.layout(case.equation)
+    layout = known.layout_for(case.equation)
     try:
         tensors = load(
             layout, Weights(*(np.asarray(a, "float32") for a in case.weights)), case.equation.forget_bias
@@ -110,7 +111,7 @@ def recorded(api: str, known: Known, made: Made, hidden_only: bool) -> dict[str,
                     else values.T[:, None]
                 )
                 tensors[tensor.name] = tensor.to_native(block.astype("float32"))
-    for whole, (axis, parts) in known.halves.items():
+    for whole, (axis, parts) in known.joined.items():
         if set(parts) <= set(tensors):
             tensors[whole] = np.concatenate([tensors.pop(part) for part in parts], axis=axis)
     arrays = {f"weights/scope/{name}": tensor for name, tensor in tensors.items()}
@@ -121,12 +122,12 @@ def recorded(api: str, known: Known, made: Made, hidden_only: bool) -> dict[str,
     return arrays | {"meta": np.array(json.dumps(meta))}
 
 
-def expressed(known: Known, equation: Equation) -> dict[str, Any] | None:
+def expressed(known: Api, equation: Equation) -> dict[str, Any] | None:
     """The options of an api that amount to an equation."""
-    default = vars(known.equation({}, ""))
+    default = vars(known.equation({}))
     fields = {name: value for name, value in vars(equation).items() if value != default[name]}
     options: dict[str, Any] = {}
-    for name, option in known.options.items():
+    for name, option in known.arguments.items():
         if option.field in fields:
             value = fields.pop(option.field)
             if option.only and value not in option.only:
@@ -136,7 +137,7 @@ def expressed(known: Known, equation: Equation) -> dict[str, Any] | None:
 
 
 def tasks(pattern: str, seeds: int) -> Iterator[tuple[str, str, int]]:
-    for api in KNOWN:
+    for api in APIS:
         if fnmatch.fnmatch(api, pattern):
             for mutation in MUTATIONS:
                 for seed in range(seeds):

@@ -7,31 +7,31 @@ from pathlib import Path
 from typing import Self
 
 import rnnparity_adapters
-from rnnparity import Case
-from rnnparity.environments import environments
+from rnnparity import Case, Target
+from rnnparity.environments import cache, declarations
 from rnnparity.live import runner, workers
 from rnnparity_adapters import wire
-from rnnparity_adapters.registry import Api
 
 _BARE = Path(__file__).with_name("bare.py")
 _ADAPTERS = Path(rnnparity_adapters.__file__).parent
 
 
 class Script:
-    """The script of ``api`` for ``cases``, waiting to be told what to do."""
+    """The script of ``target`` for ``cases``, waiting to be told what to do."""
 
-    def __init__(self, api: Api, cases: Sequence[Case]) -> None:
-        environment = environments.declared()[api.environment]
+    def __init__(self, target: Target, cases: Sequence[Case]) -> None:
+        environment = declarations.declared()[target.live.environment]
         self._process = subprocess.Popen(
-            [environments.ensure(environment), "-I", _BARE, _ADAPTERS, str(len(cases))],
+            [cache.ensure(environment), "-I", _BARE, _ADAPTERS, str(len(cases))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**workers._VARIABLES, **os.environ, **environment.variables},
             start_new_session=True,  # as workers are: Linux shares busy CPUs out by session
         )
+        version = environment.pinned(target.live.package)
         for case in cases:
-            self._write(wire.encode(runner._request(api, case)))
+            self._write(wire.encode(runner._request(target, case, target.equation(case.equation, version))))
 
     def __enter__(self) -> Self:
         return self

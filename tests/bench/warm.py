@@ -10,11 +10,10 @@ from typing import NamedTuple, Self
 
 import rnnparity
 from bench.script import Script
-from rnnparity import Case
-from rnnparity.environments import environments
+from rnnparity import Case, Target
+from rnnparity.environments import cache, declarations
 from rnnparity.live import runner
 from rnnparity.live.workers import Worker, answers
-from rnnparity_adapters.registry import Api
 from rnnparity_adapters.wire import Frame
 
 _CASES = 80
@@ -38,10 +37,10 @@ class Speed(NamedTuple):
     compared: list[float]
 
 
-def measure(api: Api, rounds: int, block: float) -> Speed:
+def measure(target: Target, rounds: int, block: float) -> Speed:
     """``rounds`` times a block of about ``block`` seconds of each kind in turn, so that drift cancels."""
     cases = [rnnparity.make_case(seed) for seed in range(_CASES)]
-    with Script(api, cases) as script, _Feed(api, cases) as feed:
+    with Script(target, cases) as script, _Feed(target, cases) as feed:
         feed.seconds(1)
         script.seconds("calls", 2)
         count = max(3, round(block / script.seconds("calls", 2)))
@@ -64,14 +63,21 @@ def _settled(block: Callable[[], float]) -> float:
 class _Feed:
     """A worker fed as the runner feeds it, in blocks."""
 
-    def __init__(self, api: Api, cases: list[Case]) -> None:
-        self._api = api
+    def __init__(self, target: Target, cases: list[Case]) -> None:
+        self._target = target
         self._cases = cases
+        environment = declarations.declared()[target.live.environment]
+        version = environment.pinned(target.live.package)
         self._plan = runner._Plan(
-            tuple(cases), [api], runner.TIMEOUT, keep=False, arithmetic=None, notify=runner.silent, pool=None
+            tuple(cases),
+            {target: version},
+            runner.TIMEOUT,
+            keep=False,
+            arithmetic=None,
+            notify=runner.silent,
+            pool=None,
         )
-        environment = environments.declared()[api.environment]
-        python = environments.ensure(environment)
+        python = cache.ensure(environment)
         start = functools.partial(Worker, python, environment.variables, self._plan.processes)
         self._answers = answers(start, self._requests(), runner.TIMEOUT)
         self._answered = itertools.cycle(cases)
@@ -84,7 +90,7 @@ class _Feed:
 
     def _requests(self) -> Iterator[Frame]:
         for case in itertools.cycle(self._cases):
-            yield runner._request(self._api, case)
+            yield runner._request(self._target, case, self._plan._equation(self._target, case))
 
     def seconds(self, count: int, compare: bool = False) -> float:
         """For each of ``count`` cases, which are answered only, or compared as the runner does it."""
@@ -101,4 +107,4 @@ class _Feed:
         assert isinstance(answer, Frame), answer
         assert answer.message["ok"], answer.message
         if compare:
-            deque(self._plan._judge(self._api, case, answer))
+            deque(self._plan._judge(self._target, case, answer))

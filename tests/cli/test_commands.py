@@ -11,7 +11,7 @@ import pytest
 from support.command import SMALL, run
 
 from rnnparity.cli import commands
-from rnnparity.environments import environments
+from rnnparity.environments import declarations
 
 
 def test_run_prints_the_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,14 +82,14 @@ def test_strict_counts_what_is_unsupported(capsys: pytest.CaptureFixture[str]) -
 
 def test_unavailable_is_a_row(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Python 3.4 for an environment: a row with the reason and the remedy; a failure only with --strict."""
-    declared = environments.declared()
+    declared = declarations.declared()
     impossible = {
-        name: environments.Environment(
+        name: declarations.Environment(
             name, "==3.4.*" if name == "nnabla" else e.python, e.requirements, e.variables
         )
         for name, e in declared.items()
     }
-    monkeypatch.setattr(environments, "declared", lambda: impossible)
+    monkeypatch.setattr(declarations, "declared", lambda: impossible)
     arguments = ["run", "--api", "PF.lstm", "numpy.*", *SMALL]
     status, out, _ = run(capsys, *arguments)
     assert status == commands.ALL_AGREE
@@ -151,14 +151,14 @@ def test_a_corrupt_environment_is_one_clear_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("RNNPARITY_CACHE_DIR", str(tmp_path))
-    environments.declared()["numpy"].path.mkdir()
+    declarations.declared()["numpy"].path.mkdir()
     status, out, err = run(capsys, "run", "--api", "numpy.*")
     assert status == commands.BAD_INPUT
     assert out == ""
     assert "rnnparity envs remove numpy" in err
     assert len(err.splitlines()) == 1
     assert run(capsys, "envs", "remove", "numpy")[0] == commands.ALL_AGREE
-    assert not environments.declared()["numpy"].path.exists()
+    assert not declarations.declared()["numpy"].path.exists()
 
 
 def test_environments_are_made_used_listed_and_removed(
@@ -176,11 +176,11 @@ def test_environments_are_made_used_listed_and_removed(
 
 
 def test_apis_lists_every_api(capsys: pytest.CaptureFixture[str]) -> None:
-    from rnnparity_adapters.registry import APIS
+    from rnnparity.apis.selection import TARGETS
 
     status, out, _ = run(capsys, "apis")
     assert status == commands.ALL_AGREE
-    assert len(out.splitlines()) == 1 + len(APIS)
+    assert len(out.splitlines()) == 1 + len(TARGETS)
     assert "keras.layers.LSTM(hard_sigmoid)" in out
 
 

@@ -1,25 +1,91 @@
 """The vocabulary of causes: what the package can say is in it, and nothing else is taken for a cause."""
 
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from rnnparity.diagnosis import causes, remedies
-from rnnparity.diagnosis.causes import Cause
-from rnnparity.diagnosis.equation_hypotheses import EQUATIONS
+from rnnparity.apis.catalogue import APIS
+from rnnparity.diagnosis import causes, findings, kinds
+from rnnparity.diagnosis.causes import CONFIRMED, Cause
+from rnnparity.diagnosis.equation_hypotheses import PROJECTED, with_forget_bias
+from rnnparity.diagnosis.explain import told
+from rnnparity.diagnosis.findings import Finding, GateOrder, OtherEquation
+from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity.diagnosis.weight_hypotheses import tables
 from rnnparity.errors import InputError
-from rnnparity_adapters.layout import GATES
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.kinds import KINDS
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
 
-def test_every_hypothesis_is_a_cause_with_a_remedy() -> None:
-    made = {hypothesis.id for cell in GATES for table in tables(cell) for hypothesis in table}
-    made |= {hypothesis.id for table in EQUATIONS.values() for hypothesis in table}
-    assert made <= set(causes.IDS)
-    assert made <= set(remedies._REMEDIES) <= set(causes.IDS)
+def hypotheses(cell: str) -> list[tuple[Finding, ...]]:
+    """What the search can find of a kind of cell, by itself."""
+    found = [hypothesis.findings for table in tables(cell) for hypothesis in table]
+    for equation in (*kinds.KINDS[cell].equations, *(PROJECTED if cell == "lstm" else ())):
+        for each in (equation, with_forget_bias(equation)) if cell == "lstm" else (equation,):
+            value = 0.25 if each.fitted else None
+            found.append(tuple(OtherEquation(id_, fields, value) for id_, fields in each.parts))
+    return found
+
+
+OTHERS: list[Finding] = [
+    findings.PeepholesDropped(),
+    findings.PeepholeOrder("oif"),
+    findings.Projection("missing"),
+    findings.Projection("transposed"),
+    findings.InitialState("zero", "given"),
+    findings.InitialState("kept", "kept"),
+    findings.StateCarried(True, True),
+    findings.Direction(True, False),
+    findings.BatchTimeAxes(True, "zero"),
+    findings.TimeShift(-3),
+    findings.Masking("zeroed", (2, 3)),
+    findings.Masking("zeroed", (2, 3), "held"),
+    findings.Dropout(0.5, 2.0),
+    findings.Precision("tf32"),
+    findings.Parameter("b", "o", 3, 0.5),
+    findings.Parameter("h", "f", 3, -0.5, row=2),
+    findings.Block("x", "i", np.array([[0.25, -0.5]])),
+    findings.Unknown(None),
+    findings.Unknown(2, 1, 3, (0, 4), 6, "j"),
+]
+"""One of each other record, of an LSTM."""
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_every_finding_is_a_cause_with_sentences(name: str) -> None:
+    api = APIS[name]
+    words = Vocabulary(api, api.equation({}))
+    found = hypotheses(api.layout.cell) + [(one,) for one in OTHERS if api.layout.kind.name == "lstm"]
+    for cause in told([Cause(each, CONFIRMED, 10, 1) for each in found], words):
+        assert set(causes.single(cause.id)) <= set(causes.IDS)
+        assert cause.detail
+        assert cause.fix
+        json.dumps(cause.about, allow_nan=False)
+
+
+def test_every_record_of_a_finding_is_tested() -> None:
+    records = {
+        each for each in vars(findings).values() if isinstance(each, type) and issubclass(each, Finding)
+    }
+    tested = {type(one) for cell in KINDS for each in hypotheses(cell) for one in each}
+    tested |= {type(one) for one in OTHERS}
+    assert {record.__name__ for record in records - tested} == {"Finding", "_BiasTimes"}
+
+
+def test_gates_are_called_as_the_api_calls_them() -> None:
+    """TensorFlow's weights in PyTorch: blocks i, j, f, o where i, f, g, o belong."""
+    cause = Cause((GateOrder("xhb", "ifjo"),), CONFIRMED, 10, 1)
+    (torch,) = told([cause], Vocabulary(APIS["torch.nn.LSTM"], Equation(forget_bias=0.0)))
+    assert torch.detail == "where i, f, g, o belong, the kernels and bias have i, g, f, o"
+    assert torch.fix.endswith("take blocks [0, 2, 1, 3]")
+    (keras,) = told([cause], Vocabulary(APIS["keras.layers.LSTM"], Equation(forget_bias=0.0)))
+    assert keras.detail == "where i, f, c, o belong, the kernels and bias have i, c, f, o"
+    assert torch.about == keras.about == {"order": "ifjo", "tensors": "kernels and bias"}
 
 
 def test_the_readme_s_list_is_of_causes() -> None:
@@ -39,6 +105,8 @@ def test_what_is_no_id_gets_the_nearest_names() -> None:
 
 
 def test_the_ids_of_pairs_are_two() -> None:
-    pair = Cause("gate-order + forget-bias", "", causes.CONFIRMED, 10, 1)
+    pair = Cause((GateOrder("xhb", "ifjo"), OtherEquation("forget-bias", {}, 1.0)), CONFIRMED, 10, 1)
+    assert pair.id == "gate-order + forget-bias"
+    assert pair.about == {"order": "ifjo", "tensors": "kernels and bias", "equation": {}, "value": 1.0}
     assert causes.ids([pair]) == {"gate-order", "forget-bias"}
-    assert causes.ids([]) == {causes.UNKNOWN}
+    assert causes.ids([]) == {findings.UNKNOWN}

@@ -10,8 +10,11 @@ from support.mutations import MUTATIONS, Mutation, equation, ran, split
 
 import rnnparity
 from rnnparity import Case
+from rnnparity.apis.catalogue import APIS
 from rnnparity.diagnosis.causes import CONFIRMED, Cause
-from rnnparity.diagnosis.search import diagnose
+from rnnparity.diagnosis.explain import told
+from rnnparity.diagnosis.search import search
+from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity.selftest.planted_mistakes import CORRECT, STRUCTURAL, nudge, one_weight_off
 from rnnparity_adapters.layout import Weights
 
@@ -26,7 +29,9 @@ def draw(seed: int, zero: bool = False, **sizes: Any) -> Case:
 
 def found(case: Case, hidden: np.ndarray, cell: np.ndarray | None) -> list[Cause]:
     """The diagnosis of a case whose bias has two shares, three quarters and the rest."""
-    return diagnose(case, hidden, cell, shares=split(case, two=True))
+    name = {"lstm": "canonical", "gru": "canonical.gru", "rnn": "canonical.rnn"}[case.equation.cell]
+    causes = search(case, hidden, cell, shares=split(case, two=True))
+    return told(causes, Vocabulary(APIS[name], case.equation))
 
 
 PLANTED = [

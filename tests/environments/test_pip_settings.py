@@ -54,7 +54,7 @@ only-binary = one,two
 no-binary = :none:
 """)
     monkeypatch.setenv("PIP_INDEX_URL", "https://chosen.example/simple")
-    settings = pip_settings.read()
+    settings = pip_settings.read_settings()
     assert pip_settings.options(settings, {}) == [
         f"--find-links={wheels}",
         "--find-links=https://wheels.example/",
@@ -111,4 +111,4 @@ def test_paths_are_taken_from_where_pip_takes_them(tmp_path: Path, monkeypatch: 
 def test_without_pip_there_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     monkeypatch.setenv("PATH", "")
-    assert pip_settings.read() == {}
+    assert pip_settings.read_settings() == {}

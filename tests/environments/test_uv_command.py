@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.small_environments import SMALL, cache, folders, make_wheel, version
+from support.small_environments import SMALL, cache_folder, folders, make_wheel, version
 
-from rnnparity.environments import environments, uv_command
+from rnnparity.environments import cache, uv_command
 from rnnparity.errors import Unavailable
 
-__all__ = ["cache"]  # a fixture
-pytestmark = pytest.mark.usefixtures("cache")
+__all__ = ["cache_folder"]  # a fixture
+pytestmark = pytest.mark.usefixtures("cache_folder")
 
 
 @pytest.mark.parametrize(
@@ -24,31 +24,31 @@ pytestmark = pytest.mark.usefixtures("cache")
     ],
 )
 def test_no_interpreter(
-    python: str, remedy: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    python: str, remedy: str, tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
     monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path / "pythons"))
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
     with pytest.raises(Unavailable) as caught:
-        environments.ensure(replace(SMALL, python=python))
+        cache.ensure(replace(SMALL, python=python))
     assert f"No interpreter found for Python {python}" in caught.value.reason
     assert caught.value.remedy == remedy
-    assert folders(cache) == []
+    assert folders(cache_folder) == []
 
 
 def test_an_impossible_python_on_this_machine_as_it_is() -> None:
     with pytest.raises(Unavailable, match="No interpreter found"):
-        environments.ensure(replace(SMALL, python="==3.4.*"))
+        cache.ensure(replace(SMALL, python="==3.4.*"))
 
 
-def test_what_cannot_be_installed_says_why(cache: Path) -> None:
+def test_what_cannot_be_installed_says_why(cache_folder: Path) -> None:
     with pytest.raises(Unavailable) as caught:
-        environments.ensure(replace(SMALL, requirements=("tiny==99",)))
+        cache.ensure(replace(SMALL, requirements=("tiny==99",)))
     assert "tiny==99" in caught.value.reason
     assert "unsatisfiable" in caught.value.reason
     assert caught.value.remedy == "rnnparity envs build small"
-    assert folders(cache) == []
+    assert folders(cache_folder) == []
 
 
 def test_find_links_go_before_the_torch_backend_and_gaps_in_local_indexes_do_no_harm(
@@ -62,7 +62,7 @@ def test_find_links_go_before_the_torch_backend_and_gaps_in_local_indexes_do_no_
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"{index.as_uri()} {(tmp_path / 'absent').as_uri()}")
     monkeypatch.setenv("PIP_FIND_LINKS", f"{tmp_path / 'absent'} {tmp_path / 'wheels'}")
     environment = replace(SMALL, requirements=("tiny", "torch==0.0.1"), torch_backend="cpu")
-    assert version(environments.ensure(environment)).startswith("1.5 ")
+    assert version(cache.ensure(environment)).startswith("1.5 ")
 
 
 def test_a_project_in_the_current_folder_or_above_the_cache_does_not_interfere(
@@ -74,7 +74,7 @@ def test_a_project_in_the_current_folder_or_above_the_cache_does_not_interfere(
     monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "absent"))
     monkeypatch.setenv("UV_SYSTEM_PYTHON", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "wheels")
-    assert version(environments.ensure(SMALL)).startswith("1.5 ")
+    assert version(cache.ensure(SMALL)).startswith("1.5 ")
 
 
 def test_pyenv_serves_versions_that_its_shims_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_pyenv_serves_versions_that_its_shims_refuse(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PATH", os.pathsep.join([str(root / "shims"), str(tmp_path)]))
     monkeypatch.setenv("UV_PYTHON_PREFERENCE", "only-system")
     assert uv_command.search_path() == os.pathsep.join([str(tmp_path), str(installed / "bin")])
-    assert version(environments.ensure(SMALL)).startswith("1.5 ")
+    assert version(cache.ensure(SMALL)).startswith("1.5 ")
 
 
 def test_a_conda_environment_serves_with_its_bin_folder_on_path(
@@ -104,7 +104,7 @@ def test_a_conda_environment_serves_with_its_bin_folder_on_path(
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
     monkeypatch.setenv("PATH", str(conda / "bin"))
     monkeypatch.setenv("UV_PYTHON_PREFERENCE", "only-system")
-    python = environments.ensure(SMALL)
+    python = cache.ensure(SMALL)
     assert version(python).startswith("1.5 ")
     assert f"home = {conda / 'bin'}\n" in (python.parents[1] / "pyvenv.cfg").read_text("utf-8")
 

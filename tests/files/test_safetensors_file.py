@@ -15,7 +15,7 @@ from rnnparity import Case
 from rnnparity.cli import commands
 from rnnparity.errors import InputError
 from rnnparity.recordings.check import check
-from rnnparity.recordings.recording import Recording, read, record
+from rnnparity.recordings.recording import Recording, read_recording, record
 from rnnparity.reference import forward
 from rnnparity_adapters import layouts
 from rnnparity_adapters.equation import Equation
@@ -79,7 +79,7 @@ def test_both_formats_hold_the_same(tmp_path: Path, arrays: dict[str, np.ndarray
     arrays["lengths"] = np.array([7, 7, 7])
     for suffix in (".npz", ".safetensors"):
         recorded(tmp_path / f"a{suffix}", arrays)
-    one, other = read(tmp_path / "a.npz"), read(tmp_path / "a.safetensors")
+    one, other = read_recording(tmp_path / "a.npz"), read_recording(tmp_path / "a.safetensors")
     assert (tmp_path / "a.safetensors").read_bytes()[8:9] == b"{"
     assert (one.api, one.version, one.options) == (other.api, other.version, other.options)
     for name in ("inputs", "hidden", "cell", "initial_hidden", "initial_cell", "lengths"):
@@ -191,7 +191,7 @@ def test_wrong_content_gets_one_line(
     tmp_path: Path, tensors: Tensors, change: Callable[[Tensors], Tensors], meta: object, said: str
 ) -> None:
     with pytest.raises(InputError, match=re.escape(said)) as caught:
-        read(written(tmp_path / "a.safetensors", change(tensors), meta))
+        read_recording(written(tmp_path / "a.safetensors", change(tensors), meta))
     assert "\n" not in str(caught.value)
 
 
@@ -199,7 +199,7 @@ def test_without_meta_it_is_no_recording(tmp_path: Path, tensors: Tensors) -> No
     for metadata in (None, {}, {"format": "pt"}):
         (tmp_path / "a.safetensors").write_bytes(stored(tensors, metadata))
         with pytest.raises(InputError, match="meta: got none, but should be a JSON text"):
-            read(tmp_path / "a.safetensors")
+            read_recording(tmp_path / "a.safetensors")
     assert commands.main(["diff", str(tmp_path / "a.safetensors"), str(tmp_path / "a.safetensors")]) == 0
 
 
@@ -211,22 +211,22 @@ def test_every_truncation_and_many_corruptions_are_refused(tmp_path: Path, tenso
     for length in range(0, len(whole), 37):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError):
-            read(path)
+            read_recording(path)
     random = np.random.RandomState(0)
     for _ in range(500):
         broken = bytearray(whole)
         broken[random.randint(8 + header)] ^= 1 << random.randint(8)
         path.write_bytes(broken)
         with contextlib.suppress(InputError):
-            read(path)
+            read_recording(path)
 
 
 def test_files_that_are_not_there(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
     with pytest.raises(InputError, match="No such file"):
-        read(tmp_path / "absent.safetensors")
+        read_recording(tmp_path / "absent.safetensors")
     (tmp_path / "folder.safetensors").mkdir()
     with pytest.raises(InputError, match="directory"):
-        read(tmp_path / "folder.safetensors")
+        read_recording(tmp_path / "folder.safetensors")
     with pytest.raises(OSError, match="No such file"):
         recorded(tmp_path / "absent" / "a.safetensors", arrays)
 

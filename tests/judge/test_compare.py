@@ -9,7 +9,7 @@ import pytest
 from support.tables import table
 
 from rnnparity import Case
-from rnnparity.judge import compare
+from rnnparity.judge import compare, comparison
 from rnnparity.reference import forward
 from rnnparity.reference.forward import Reference
 from rnnparity_adapters.layout import Weights
@@ -31,11 +31,11 @@ def observed(expected: Reference) -> Observed:
 
 
 def test_a_rounded_reference_agrees(observed: Observed, expected: Reference) -> None:
-    comparison = compare.compare(observed, expected)
-    assert comparison.verdict == compare.AGREE
-    assert comparison.reason == ""
-    assert comparison.first_step is None
-    worst = compare.worst(comparison.differences, "hidden")
+    compared = compare.compare(observed, expected)
+    assert compared.verdict == comparison.AGREE
+    assert compared.reason == ""
+    assert compared.first_step is None
+    worst = comparison.worst(compared.differences, "hidden")
     assert worst is not None
     assert 0 < worst.absolute < 1e-7
 
@@ -43,20 +43,20 @@ def test_a_rounded_reference_agrees(observed: Observed, expected: Reference) -> 
 @pytest.mark.parametrize("name", ["hidden", "stepped_hidden", "cell"])
 def test_one_wrong_element_is_found(name: str, observed: Observed, expected: Reference) -> None:
     observed[name][2, 4, 1] += 1e-4
-    comparison = compare.compare(observed, expected)
-    assert comparison.verdict == compare.DIVERGE
-    assert comparison.first_step == 4
-    assert comparison.reason.startswith(
+    compared = compare.compare(observed, expected)
+    assert compared.verdict == comparison.DIVERGE
+    assert compared.first_step == 4
+    assert compared.reason.startswith(
         f"{name} differs from step 4 on; largest at {name}[batch 2, step 4, unit 1]"
     )
 
 
 def test_a_wrong_last_cell_is_found(observed: Observed, expected: Reference) -> None:
     observed["last_cell"][0, 3] += 1e-4
-    comparison = compare.compare(observed, expected)
-    assert comparison.verdict == compare.DIVERGE
-    assert comparison.first_step == 6
-    assert "last_cell[batch 0, step 6, unit 3]" in comparison.reason
+    compared = compare.compare(observed, expected)
+    assert compared.verdict == comparison.DIVERGE
+    assert compared.first_step == 6
+    assert "last_cell[batch 0, step 6, unit 3]" in compared.reason
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -65,16 +65,16 @@ def test_what_is_not_finite_never_agrees(
     name: str, value: float, observed: Observed, expected: Reference
 ) -> None:
     observed[name].flat[-1] = value
-    comparison = compare.compare(observed, expected)
-    assert comparison.verdict == compare.NONFINITE
-    assert comparison.reason.startswith(name)
+    compared = compare.compare(observed, expected)
+    assert compared.verdict == comparison.NONFINITE
+    assert compared.reason.startswith(name)
 
 
 def test_a_reference_that_is_not_finite_never_agrees(observed: Observed, expected: Reference) -> None:
     broken = dataclasses.replace(expected, hidden=expected.hidden.copy())
     broken.hidden[0, 0, 0] = np.nan
     observed["hidden"][0, 0, 0] = np.nan
-    assert compare.compare(observed, broken).verdict == compare.NONFINITE
+    assert compare.compare(observed, broken).verdict == comparison.NONFINITE
 
 
 FORMS: dict[str, tuple[Callable[[Observed], object], str]] = {
@@ -92,31 +92,31 @@ def test_form_comes_before_values(
     break_it: Callable[[Observed], object], reason: str, observed: Observed, expected: Reference
 ) -> None:
     break_it(observed)
-    comparison = compare.compare(observed, expected)
-    assert comparison.verdict == compare.FAILED
-    assert reason in comparison.reason
-    assert comparison.differences == ()
+    compared = compare.compare(observed, expected)
+    assert compared.verdict == comparison.FAILED
+    assert reason in compared.reason
+    assert compared.differences == ()
 
 
 def test_weights_are_compared_bit_for_bit(case: Case) -> None:
     kernel, bias = case.weights
-    assert compare.compare_weights(case.weights, case.weights).verdict == compare.AGREE
+    assert compare.compare_weights(case.weights, case.weights).verdict == comparison.AGREE
     nudged = kernel.copy()
     nudged[2, 5] = np.nextafter(nudged[2, 5], np.float32(9))
-    comparison = compare.compare_weights(Weights(nudged, bias), case.weights)
-    assert comparison.verdict == compare.DIVERGE
-    assert comparison.reason == "kernel read back is not the kernel loaded, in gate j"
+    compared = compare.compare_weights(Weights(nudged, bias), case.weights)
+    assert compared.verdict == comparison.DIVERGE
+    assert compared.reason == "kernel read back is not the kernel loaded, in gate j"
 
 
 def test_the_seeded_table_is_the_reference_s(article_case: Case) -> None:
     expected = forward.run(article_case)
     printed = {"hidden": table("lstmcell_seeded.csv")["tensorflow"], "cell": expected.cell.astype("float32")}
-    assert compare.compare(printed, expected).verdict == compare.AGREE
+    assert compare.compare(printed, expected).verdict == comparison.AGREE
     other = dataclasses.replace(article_case.equation, forget_bias=0.0)
     without = forward.run(dataclasses.replace(article_case, equation=other))
-    comparison = compare.compare({**printed, "cell": without.cell.astype("float32")}, without)
-    assert comparison.verdict == compare.DIVERGE
-    assert comparison.first_step == 1
+    compared = compare.compare({**printed, "cell": without.cell.astype("float32")}, without)
+    assert compared.verdict == comparison.DIVERGE
+    assert compared.first_step == 1
 
 
 def test_the_asker_s_table_is_told_apart_at_step_1() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import rnnparity
 from rnnparity import Case
-from rnnparity.judge import compare, local_errors
+from rnnparity.judge import compare, comparison, local_errors
 from rnnparity.reference import forward, noise
 from rnnparity.selftest import planted_mistakes
 from rnnparity.selftest.planted_mistakes import CORRECT, Nudge, Trajectory
@@ -24,7 +24,7 @@ def long_case() -> Case:
 
 
 def test_a_correct_run_has_small_local_errors(long_case: Case) -> None:
-    found = local_errors.local_errors(long_case, *CORRECT.run(long_case), FLOAT32)
+    found = local_errors.analyse(long_case, *CORRECT.run(long_case), FLOAT32)
     for errors in (found.hidden, found.cell):
         assert errors.shape == (4, 60, 9)
         assert np.abs(errors).max() < noise.LIMIT
@@ -38,7 +38,7 @@ def test_a_correct_run_has_small_local_errors(long_case: Case) -> None:
 )
 def test_a_weight_that_is_off_is_named(gate: int, row: int, long_case: Case) -> None:
     weight = Nudge(row, gate * 9 + 5, np.float32(3e-5))
-    found = local_errors.local_errors(long_case, *planted_mistakes.one_weight_off(long_case, weight), FLOAT32)
+    found = local_errors.analyse(long_case, *planted_mistakes.one_weight_off(long_case, weight), FLOAT32)
     parameter = found.parameter
     assert found.significance > 1
     assert found.gates == (GATES[gate],)
@@ -51,7 +51,7 @@ def test_a_bias_that_is_off_is_named(gate: int, long_case: Case) -> None:
     bias = long_case.weights.bias.copy()
     bias[gate * 9 + 2] -= np.float32(1e-4)
     changed = dataclasses.replace(long_case, weights=Weights(long_case.weights.kernel, bias))
-    found = local_errors.local_errors(long_case, *CORRECT.run(changed), FLOAT32)
+    found = local_errors.analyse(long_case, *CORRECT.run(changed), FLOAT32)
     parameter = found.parameter
     assert found.significance > 1
     assert (parameter.gate, parameter.row, parameter.unit) == (GATES[gate], None, 2)
@@ -72,19 +72,19 @@ def test_an_error_is_seen_where_it_is_made_and_only_there(long_case: Case) -> No
         np.concatenate([hidden[:, :30], after.hidden], 1), np.concatenate([cell[:, :30], after.cell], 1)
     )
     assert first.steps == 30
-    found = local_errors.local_errors(long_case, *observed, FLOAT32)
+    found = local_errors.analyse(long_case, *observed, FLOAT32)
     beyond = np.argwhere(np.abs(found.cell) > noise.LIMIT)
     assert beyond.tolist() == [[2, 30, 4]]
-    comparison = compare.compare(observed._asdict(), forward.run(long_case))
-    assert comparison.verdict == compare.DIVERGE
-    assert "errors are made from step 30 on" in comparison.reason
+    compared = compare.compare(observed._asdict(), forward.run(long_case))
+    assert compared.verdict == comparison.DIVERGE
+    assert "errors are made from step 30 on" in compared.reason
 
 
 def test_parts_are_joined_without_a_seam(long_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     observed = CORRECT.run(long_case)
-    whole = local_errors.local_errors(long_case, *observed, FLOAT32)
+    whole = local_errors.analyse(long_case, *observed, FLOAT32)
     monkeypatch.setattr(local_errors, "_ROWS", 7)
-    pieces = local_errors.local_errors(long_case, *observed, FLOAT32)
+    pieces = local_errors.analyse(long_case, *observed, FLOAT32)
     np.testing.assert_allclose(pieces.hidden, whole.hidden, rtol=1e-6, atol=1e-6)
     assert pieces.parameter.score == pytest.approx(whole.parameter.score, rel=1e-6)
     assert pieces.significance == pytest.approx(whole.significance, rel=1e-6)
@@ -92,5 +92,5 @@ def test_parts_are_joined_without_a_seam(long_case: Case, monkeypatch: pytest.Mo
 
 def test_one_element_of_everything() -> None:
     case = rnnparity.make_case(5, batch=1, steps=1, input_size=1, units=1)
-    found = local_errors.local_errors(case, *CORRECT.run(case), FLOAT32)
+    found = local_errors.analyse(case, *CORRECT.run(case), FLOAT32)
     assert found.significance < 1

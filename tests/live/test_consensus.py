@@ -1,26 +1,19 @@
 """Who stands apart, with the fault planted in one api, in the reference, and in half of them."""
 
-import dataclasses
-
 import numpy as np
-from support.faults import fault
+from support.faults import claiming, fault, named
 
 import rnnparity
 from rnnparity import Case
-from rnnparity.judge import compare
-from rnnparity.live.consensus import REFERENCE, Consensus, consensus
-from rnnparity_adapters.registry import Api
-
-
-def named(api: Api, name: str) -> Api:
-    return dataclasses.replace(api, name=name)
+from rnnparity.judge import comparison
+from rnnparity.live.consensus import REFERENCE, Consensus
 
 
 def test_one_api_stands_apart(case: Case) -> None:
     result = rnnparity.run(
         case, [fault("Sound"), named(fault("Sound"), "faults.Sound2"), fault("SwapInBoth")]
     )
-    found = consensus(result.rows)
+    found = result.consensus
     assert found.apart == ("faults.SwapInBoth@numpy",)
     assert str(found) in str(result)
     assert str(found) == "faults.SwapInBoth@numpy stands apart: the other 3 agree with each other."
@@ -28,16 +21,16 @@ def test_one_api_stands_apart(case: Case) -> None:
 
 def test_the_reference_stands_apart(case: Case) -> None:
     """Three apis that compute the same, all against a reference of the wrong equation."""
-    wrong = dataclasses.replace(fault("Sound"), equation={"forget_bias": 0.25}, options={"forget_bias": 1.0})
+    wrong = claiming(fault("Sound"), coupled=True)
     apis = [named(wrong, f"faults.Sound{number}") for number in range(3)]
     result = rnnparity.run(case, apis)
-    assert {row.verdict for row in result} == {compare.DIVERGE}
-    assert consensus(result.rows).apart == (REFERENCE,)
+    assert {row.verdict for row in result} == {comparison.DIVERGE}
+    assert result.consensus.apart == (REFERENCE,)
     assert "the reference stands apart: the other 3 agree with each other." in str(result)
 
 
 def test_all_agree(case: Case) -> None:
-    found = consensus(rnnparity.run(case, [fault("Sound"), fault("Chatter")]).rows)
+    found = rnnparity.run(case, [fault("Sound"), fault("Chatter")]).consensus
     assert found.apart == ()
     assert str(found) == ""
 
@@ -50,5 +43,5 @@ def test_no_majority_is_said() -> None:
 
 def test_rows_without_a_trajectory_have_no_voice(case: Case) -> None:
     result = rnnparity.run(case, [fault("Sound"), fault("Chatter"), fault("Raise"), fault("NotFinite")])
-    assert consensus(result.rows).groups == ((REFERENCE, "faults.Sound@numpy", "faults.Chatter@numpy"),)
+    assert result.consensus.groups == ((REFERENCE, "faults.Sound@numpy", "faults.Chatter@numpy"),)
     assert np.isfinite(result["faults.Sound"].runs[0].comparison.residual).all()  # type: ignore[arg-type]

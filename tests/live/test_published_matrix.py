@@ -11,19 +11,18 @@ import pytest
 from support.cases import SIZES, Live
 from support.command import SMALL
 from support.command import run as command
-from support.faults import FAULTY_ADAPTERS, fault
+from support.faults import fault, run_by, stored_as
 
 import rnnparity
 from rnnparity import Case, Result
+from rnnparity.apis.api import Target
+from rnnparity.apis.selection import PUBLISHED_TARGETS, TARGETS
 from rnnparity.cli import commands
-from rnnparity.judge import compare
-from rnnparity.live.consensus import consensus
-from rnnparity.live.published_matrix import matrix
+from rnnparity.judge import comparison
 from rnnparity.reference.noise import LIMIT
 from rnnparity.report import json_document, markdown
 from rnnparity_adapters.equation import HARD_SIGMOID_5, SIGMOID
 from rnnparity_adapters.layout import Layout
-from rnnparity_adapters.registry import APIS, PUBLISHED, Api
 
 APART = ("recurrent-activation",)
 """Why an equation with sigmoid gates does not describe the default of Keras 2.2.4."""
@@ -61,9 +60,9 @@ def result(live: Live) -> Result:
 
 @pytest.mark.frameworks
 def test_columns_are_the_functions_that_run(result: Result) -> None:
-    found = matrix(result)
+    found = result.published
     assert [column.equation.recurrent_activation for column in found.columns] == [SIGMOID, HARD_SIGMOID_5]
-    assert [[row.api.key for row in column.rows] for column in found.columns] == [
+    assert [[row.target.key for row in column.rows] for column in found.columns] == [
         [
             "torch.nn.LSTM@torch",
             "keras.layers.LSTM@keras-tf",
@@ -77,11 +76,11 @@ def test_columns_are_the_functions_that_run(result: Result) -> None:
 
 
 @pytest.mark.frameworks
-@pytest.mark.parametrize("api", PUBLISHED, ids=lambda api: api.label)
-def test_which_equation_describes_which_api(api: Api, result: Result) -> None:
-    (line,) = [line for line in matrix(result).lines if line.row.api is api]
-    for cell, causes in zip(line.cells, EXPECTED[api.label], strict=True):
-        assert cell.verdict == (compare.DIVERGE if causes else compare.AGREE), cell.reason
+@pytest.mark.parametrize("target", PUBLISHED_TARGETS, ids=lambda target: target.label)
+def test_which_equation_describes_which_api(target: Target, result: Result) -> None:
+    (line,) = [line for line in result.published.lines if line.row.target == target]
+    for cell, causes in zip(line.cells, EXPECTED[target.label], strict=True):
+        assert cell.verdict == (comparison.DIVERGE if causes else comparison.AGREE), cell.reason
         assert tuple(cause.id for cause in cell.causes) == causes
         assert {cause.status for cause in cell.causes if cause.id != "unknown"} <= {"confirmed"}
         assert cell.first_step == (0 if causes else None)
@@ -94,7 +93,7 @@ def test_which_equation_describes_which_api(api: Api, result: Result) -> None:
 @pytest.mark.frameworks
 def test_describes_means_the_apis_own_numbers(result: Result) -> None:
     """Against what a framework computed itself, not only against the equation that it agrees with."""
-    found = matrix(result)
+    found = result.published
     for column, apis in enumerate(found.columns):
         for line in found.lines:
             mine = line.cells[column].runs[0].observed
@@ -103,13 +102,13 @@ def test_describes_means_the_apis_own_numbers(result: Result) -> None:
                 theirs = row.run().observed
                 assert theirs is not None
                 far = np.abs(mine["hidden"] - theirs["hidden"]).max()
-                assert (far < 1e-5) == (line.cells[column].verdict == compare.AGREE)
+                assert (far < 1e-5) == (line.cells[column].verdict == comparison.AGREE)
                 assert far < 1e-5 or far > 1e-2
 
 
-def altered(adapter: str, label: str = "published.goodfellow(tanh)") -> Api:
-    (api,) = rnnparity.select(label)
-    return replace(api, adapter=f"{FAULTY_ADAPTERS}:{adapter}")
+def altered(adapter: str, label: str = "published.goodfellow(tanh)") -> Target:
+    (target,) = rnnparity.select(label)
+    return run_by(target, adapter)
 
 
 @pytest.mark.parametrize(
@@ -122,21 +121,22 @@ def altered(adapter: str, label: str = "published.goodfellow(tanh)") -> Api:
 )
 def test_an_altered_equation_describes_nothing(adapter: str, causes: list[str] | None, case: Case) -> None:
     result = rnnparity.run(case, ["numpy.lstm_cell", "published.goodfellow(tanh)", altered(adapter)])
-    sound, faulty = matrix(result).lines
-    assert sound.cells[0].verdict == compare.AGREE
-    assert faulty.cells[0].verdict == compare.DIVERGE
+    sound, faulty = result.published.lines
+    assert sound.cells[0].verdict == comparison.AGREE
+    assert faulty.cells[0].verdict == comparison.DIVERGE
     assert causes is None or [cause.id for cause in faulty.cells[0].causes] == causes
 
 
 def test_symbols_that_change_places_are_noticed() -> None:
     """bf, Uf and Wf read where bg, Ug and Wg belong."""
     case = rnnparity.make_case(7, **SIZES, forget_bias=0.0)
-    (api,) = rnnparity.select("published.goodfellow(tanh)")
+    (target,) = rnnparity.select("published.goodfellow(tanh)")
     swapped = {"f": "i", "i": "f"}
-    tensors = tuple(replace(t, gates=swapped.get(t.gates, t.gates)) for t in api.layout.tensors)
-    result = rnnparity.run(case, ["numpy.lstm_cell", replace(api, layout=Layout(tensors, "bias"))])
-    (line,) = matrix(result).lines
-    assert line.cells[0].verdict == compare.DIVERGE
+    tensors = tuple(replace(t, gates=swapped.get(t.gates, t.gates)) for t in target.layout.tensors)
+    swapped_target = stored_as(target, Layout(tensors, "bias"))
+    result = rnnparity.run(case, ["numpy.lstm_cell", swapped_target])
+    (line,) = result.published.lines
+    assert line.cells[0].verdict == comparison.DIVERGE
     assert [cause.id for cause in line.cells[0].causes] == ["gate-order"]
 
 
@@ -146,17 +146,17 @@ def test_the_worst_of_several_cases_decides() -> None:
     faulty = [bool(case.inputs[0, 0, 0] > 0) for case in cases]
     assert len(set(faulty)) == 2
     result = rnnparity.run(cases, ["numpy.lstm_cell", altered("GoodfellowSometimes")])
-    (line,) = matrix(result).lines
+    (line,) = result.published.lines
     verdicts = [run.comparison.verdict for run in line.cells[0].runs if run.direction == "loaded"]
-    assert verdicts == [compare.DIVERGE if is_so else compare.AGREE for is_so in faulty]
-    assert line.cells[0].verdict == compare.DIVERGE
+    assert verdicts == [comparison.DIVERGE if is_so else comparison.AGREE for is_so in faulty]
+    assert line.cells[0].verdict == comparison.DIVERGE
 
 
 def test_an_api_that_diverges_is_in_no_column(case: Case) -> None:
     result = rnnparity.run(case, ["numpy.lstm_cell", "published.pytorch", fault("SwapInBoth")])
-    found = matrix(result)
-    assert [[row.api.name for row in column.rows] for column in found.columns] == [["numpy.lstm_cell"]]
-    assert [row.api.name for row in found.apart] == ["faults.SwapInBoth"]
+    found = result.published
+    assert [[row.target.name for row in column.rows] for column in found.columns] == [["numpy.lstm_cell"]]
+    assert [row.target.name for row in found.apart] == ["faults.SwapInBoth"]
     assert ": faults.SwapInBoth" in str(result).rpartition("do not agree with the reference")[2]
 
 
@@ -167,27 +167,27 @@ def test_only_frameworks_decide_the_exit_status(case: Case) -> None:
         ("SwapInBoth",): commands.SOMETHING_DIVERGES,
     }
     for faults, expected in status.items():
-        apis: list[str | Api] = ["numpy.lstm_cell", chollet, *map(fault, faults)]
+        apis: list[str | Target] = ["numpy.lstm_cell", chollet, *map(fault, faults)]
         result = rnnparity.run(case, apis)
-        assert result[chollet].verdict == compare.DIVERGE
+        assert result[chollet].verdict == comparison.DIVERGE
         assert commands.exit_code(result, strict=True) == expected
         assert result.agree == (not faults)
     broken = rnnparity.run(case, ["numpy.lstm_cell", altered("GoodfellowRaises")])
     assert commands.exit_code(broken, strict=False) == commands.COULD_NOT_RUN
-    (line,) = matrix(broken).lines
-    assert line.cells[0].verdict == compare.FAILED
+    (line,) = broken.published.lines
+    assert line.cells[0].verdict == comparison.FAILED
     shown = str(broken).rpartition("published equation")[2].splitlines()[1]
     assert shown.split() == ["goodfellow(tanh)", "failed"]
 
 
 def test_they_are_chosen_by_name_only() -> None:
-    assert rnnparity.select("*") == list(APIS)
-    assert rnnparity.select("*@numpy") == [APIS[0]]
-    assert rnnparity.select("published.*") == list(PUBLISHED)
+    assert rnnparity.select("*") == list(TARGETS)
+    assert rnnparity.select("*@numpy") == [TARGETS[0]]
+    assert rnnparity.select("published.*") == list(PUBLISHED_TARGETS)
     assert rnnparity.select(["published.pytorch", "torch.nn.LSTM"])[0].name == "torch.nn.LSTM"
     with pytest.raises(rnnparity.errors.InputError, match=r"published\.goodfellow"):
         rnnparity.select("published.goodfelow")
-    assert len({api.key for api in (*APIS, *PUBLISHED)}) == len(APIS) + len(PUBLISHED)
+    assert len({one.key for one in (*TARGETS, *PUBLISHED_TARGETS)}) == len(TARGETS) + len(PUBLISHED_TARGETS)
 
 
 def test_the_command_adds_them(capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,7 +212,7 @@ def test_inspect_shows_the_printed_symbols(capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture(scope="module")
 def document(case: Case) -> json_document.Document:
-    apis: list[str | Api] = ["numpy.lstm_cell", "published.goodfellow*", fault("SwapInBoth")]
+    apis: list[str | Target] = ["numpy.lstm_cell", "published.goodfellow*", fault("SwapInBoth")]
     return json_document.of_result(rnnparity.run(case, apis))
 
 
@@ -260,4 +260,4 @@ def test_without_them_nothing_is_said(case: Case) -> None:
 def test_they_have_no_voice(case: Case) -> None:
     """Five equations that part from the reference alike are no majority against it."""
     result = rnnparity.run(case, ["numpy.lstm_cell", "published.chollet*", "published.goodfellow(sigmoid)"])
-    assert consensus(result.rows).groups == (("the reference", "numpy.lstm_cell@numpy"),)
+    assert result.consensus.groups == (("the reference", "numpy.lstm_cell@numpy"),)

@@ -16,7 +16,7 @@ from support.faults import FAULTY_ADAPTERS, fault
 import rnnparity
 from rnnparity import Case
 from rnnparity.errors import Divergence, InputError
-from rnnparity.judge import compare
+from rnnparity.judge import comparison
 from rnnparity.live.result import Row
 from rnnparity.live.workers import Pool
 from rnnparity_adapters import wire
@@ -31,7 +31,7 @@ def row_of(name: str, case: Case, **options: float) -> Row:
 @pytest.mark.parametrize("name", ["Sound", "Chatter"])
 def test_no_fault(name: str, case: Case) -> None:
     row = row_of(name, case)
-    assert row.verdict == compare.AGREE, row.reason
+    assert row.verdict == comparison.AGREE, row.reason
     assert row.version == np.__version__ or row.version
     assert [(run.direction, run.comparison.verdict) for run in row.runs] == [
         ("loaded", "agree"),
@@ -40,21 +40,21 @@ def test_no_fault(name: str, case: Case) -> None:
 
 
 VERDICTS = {
-    "Segfault": (compare.CRASHED, "ended by SIGSEGV", "about to read address 0"),
-    "Exit": (compare.CRASHED, "exited with status 7", ""),
-    "Garbage": (compare.CRASHED, "not a frame", ""),
-    "Raise": (compare.FAILED, "RuntimeError: this cell cannot run", "Traceback"),
-    "RaiseInBuild": (compare.FAILED, "TypeError: an option that no longer exists", "Traceback"),
-    "NotFinite": (compare.NONFINITE, "cell[batch 1, step 2, unit 3] is not finite", ""),
-    "OneStepTooFew": (compare.FAILED, "hidden has shape [3, 6, 4], but should have [3, 7, 4]", ""),
-    "TimeMajor": (compare.FAILED, "hidden has shape [7, 3, 4]", ""),
-    "WrongDtype": (compare.FAILED, "hidden has dtype float64, but should have float32", ""),
-    "StatesSwapped": (compare.DIVERGE, "differs from step 0 on", ""),
-    "IgnoresOwnWeights": (compare.DIVERGE, "own weights, seed 7: ", ""),
-    "SwapInLoad": (compare.DIVERGE, "kernel read back is not the kernel loaded, in gate i, f", ""),
-    "SwapInLoadTimeMajor": (compare.FAILED, "hidden has shape [7, 3, 4]", ""),
-    "SwapInExtract": (compare.DIVERGE, "kernel read back is not the kernel loaded, in gate i, f", ""),
-    "SwapInBoth": (compare.DIVERGE, "loaded weights, seed 7: cell differs from step 0 on", ""),
+    "Segfault": (comparison.CRASHED, "ended by SIGSEGV", "about to read address 0"),
+    "Exit": (comparison.CRASHED, "exited with status 7", ""),
+    "Garbage": (comparison.CRASHED, "not a frame", ""),
+    "Raise": (comparison.FAILED, "RuntimeError: this cell cannot run", "Traceback"),
+    "RaiseInBuild": (comparison.FAILED, "TypeError: an option that no longer exists", "Traceback"),
+    "NotFinite": (comparison.NONFINITE, "cell[batch 1, step 2, unit 3] is not finite", ""),
+    "OneStepTooFew": (comparison.FAILED, "hidden has shape [3, 6, 4], but should have [3, 7, 4]", ""),
+    "TimeMajor": (comparison.FAILED, "hidden has shape [7, 3, 4]", ""),
+    "WrongDtype": (comparison.FAILED, "hidden has dtype float64, but should have float32", ""),
+    "StatesSwapped": (comparison.DIVERGE, "differs from step 0 on", ""),
+    "IgnoresOwnWeights": (comparison.DIVERGE, "own weights, seed 7: ", ""),
+    "SwapInLoad": (comparison.DIVERGE, "kernel read back is not the kernel loaded, in gate i, f", ""),
+    "SwapInLoadTimeMajor": (comparison.FAILED, "hidden has shape [7, 3, 4]", ""),
+    "SwapInExtract": (comparison.DIVERGE, "kernel read back is not the kernel loaded, in gate i, f", ""),
+    "SwapInBoth": (comparison.DIVERGE, "loaded weights, seed 7: cell differs from step 0 on", ""),
 }
 
 
@@ -69,7 +69,7 @@ def test_each_fault_has_its_verdict(name: str, case: Case) -> None:
 
 def test_a_missing_framework_is_a_failure_with_its_traceback(case: Case) -> None:
     row = rnnparity.run(case, fault("Cell", FAULTY_ADAPTERS.with_name("unimportable_adapter.py"))).rows[0]
-    assert row.verdict == compare.FAILED
+    assert row.verdict == comparison.FAILED
     assert "a_framework_that_is_not_installed" in row.reason
     assert "Traceback" in row.log
 
@@ -77,7 +77,7 @@ def test_a_missing_framework_is_a_failure_with_its_traceback(case: Case) -> None
 @pytest.mark.slow
 def test_a_hang_times_out(case: Case) -> None:
     row = row_of("Hang", case, timeout=3)
-    assert row.verdict == compare.TIMEOUT
+    assert row.verdict == comparison.TIMEOUT
     assert row.reason == "no answer in 3 s"
     assert "going to sleep" in row.log
 
@@ -103,7 +103,7 @@ def test_the_run_goes_on_behind_each_fault(case: Case) -> None:
 def test_a_case_behind_a_crash_runs_in_a_new_worker() -> None:
     cases = [rnnparity.make_case(seed, batch=3, steps=4, input_size=3, units=2) for seed in (1, 2)]
     crashed, sound = rnnparity.run(cases, [fault("SegfaultOnce"), fault("Sound")]).rows
-    assert crashed.verdict == compare.CRASHED
+    assert crashed.verdict == comparison.CRASHED
     assert "SIGABRT" in crashed.reason
     assert sound.agree
     assert {run.seed for run in sound.runs} == {1, 2}
@@ -138,7 +138,7 @@ def test_what_a_worker_computed_comes_back(case: Case) -> None:
 def test_unsupported_dtype_is_said_without_running() -> None:
     case = rnnparity.make_case(0, batch=3, steps=4, input_size=3, units=2, dtype="float64")
     row = rnnparity.run(case, "PF.lstm").rows[0]
-    assert row.verdict == compare.UNSUPPORTED
+    assert row.verdict == comparison.UNSUPPORTED
     assert row.reason == "runs in float32 only, not in float64"
     assert row.version == "1.39.0"
 
@@ -150,7 +150,7 @@ def test_selection(case: Case) -> None:
         rnnparity.run(case, [])
     with pytest.raises(InputError, match="cases"):
         rnnparity.run([], "numpy.*")
-    assert [api.environment for api in rnnparity.select("keras.layers.LSTMCell")] == [
+    assert [one.live.environment for one in rnnparity.select("keras.layers.LSTMCell")] == [
         "keras-tf",
         "keras-torch",
     ]
@@ -219,7 +219,7 @@ def test_a_pool_s_worker_goes_on_with_the_next_run(case: Case) -> None:
             kept.append([child for child in _children() if child not in before])
         assert len(kept[0]) == 1
         assert kept[0] == kept[1]
-        assert rnnparity.run(case, fault("Segfault"), pool=pool).rows[0].verdict == compare.CRASHED
+        assert rnnparity.run(case, fault("Segfault"), pool=pool).rows[0].verdict == comparison.CRASHED
         assert rnnparity.run(case, fault("Sound"), pool=pool).agree
     assert _children() == before
 

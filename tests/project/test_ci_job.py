@@ -7,7 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from rnnparity.environments import environments
+from rnnparity.environments import declarations
 from rnnparity.report.write import FILES
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +73,7 @@ def test_no_input_reaches_a_shell_as_text() -> None:
 
 
 def test_the_matrix_has_every_environment() -> None:
-    assert set(re.findall(r'api: "\*@([\w-]+)"', WORKFLOW)) == set(environments.declared())
+    assert set(re.findall(r'api: "\*@([\w-]+)"', WORKFLOW)) == set(declarations.declared())
     pinned = re.findall(r'pins: "([^"]*)"', WORKFLOW)
     assert pinned
 
@@ -109,5 +109,5 @@ def test_the_fast_tests_run_on_every_python_that_is_promised() -> None:
     matrix = re.search(r"python: \[(.*)\]", TESTS)
     assert matrix
     assert matrix[1] == ", ".join(f'"3.{minor}"' for minor in range(11, 15))
-    numpy = environments.declared()["numpy"].python
+    numpy = declarations.declared()["numpy"].python
     assert numpy == ">=3.11,<3.15"

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import foreign_recordings, needs
+from support import needs
 
 ROOT = Path(__file__).parents[2]
 ADAPTERS = sorted((ROOT / "adapters").rglob("*.py"))
+FOREIGN_RECORDINGS = ROOT / "tests" / "support" / "foreign_recordings.py"
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def parsed(parser: Callable[[], list[str]], *files: Path) -> subprocess.Complete
 @each_parser
 def test_what_tensorflow_1_runs_is_python_3_7(parser: Callable[[], list[str]]) -> None:
     assert len(ADAPTERS) > 10
-    done = parsed(parser, *ADAPTERS, Path(foreign_recordings.__file__))
+    done = parsed(parser, *ADAPTERS, FOREIGN_RECORDINGS)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

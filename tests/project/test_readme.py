@@ -14,9 +14,9 @@ from typing import NamedTuple
 import pytest
 from support import needs
 
+from rnnparity.apis.selection import PUBLISHED_TARGETS, TARGETS
 from rnnparity.cli import commands
-from rnnparity.judge import compare
-from rnnparity_adapters.registry import APIS, PUBLISHED
+from rnnparity.judge import comparison
 
 Patch = pytest.MonkeyPatch
 Record = Callable[[str, object], None]
@@ -28,7 +28,7 @@ SHOWN = dict(re.findall(r"```text\n\$ ([^\n]*)\n(.*?)```", README, flags=re.DOTA
 
 def words(table: str) -> list[list[str]]:
     """A diff table without its figures, which differ in their last digit between processors."""
-    rows = [line.split() for line in table.splitlines() if line.endswith((*compare.VERDICTS, "verdict"))]
+    rows = [line.split() for line in table.splitlines() if line.endswith((*comparison.VERDICTS, "verdict"))]
     return [[*row[:3], *row[-2:]] for row in rows]
 
 
@@ -72,7 +72,7 @@ def test_the_first_command_prints_what_the_readme_shows(clone: Path, record_prop
     )
     assert done.returncode == 0, done.stdout + done.stderr
     printed = words(done.stdout)
-    assert len(printed) == 1 + len(APIS)
+    assert len(printed) == 1 + len(TARGETS)
     gone = unavailable(done.stdout, record_property)
     assert without(gone, printed) == without(gone, words(SHOWN["rnnparity run"]))
 
@@ -140,7 +140,7 @@ def test_the_matrix_is_real(capsys: pytest.CaptureFixture[str], record_property:
     assert found.lists == expected.lists
     assert gone or [*found.lists] == [*expected.lists]
     assert list(promised.cells.values()).count("describes") == 4
-    assert len(promised.cells) == 2 * len(PUBLISHED)
+    assert len(promised.cells) == 2 * len(PUBLISHED_TARGETS)
 
 
 @pytest.mark.parametrize("command", shown("rnnparity inspect"))
@@ -187,13 +187,13 @@ def test_python_runs() -> None:
         subprocess.run([sys.executable, "-W", "error", "-c", block], check=True, capture_output=True)
 
 
-def test_the_table_of_apis_is_the_registry() -> None:
+def test_the_table_of_apis_is_what_runs() -> None:
     listed = re.findall(r"^\| `([^`]+)` \| ([\w-]+) \|", README, flags=re.MULTILINE)
-    assert listed == [(api.label, api.environment) for api in APIS]
+    assert listed == [(target.label, target.live.environment) for target in TARGETS]
 
 
 def test_every_verdict_is_explained() -> None:
-    for verdict in compare.VERDICTS:
+    for verdict in comparison.VERDICTS:
         assert f"`{verdict}`" in README
 
 

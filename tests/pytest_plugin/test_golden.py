@@ -13,5 +13,5 @@ def test_golden(rnnparity_run: Outcome, rnnparity_regression: Regression) -> Non
     needs.row(rnnparity_run.row)
     rnnparity_run.check()
     rnnparity_regression.check(rnnparity_run)
-    provenance = stored_trajectory.read(rnnparity_regression.path).meta["provenance"]
+    provenance = stored_trajectory.read_stored(rnnparity_regression.path).meta["provenance"]
     assert set(provenance) == {"versions", "python", "platform", "date", "case"}

@@ -166,7 +166,7 @@ def test_provenance_is_apart_from_numbers(pytester: pytest.Pytester) -> None:
     write(pytester)
     run(pytester)
     path = pytester.path / "test_recorded" / "test_it.npz"
-    stored = stored_trajectory.read(path)
+    stored = stored_trajectory.read_stored(path)
     stored.meta["provenance"]["versions"]["numpy"] = "0.9"
     stored_trajectory.record(stored, path)
     result = run(pytester)
@@ -259,11 +259,11 @@ def test_a_mark_without_its_fixture(pytester: pytest.Pytester) -> None:
 
 FAULTS = """
     import pytest
-    from rnnparity import Api
+    from rnnparity import Api, Live
     from rnnparity_adapters import layouts
 
     def fault(name):
-        return Api("faults." + name, "numpy", "numpy", "{path}:" + name, layouts.CANONICAL)
+        return Api("faults." + name, layouts.CANONICAL, live=(Live("numpy", "numpy", "{path}:" + name),))
 
     @pytest.mark.rnnparity(fault("Sound"), fault("SwapInBoth"), seeds=[0, 1], steps=5, units=4)
     def test_parity(rnnparity_run):
@@ -456,9 +456,9 @@ def test_layers_in_the_user_s_own_process(
     pytester: pytest.Pytester, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """pytest runs here, with the packages of an environment beside it, as in a project that uses one."""
-    from rnnparity.environments import environments
+    from rnnparity.environments import declarations
 
-    declared = environments.declared()[environment]
+    declared = declarations.declared()[environment]
     python = needs.environment(environment)
     asked = (
         "import sysconfig; print(*sysconfig.get_python_version().split('.'), sysconfig.get_path('purelib'))"

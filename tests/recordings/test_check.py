@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.faults import claiming
 
 import rnnparity
 from rnnparity import Case
 from rnnparity.cli import commands
 from rnnparity.errors import InputError
 from rnnparity.recordings.check import check
-from rnnparity.recordings.recording import read
+from rnnparity.recordings.recording import read_recording
 from rnnparity.reference import forward
 from rnnparity_adapters import layout, layouts
 from rnnparity_adapters.equation import SIGMOID, Equation
@@ -91,7 +92,7 @@ def test_the_change_is_written_for_the_api(
 
 def test_the_fix_for_the_forget_bias_removes_it(made: Made) -> None:
     """Done as it says, the recording agrees."""
-    recording = read(made("torch.nn.LSTM", layouts.TORCH_LAYER, ONE))
+    recording = read_recording(made("torch.nn.LSTM", layouts.TORCH_LAYER, ONE))
     units = recording.hidden.shape[2]
     weights = {name: tensor.copy() for name, tensor in recording.weights.items()}
     weights["bias_ih_l0"][units : 2 * units] += 1
@@ -147,10 +148,8 @@ def test_steps_past_lengths(made: Made) -> None:
 
 
 def test_a_faulty_row_of_a_run_is_diagnosed() -> None:
-    faulty = rnnparity.Api(
-        "numpy.lstm_cell", "numpy", "numpy", "numpy_adapter:Cell", layouts.CANONICAL,
-        equation={"coupled": True},
-    )  # fmt: skip
+    (target,) = rnnparity.select("numpy.lstm_cell")
+    faulty = claiming(target, coupled=True)
     case: Case = rnnparity.make_case(0, batch=3, steps=6, input_size=5, units=4)
     row = rnnparity.run(case, [faulty]).rows[0]
     assert row.verdict == "diverge"

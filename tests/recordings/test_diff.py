@@ -40,7 +40,9 @@ def test_npy_and_npz_are_read(tmp_path: Path, hidden: np.ndarray) -> None:
 
 
 def readings(one: np.ndarray, other: np.ndarray) -> list[str]:
-    return list(diff.diff(trajectory.of("one", one), trajectory.of("other", other)).readings)
+    return list(
+        diff.diff(trajectory.trajectory_of("one", one), trajectory.trajectory_of("other", other)).readings
+    )
 
 
 def test_what_a_difference_says(hidden: np.ndarray) -> None:
@@ -226,6 +228,6 @@ def test_bad_tables_get_one_line(tmp_path: Path, content: str, capsys: pytest.Ca
 def test_pickles_are_not_opened(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object))
     with pytest.raises(InputError, match="pickled"):
-        trajectory.read(tmp_path / "a.npy")
+        trajectory.read_trajectory(tmp_path / "a.npy")
     with pytest.raises(InputError, match="a file"):
-        trajectory.read(tmp_path / "a.txt")
+        trajectory.read_trajectory(tmp_path / "a.txt")

@@ -9,7 +9,7 @@ import pytest
 import rnnparity
 from rnnparity import Case
 from rnnparity.errors import InputError
-from rnnparity.judge import compare
+from rnnparity.judge import compare, comparison
 from rnnparity.reference import forward
 from rnnparity_adapters.layout import Weights
 
@@ -60,7 +60,7 @@ def test_float32_is_within_the_noise(cell: str, reset_after: bool, inverted: boo
     )
     case = draw(seed, cell, reset_after, inverted, **sizes, scale=float(random.uniform(0.1, 3)))
     found = compare.compare({"hidden": run(case)}, forward.run(case))
-    assert found.verdict in (compare.AGREE, compare.CHAOTIC), found.reason
+    assert found.verdict in (comparison.AGREE, comparison.CHAOTIC), found.reason
     assert [difference.state for difference in found.differences] == ["hidden", "local_hidden"]
 
 
@@ -76,7 +76,7 @@ def test_a_weight_that_is_off_is_named(cell: str, reset_after: bool, inverted: b
         {"hidden": run(replace(case, weights=Weights(kernel, case.weights.bias)))}, forward.run(case)
     )
     parameter = found.parameter
-    assert found.verdict == compare.DIVERGE
+    assert found.verdict == comparison.DIVERGE
     assert parameter is not None
     gate = "n" if parameter.gate == "m" else parameter.gate
     assert (gate, parameter.row, parameter.unit) == (case.gates[column // 7], row, column % 7)
@@ -87,7 +87,7 @@ def test_what_has_no_cell_state_takes_none() -> None:
     case = draw(0, "gru", True, False, batch=3, steps=4, input_size=5, units=6)
     hidden = run(case)
     found = compare.compare({"hidden": hidden, "cell": hidden}, forward.run(case))
-    assert found.verdict == compare.FAILED
+    assert found.verdict == comparison.FAILED
     assert "should return ['hidden']" in found.reason
 
 
@@ -96,7 +96,7 @@ def test_a_long_memory_is_no_divergence(cell: str, reset_after: bool, inverted: 
     """Where errors line up, runs that really err give the noise."""
     case = draw(1, cell, reset_after, inverted, batch=2, steps=400, input_size=3, units=16, scale=6.0)
     found = compare.compare({"hidden": run(case)}, forward.run(case))
-    assert found.verdict in (compare.AGREE, compare.CHAOTIC), found.reason
+    assert found.verdict in (comparison.AGREE, comparison.CHAOTIC), found.reason
 
 
 def test_an_unknown_cell_is_refused() -> None:

@@ -9,7 +9,7 @@ from support.cases import Sizes
 
 import rnnparity
 from rnnparity import Case
-from rnnparity.judge import compare
+from rnnparity.judge import compare, comparison
 from rnnparity.reference import forward, noise
 from rnnparity.selftest.planted_mistakes import CORRECT, ROUNDED, Cell, Float32, Function, Trajectory
 from rnnparity_adapters.numpy_adapter import lstm_cell
@@ -81,9 +81,9 @@ def test_the_noise_of_an_arithmetic_fits_it(name: str, seed: int) -> None:
     case = exactly(rnnparity.make_case(seed, **sizes, dtype=dtype), name)
     observed = {key: array.astype(dtype) for key, array in COMPUTED[name](case)._asdict().items()}
     verdict = compare.compare(observed, forward.run(case, name)).verdict
-    assert verdict in (compare.AGREE, compare.CHAOTIC)
+    assert verdict in (comparison.AGREE, comparison.CHAOTIC)
     if name not in ("float64", "float32"):
-        assert compare.compare(observed, forward.run(case, "float32")).verdict == compare.DIVERGE
+        assert compare.compare(observed, forward.run(case, "float32")).verdict == comparison.DIVERGE
 
 
 def test_bfloat16_arithmetic_is_in_the_table() -> None:
@@ -107,8 +107,8 @@ def test_bfloat16_arithmetic_is_in_the_table() -> None:
 def test_a_clean_run_is_never_accused(sizes: dict[str, int], scale: float) -> None:
     for seed in range(3):
         case = rnnparity.make_case(seed, **sizes, scale=scale)  # type: ignore[arg-type]
-        comparison = compare.compare(CORRECT.run(case)._asdict(), forward.run(case))
-        assert comparison.verdict in (compare.AGREE, compare.CHAOTIC), comparison.reason
+        compared = compare.compare(CORRECT.run(case)._asdict(), forward.run(case))
+        assert compared.verdict in (comparison.AGREE, comparison.CHAOTIC), compared.reason
 
 
 def test_chaos_is_said() -> None:
@@ -116,13 +116,13 @@ def test_chaos_is_said() -> None:
     case = rnnparity.make_case(0, batch=4, steps=300, input_size=16, units=48, scale=12)
     expected = forward.run(case)
     observed = CORRECT.run(case)._asdict()
-    comparison = compare.compare(observed, expected)
-    assert comparison.verdict == compare.CHAOTIC
+    compared = compare.compare(observed, expected)
+    assert compared.verdict == comparison.CHAOTIC
     assert np.abs(observed["hidden"] - expected.hidden)[:, -1].max() > 0.1
     wrong = {key: array.copy() for key, array in observed.items()}
     wrong["cell"][1, 250, 7] += np.float32(1e-3) * max(1, abs(wrong["cell"][1, 250, 7]))
     found = compare.compare(wrong, expected)
-    assert found.verdict == compare.DIVERGE
+    assert found.verdict == comparison.DIVERGE
     assert found.first_step == 250
 
 
@@ -135,12 +135,12 @@ def test_a_long_memory_is_no_divergence() -> None:
     observed = CORRECT.run(case)._asdict()
     beyond = np.abs(observed["hidden"] - expected.hidden) > noise.LIMIT * expected.hidden_noise
     assert beyond.any()
-    assert compare.compare(observed, expected).verdict == compare.AGREE
+    assert compare.compare(observed, expected).verdict == comparison.AGREE
     wrong = {**observed, "stepped_hidden": observed["hidden"], "hidden": observed["hidden"].copy()}
     wrong["hidden"][3, 60, 5] += np.float32(1e-4)
-    comparison = compare.compare(wrong, expected)
-    assert comparison.verdict == compare.DIVERGE
-    assert comparison.reason.endswith("step by step it agrees")
+    compared = compare.compare(wrong, expected)
+    assert compared.verdict == comparison.DIVERGE
+    assert compared.reason.endswith("step by step it agrees")
 
 
 def test_an_unknown_arithmetic_is_refused(case: Case) -> None:

@@ -9,14 +9,13 @@ import pytest
 from support.faults import fault
 
 import rnnparity
-from rnnparity import Case, Result
-from rnnparity.judge import compare
-from rnnparity.judge.compare import Comparison, Difference, Heat, Place
+from rnnparity import Api, Case, Live, Result
+from rnnparity.judge import comparison
+from rnnparity.judge.comparison import Comparison, Difference, Heat, Place
 from rnnparity.live.result import Row, Run
 from rnnparity.report import json_document
 from rnnparity.report.write import write
 from rnnparity_adapters import layouts
-from rnnparity_adapters.registry import Api
 
 FAULTS = ("Sound", "StatesSwapped", "SwapInBoth", "NotFinite", "Raise")
 
@@ -59,12 +58,13 @@ def worst_case(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
         return Difference(name, name, 1.0, 1.0, Place(0, 0, 0), 0, by_step, heat)
 
     def diverging(direction: str) -> Run:
-        differences = tuple(map(difference, ("hidden", "cell", *compare.LOCAL)))
-        return Run(0, direction, Comparison(compare.DIVERGE, "made up", differences))
+        differences = tuple(map(difference, ("hidden", "cell", *comparison.LOCAL)))
+        return Run(0, direction, Comparison(comparison.DIVERGE, "made up", differences))
 
-    apis = [Api(f"made.up{number}", "numpy", "numpy", "", layouts.CANONICAL) for number in range(50)]
+    live = Live("numpy", "numpy", "")
+    apis = [Api(f"made.up{number}", layouts.CANONICAL, live=(live,)) for number in range(50)]
     rows = tuple(
-        Row(api, "1", "3", compare.DIVERGE, "made up", tuple(map(diverging, ("loaded", "own"))))
+        Row(api.targets[0], "1", "3", comparison.DIVERGE, "made up", tuple(map(diverging, ("loaded", "own"))))
         for api in apis
     )
     folder = tmp_path_factory.mktemp("worst")

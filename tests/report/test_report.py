@@ -17,8 +17,9 @@ from support.faults import fault
 from rnnparity import Case, Result
 from rnnparity.cli import commands
 from rnnparity.diagnosis.causes import Cause
-from rnnparity.judge import compare
-from rnnparity.judge.compare import Comparison, Difference
+from rnnparity.diagnosis.findings import Unknown
+from rnnparity.judge import compare, comparison
+from rnnparity.judge.comparison import Comparison, Difference
 from rnnparity.live.result import Row, Run
 from rnnparity.report import cause_text, html, json_document, markdown
 from rnnparity.report.charts import POINTS
@@ -48,7 +49,7 @@ def test_making_it_small_keeps_every_maximum(case: Case) -> None:
     assert difference.heat is not None
     assert difference.heat.noise.max() == errors.max()
     assert max(difference.heat.noise.shape) <= compare.HEAT_CELLS
-    row = Row(fault("Sound"), "1", "3", compare.DIVERGE, "", (run_of(difference),))
+    row = Row(fault("Sound"), "1", "3", comparison.DIVERGE, "", (run_of(difference),))
     (drawn,) = json_document.of_result(Result((case,), (row,), "float32"), charts=True)["rows"][0]["runs"]
     (curve,), (heat,) = drawn["curves"], drawn["heatmaps"]
     assert len(curve["noise"]) <= POINTS
@@ -64,7 +65,7 @@ def test_making_it_small_keeps_every_maximum(case: Case) -> None:
 
 
 def run_of(difference: Difference, seed: int = 0) -> Run:
-    return Run(seed, "loaded", Comparison(compare.DIVERGE, "made up", (difference,)))
+    return Run(seed, "loaded", Comparison(comparison.DIVERGE, "made up", (difference,)))
 
 
 def test_markdown(folder: Path) -> None:
@@ -130,7 +131,7 @@ def test_the_page_makes_sense_without_eyes(folder: Path) -> None:
 
 
 def test_what_a_cause_says_is_no_markup() -> None:
-    cause = Cause("unknown", "<b>", "suspect", np.inf, np.inf, fix="`<i>` & `x`")
+    cause = Cause((Unknown(None),), "suspect", np.inf, np.inf, detail="<b>", fix="`<i>` & `x`")
     shown = html._cause(cause_text.objects([cause])[0])
     assert "<b>" not in shown
     assert "<code>&lt;i&gt;</code> &amp; <code>x</code>" in shown

@@ -1,13 +1,12 @@
 """The selftest in small, and that it would notice a verdict that does not work."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from support.faults import claiming
 
 import rnnparity
-from rnnparity.judge import compare
-from rnnparity.judge.compare import Comparison
+from rnnparity.judge import compare, comparison
+from rnnparity.judge.comparison import Comparison
 from rnnparity.selftest import measure, planted_mistakes
 from rnnparity.selftest.measure import CLEAN, IDEAL, RULES, VERDICT
 from rnnparity.selftest.planted_mistakes import CORRECT, ROUNDED
@@ -40,7 +39,7 @@ def test_fixed_tolerances_lie_both_ways(scores: dict[str, measure.Score]) -> Non
 
 
 def test_a_verdict_that_sleeps_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "compare", lambda observed, reference: Comparison(compare.AGREE))
+    monkeypatch.setattr(compare, "compare", lambda observed, reference: Comparison(comparison.AGREE))
     trial = measure._structural("time reversed", 0)
     assert not trial[VERDICT]
     assert all(trial[rule] for rule in RULES)
@@ -83,6 +82,6 @@ def test_live_comparisons_are_counted() -> None:
 
 
 def test_live_accusations_are_counted() -> None:
-    (api,) = rnnparity.select("numpy.*")
-    (numpy,) = measure.measure_live(replace(api, equation={"forget_bias": 0.5}), comparisons=24)  # type: ignore[arg-type]
+    (target,) = rnnparity.select("numpy.*")
+    (numpy,) = measure.measure_live(claiming(target, coupled=True), comparisons=24)
     assert numpy.accused == 24

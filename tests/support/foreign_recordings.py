@@ -1,50 +1,73 @@
-"""Recordings as a user without rnnparity writes them, one of each kind of cell: run in an environment.
+"""Recordings as a user without rnnparity writes them: run by the interpreter of an environment.
 
-    python foreign_recordings.py FRAMEWORK FOLDER ROOT ...
+    python foreign_recordings.py FRAMEWORK FOLDER            # one for each layout that is the framework's
+    python foreign_recordings.py FRAMEWORK FOLDER ROOT ...   # those, and cells with other options
 
-The roots are those of rnnparity, which records a live layer where there is Python 3.11.
+A layout's file has the name of its record in ``layouts.py``, with an option behind a hyphen where one is not
+enough. The roots are those of rnnparity, which records a live layer where there is Python 3.11.
 
-Weights, biases and states are random, none of them zero; names and shapes are the framework's own.
+Weights, biases and states are random, none of them zero; names and shapes are the framework's own. All is
+drawn anew for each file, from its name: it does not depend on what else is recorded.
 """
 
 # pyright: reportMissingImports=false, reportMissingModuleSource=false
 
+import importlib.util
 import json
 import os
+import platform
 import sys
-from typing import Any, Dict, Optional
+import zlib
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-RANDOM = np.random.RandomState(3)
 B, T, IN, U, P = 3, 8, 5, 6, 4
+"""Batch, steps, input size, units, width of a projection: no two that meet in a shape are equal."""
 
-PROJECTED = {"num_proj": P, "use_peepholes": True, "forget_bias": 0.5, "cell_clip": 0.6}
+RANDOM = np.random.RandomState(3)
+FRAMEWORK, FOLDER, ROOTS = sys.argv[1], sys.argv[2], sys.argv[3:]
+MADE = "%s %s, Python %s, numpy %s" % (
+    os.path.basename(__file__), FRAMEWORK, platform.python_version(), np.__version__,
+)  # fmt: skip
+ARTICLE = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "../../adapters/rnnparity_adapters/nnabla_article.py"
+)
+
+Kinds = Tuple[Tuple[str, str, Dict[str, Any]], ...]
+"""Of each recording the name of its file, the framework's class or function, and that one's options."""
 
 
 def draw(*shape: int) -> Any:
     return RANDOM.uniform(-0.7, 0.7, shape).astype("float32")
 
 
-X, H, C = draw(B, T, IN), draw(B, U), draw(B, U)
+X, H, C, PROJECTED = draw(B, T, IN), draw(B, U), draw(B, U), draw(B, P)
+
+
+def kinds(layouts: Kinds, others: Kinds = ()) -> Any:
+    """What to record, one after another, each with random numbers of its own."""
+    for kind in layouts + (others if ROOTS else ()):
+        RANDOM.seed(zlib.crc32(kind[0].encode()))
+        yield kind
 
 
 def write(
     name: str, api: str, version: str, weights: Dict[str, Any], hidden: Any,
     options: Optional[Dict[str, Any]] = None, **arrays: Any
 ) -> None:  # fmt: skip
-    meta = json.dumps({"recording": 1, "api": api, "version": version, "options": options or {}})
+    meta = {"recording": 1, "api": api, "version": version, "options": options or {}, "made": MADE}
     named = {"weights/" + key: value for key, value in weights.items()}
-    path = os.path.join(sys.argv[2], name + ".npz")
-    np.savez(path, inputs=X, hidden=np.array(hidden), meta=meta, **named, **arrays)
+    named.update(arrays, inputs=X, hidden=np.array(hidden), meta=np.array(json.dumps(meta)))
+    np.savez(os.path.join(FOLDER, name + ".npz"), **named)
 
 
 def live(api: str, version: str, layer: Any, inputs: Any, hidden: Any, start: Any) -> None:
     """By rnnparity itself, from the layer and the tensors as the framework has them."""
-    sys.path += sys.argv[3:]
+    sys.path += ROOTS
     import rnnparity
 
-    path = os.path.join(sys.argv[2], "live.npz")
+    path = os.path.join(FOLDER, "live.npz")
     rnnparity.record(path, api, layer, inputs, hidden, initial_hidden=start, version=version)
 
 
@@ -58,46 +81,56 @@ def torch_recordings() -> None:
         return {name: value.detach().numpy().copy() for name, value in module.named_parameters()}
 
     x, h, c = torch.tensor(X), torch.tensor(H), torch.tensor(C)
-    kinds: Any = (
-        ("gru", "GRU", {}), ("unbiased", "GRU", {"bias": False}), ("rnn", "RNN", {}),
-        ("relu", "RNN", {"nonlinearity": "relu"}),
-    )  # fmt: skip
-    for name, cls, options in kinds:
-        layer = getattr(torch.nn, cls)(IN, U, batch_first=True, **options)
-        weights = filled(layer)
-        hidden = layer(x, h[None])[0].detach().numpy()
-        write(name, "torch.nn." + cls, torch.__version__, weights, hidden, options, initial_hidden=H[None])
-        cell = getattr(torch.nn, cls + "Cell")(IN, U, **options)
-        weights, state, states = filled(cell), h, []
+    for name, cls, options in kinds(
+        (
+            ("torch_layer", "LSTM", {"proj_size": P}), ("torch_cell", "LSTMCell", {}),
+            ("torch_gru_layer", "GRU", {}), ("torch_gru_cell", "GRUCell", {}),
+            ("torch_rnn_layer", "RNN", {}), ("torch_rnn_cell", "RNNCell", {}),
+        ),
+        (
+            ("unbiased", "GRU", {"bias": False}), ("unbiased_cell", "GRUCell", {"bias": False}),
+            ("relu", "RNN", {"nonlinearity": "relu"}), ("relu_cell", "RNNCell", {"nonlinearity": "relu"}),
+        ),
+    ):  # fmt: skip
+        is_cell, is_lstm = cls.endswith("Cell"), cls.startswith("LSTM")
+        start = PROJECTED if "proj_size" in options else H
+        module = getattr(torch.nn, cls)(IN, U, **options, **({} if is_cell else {"batch_first": True}))
+        weights = filled(module)
+        # One step at a time; of a layer, which returns the last cell state alone, the hidden states at once.
+        state = torch.tensor(start) if is_cell else torch.tensor(start)[None]
+        state = (state, c if is_cell else c[None]) if is_lstm else state
+        hidden = None if is_cell else module(x, state)[0].detach().numpy()
+        states: List[Any] = []
         for t in range(T):
-            state = cell(x[:, t], state)
-            states.append(state.detach().numpy())
-        write(name + "_cell", "torch.nn." + cls + "Cell", torch.__version__, weights, np.stack(states, 1),
-              options, initial_hidden=H)  # fmt: skip
-    layer = torch.nn.GRU(IN, U, batch_first=True)
-    filled(layer)
-    live("torch.nn.GRU", torch.__version__, layer, x, layer(x, h[None])[0], h[None])
-    layer = torch.nn.LSTM(IN, U, batch_first=True, proj_size=P)
-    weights, start = filled(layer), draw(B, P)
-    hidden, (_, _) = layer(x, (torch.tensor(start)[None], c[None]))
-    cells, state = [], (torch.tensor(start)[None], c[None])
-    for t in range(T):
-        _, state = layer(x[:, t : t + 1], state)
-        cells.append(state[1][0].detach().numpy())
-    write("projected", "torch.nn.LSTM", torch.__version__, weights, hidden.detach().numpy(), {"proj_size": P},
-          initial_hidden=start, initial_cell=C, cell=np.stack(cells, 1))  # fmt: skip
+            state = module(x[:, t], state) if is_cell else module(x[:, t : t + 1], state)[1]
+            states.append([s.detach().numpy().reshape(B, -1) for s in (state if is_lstm else [state])])
+        stepped = [np.stack(each, 1) for each in zip(*states)]
+        arrays = {"initial_hidden": start if is_cell else start[None]}
+        if is_lstm:
+            arrays.update(initial_cell=C, cell=stepped[1])
+        hidden = stepped[0] if hidden is None else hidden
+        write(name, "torch.nn." + cls, torch.__version__, weights, hidden, options, **arrays)
+    if ROOTS:
+        layer = torch.nn.GRU(IN, U, batch_first=True)
+        filled(layer)
+        live("torch.nn.GRU", torch.__version__, layer, x, layer(x, h[None])[0], h[None])
 
 
 def keras_recordings() -> None:
     import keras
 
-    cases: Any = (
-        ("gru", "GRU", {}), ("gru_before", "GRU", {"reset_after": False}),
-        ("unbiased", "GRU", {"use_bias": False}), ("rnn", "SimpleRNN", {}),
-        ("gru_hard", "GRU", {"recurrent_activation": "hard_sigmoid"}),
-        ("backwards", "GRU", {"go_backwards": True}), ("lstm_backwards", "LSTM", {"go_backwards": True}),
-    )  # fmt: skip
-    for name, cls, options in cases:
+    for name, cls, options in kinds(
+        (
+            ("keras", "LSTM", {}), ("keras_rnn", "SimpleRNN", {}),
+            ("keras_gru", "GRU", {"reset_after": False}), ("keras_gru_reset_after", "GRU", {}),
+        ),
+        (
+            ("unbiased", "GRU", {"use_bias": False}),
+            ("gru_hard", "GRU", {"recurrent_activation": "hard_sigmoid"}),
+            ("backwards", "GRU", {"go_backwards": True}),
+            ("lstm_backwards", "LSTM", {"go_backwards": True}),
+        ),
+    ):  # fmt: skip
         layer = getattr(keras.layers, cls)(U, return_sequences=True, **options)
         layer.build(X.shape)
         layer.set_weights([draw(*weight.shape) for weight in layer.get_weights()])
@@ -107,51 +140,48 @@ def keras_recordings() -> None:
         weights = {weight.path: value for weight, value in zip(layer.weights, layer.get_weights())}
         starts = dict(zip(("initial_hidden", "initial_cell"), states))
         write(name, "keras.layers." + cls, keras.__version__, weights, hidden, options, **starts)
-
-    layer = keras.layers.GRU(U, return_sequences=True)
-    given = keras.ops.convert_to_tensor(H)
-    hidden = layer(keras.ops.convert_to_tensor(X), initial_state=given)
-    layer.set_weights([draw(*weight.shape) for weight in layer.get_weights()])
-    hidden = layer(keras.ops.convert_to_tensor(X), initial_state=given)
-    live("keras.layers.GRU", keras.__version__, layer, X, hidden, given)
+    if ROOTS:
+        layer = keras.layers.GRU(U, return_sequences=True)
+        given = keras.ops.convert_to_tensor(H)
+        hidden = layer(keras.ops.convert_to_tensor(X), initial_state=given)
+        layer.set_weights([draw(*weight.shape) for weight in layer.get_weights()])
+        hidden = layer(keras.ops.convert_to_tensor(X), initial_state=given)
+        live("keras.layers.GRU", keras.__version__, layer, X, hidden, given)
 
 
 def tensorflow1_recordings() -> None:
     import keras
     import tensorflow as tf
 
-    kinds: Any = (
-        ("gru", "GRUCell", {}), ("rnn", "BasicRNNCell", {}),
-        ("projected", "LSTMCell", PROJECTED),
-    )  # fmt: skip
-    for name, cls, options in kinds:
+    plain: Dict[str, Any] = {"num_proj": P, "use_peepholes": True, "forget_bias": 0.5}
+    for name, cls, options in kinds(
+        (
+            ("tensorflow", "LSTMCell", plain), ("tensorflow_gru", "GRUCell", {}),
+            ("tensorflow_rnn", "BasicRNNCell", {}),
+        ),
+        (("clipped", "LSTMCell", dict(plain, cell_clip=0.6)),),
+    ):  # fmt: skip
         with tf.Graph().as_default(), tf.Session() as session:
             cell = getattr(tf.nn.rnn_cell, cls)(U, **options)
             state, starts = tf.constant(H), {"initial_hidden": H}
             if cls == "LSTMCell":
-                start = draw(B, P)
-                state = tf.nn.rnn_cell.LSTMStateTuple(c=tf.constant(C), h=tf.constant(start))
-                starts = {"initial_hidden": start, "initial_cell": C}
+                state = tf.nn.rnn_cell.LSTMStateTuple(c=tf.constant(C), h=tf.constant(PROJECTED))
+                starts = {"initial_hidden": PROJECTED, "initial_cell": C}
             outputs, _ = tf.nn.dynamic_rnn(cell, tf.constant(X), initial_state=state)
             session.run(tf.global_variables_initializer())
             weights = {}
             for variable in cell.weights:
                 weights[variable.name] = draw(*variable.shape.as_list())
                 variable.load(weights[variable.name], session)
-            write(
-                name,
-                "tf.nn.rnn_cell." + cls,
-                tf.__version__,
-                weights,
-                session.run(outputs),
-                options,
-                **starts,
-            )
-    layers: Any = (
-        ("keras2_gru", "GRU", {}), ("keras2_gru_after", "GRU", {"reset_after": True}),
-        ("keras2_rnn", "SimpleRNN", {}), ("keras2_backwards", "GRU", {"go_backwards": True}),
-    )  # fmt: skip
-    for name, cls, options in layers:
+            api, hidden = "tf.nn.rnn_cell." + cls, session.run(outputs)
+            write(name, api, tf.__version__, weights, hidden, options, **starts)
+    for name, cls, options in kinds(
+        (),
+        (
+            ("keras2_gru", "GRU", {}), ("keras2_gru_after", "GRU", {"reset_after": True}),
+            ("keras2_rnn", "SimpleRNN", {}), ("keras2_backwards", "GRU", {"go_backwards": True}),
+        ),
+    ):  # fmt: skip
         inputs, state = keras.layers.Input((T, IN)), keras.layers.Input((U,))
         layer = getattr(keras.layers, cls)(U, return_sequences=True, **options)
         model = keras.models.Model([inputs, state], layer(inputs, initial_state=state))
@@ -162,35 +192,122 @@ def tensorflow1_recordings() -> None:
         write(name, "keras.layers." + cls, keras.__version__, weights, hidden, options, initial_hidden=H)
 
 
+def tensorflow2_recordings() -> None:
+    import tensorflow as tf
+
+    for name, op, options in kinds(
+        (("block_lstm", "BlockLSTM", {"use_peephole": True, "forget_bias": 0.5, "cell_clip": -1.0}),)
+    ):
+        weights = {"w": draw(IN + U, 4 * U), "b": draw(4 * U)}
+        weights.update((peephole, draw(U)) for peephole in ("wci", "wcf", "wco"))
+        # Sequences are [T, B, ...].
+        states = getattr(tf.raw_ops, op)(
+            seq_len_max=T, x=X.swapaxes(0, 1), cs_prev=C, h_prev=H, **weights, **options
+        )
+        hidden, cell = (state.numpy().swapaxes(0, 1) for state in (states.h, states.cs))
+        write(name, "tf.raw_ops." + op, tf.__version__, weights, hidden, options, cell=cell,
+              initial_hidden=H, initial_cell=C)  # fmt: skip
+
+
 def nnabla_recordings() -> None:
     import nnabla as nn
     import nnabla.functions as F
     import nnabla.parametric_functions as PF
 
     nn.set_auto_forward(True)
-    x = nn.Variable.from_numpy_array(X.transpose(1, 0, 2))
-    h = nn.Variable.from_numpy_array(H[None, None])
-    kinds: Any = (("gru", {}), ("rnn", {}), ("rnn", {"nonlinearity": "relu"}))
-    for cls, options in kinds:
-        nn.clear_parameters()
-        layer = getattr(PF, cls)
-        layer(x, h, **options)
+
+    def filled() -> Dict[str, Any]:
         parameters = nn.get_parameters()
         for parameter in parameters.values():
             parameter.d = draw(*parameter.shape)
-        weights = {name: parameter.d.copy() for name, parameter in parameters.items()}
-        name = cls + "".join("_" + value for value in options.values())
-        hidden = layer(x, h, **options)[0].d.transpose(1, 0, 2)
-        write(name, "PF." + cls, nn.__version__, weights, hidden, options, initial_hidden=H)
-        tensors = [nn.Variable.from_numpy_array(weights[cls + "/" + part]) for part in ("weight_l0", "bias")]
-        function = getattr(F, cls)
-        hidden = function(x, h, tensors[0], None, tensors[1], 1, training=False, **options)[0]
-        write("function_" + name, "F." + cls, nn.__version__, weights, hidden.d.transpose(1, 0, 2), options,
-              initial_hidden=H)  # fmt: skip
+        return {name: parameter.d.copy() for name, parameter in parameters.items()}
+
+    spec = importlib.util.spec_from_file_location("nnabla_article", ARTICLE)
+    assert spec is not None
+    assert spec.loader is not None
+    article = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(article)
+    for name, function, _ in kinds(
+        (
+            ("nnabla_lstm_cell", "PF.lstm_cell", {}), ("nnabla_one_affine", "article.lstm_cell", {}),
+            ("nnabla_four_affines", "article.lstm_cell_four_affines", {}),
+        )
+    ):  # fmt: skip
+        nn.clear_parameters()
+        step = getattr(PF if function.startswith("PF.") else article, function.partition(".")[2])
+        x, h, c = (nn.Variable.from_numpy_array(array) for array in (X, H, C))
+        step(x[:, 0], h, c, U)
+        weights, states = filled(), []
+        for t in range(T):
+            h, c = step(x[:, t], h, c, U)
+            states.append((h.d.copy(), c.d.copy()))
+        hidden, cell = (np.stack(each, 1) for each in zip(*states))
+        write(name, function, nn.__version__, weights, hidden, cell=cell, initial_hidden=H, initial_cell=C)
+
+    x = nn.Variable.from_numpy_array(X.transpose(1, 0, 2))
+    for name, kind, options in kinds(
+        (("nnabla_lstm", "lstm", {}), ("nnabla_gru", "gru", {}), ("nnabla_rnn", "rnn", {})),
+        (("rnn_relu", "rnn", {"nonlinearity": "relu"}),),
+    ):
+        nn.clear_parameters()
+        starts = {"initial_hidden": H}
+        if kind == "lstm":
+            starts["initial_cell"] = C
+        given = [nn.Variable.from_numpy_array(state[None, None]) for state in starts.values()]
+        layer, function = getattr(PF, kind), getattr(F, kind)
+        layer(x, *given, **options)
+        weights = filled()
+        hidden = layer(x, *given, **options)[0].d.transpose(1, 0, 2)
+        write(name, "PF." + kind, nn.__version__, weights, hidden, options, **starts)
+        if ROOTS:
+            names = [kind + "/" + part for part in ("weight_l0", "bias")]
+            weight, bias = (nn.Variable.from_numpy_array(weights[each]) for each in names)
+            hidden = function(x, *given, weight, None, bias, 1, training=False, **options)[0]
+            write("function_" + name, "F." + kind, nn.__version__, weights, hidden.d.transpose(1, 0, 2),
+                  options, **starts)  # fmt: skip
+
+
+def onnx_recordings() -> None:
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    def declared(name: str, array: Any) -> Any:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape)
+
+    for name, operator, options in kinds(
+        (
+            ("onnx", "LSTM", {}), ("onnx_rnn", "RNN", {}), ("onnx_gru", "GRU", {}),
+            ("onnx_gru-linear_before_reset", "GRU", {"linear_before_reset": 1}),
+        )
+    ):  # fmt: skip
+        gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[operator]
+        weights = {"W": draw(1, gates * U, IN), "R": draw(1, gates * U, U), "B": draw(1, 2 * gates * U)}
+        names = ["X", "W", "R", "B", "", "initial_h"]
+        starts = {"initial_hidden": H}
+        # Sequences are [T, B, ...], states [1, B, U], and Y [T, 1, B, U].
+        fed = {"X": X.transpose(1, 0, 2).copy(), "initial_h": H[None]}
+        if operator == "LSTM":
+            weights["P"] = draw(1, 3 * U)
+            names += ["initial_c", "P"]
+            fed["initial_c"] = C[None]
+            starts["initial_cell"] = C
+        graph = helper.make_graph(
+            [helper.make_node(operator, names, ["Y"], hidden_size=U, **options)],
+            name,
+            [declared(each, array) for each, array in fed.items()],
+            [declared("Y", np.empty((T, 1, B, U)))],
+            [numpy_helper.from_array(tensor, each) for each, tensor in weights.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        hidden = session.run(None, fed)[0][:, 0].transpose(1, 0, 2)
+        version = onnxruntime.__version__
+        write(name, "onnx." + operator, version, weights, hidden, options, **starts)
 
 
 if __name__ == "__main__":
     {
         "torch": torch_recordings, "keras-tf": keras_recordings, "keras-torch": keras_recordings,
-        "tf1": tensorflow1_recordings, "nnabla": nnabla_recordings,
-    }[sys.argv[1]]()  # fmt: skip
+        "tf1": tensorflow1_recordings, "tf2": tensorflow2_recordings, "nnabla": nnabla_recordings,
+        "onnx": onnx_recordings,
+    }[FRAMEWORK]()  # fmt: skip

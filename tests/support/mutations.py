@@ -12,10 +12,11 @@ import numpy as np
 
 from rnnparity import Case
 from rnnparity.reference import forward
-from rnnparity.reference.steps import CELLS, State, exactly
+from rnnparity.reference.cells import CELLS
+from rnnparity.reference.steps import State, exactly
 from rnnparity.selftest.planted_mistakes import ROUNDED
 from rnnparity_adapters import equation as eq
-from rnnparity_adapters.layout import BIAS_GATES, GATES, Weights
+from rnnparity_adapters.layout import Weights
 
 Array = Any
 
@@ -72,7 +73,7 @@ def blocks(case: Case) -> Array:
 
 def bias_blocks(case: Case, bias: Array = None) -> Array:
     """A copy of the bias ``[G, U]``."""
-    names = BIAS_GATES[case.equation.cell]
+    names = case.kind.bias_gates
     return np.array(case.weights.bias if bias is None else bias).reshape(len(names), -1)
 
 
@@ -87,7 +88,7 @@ def kernels(change: Callable[[Array, int], Array]) -> Plant:
 
 def gate_order(scope: str) -> Plant:
     def plant(case: Case, shares: Shares, random: np.random.RandomState) -> Made:
-        gates = len(GATES[case.equation.cell])
+        gates = len(case.gates)
         order = list(range(gates))
         while order == sorted(order):
             random.shuffle(order)

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import pytest
 
-from rnnparity.environments import environments
+from rnnparity.environments import cache, declarations
 from rnnparity.errors import Unavailable
 from rnnparity.live.result import Row
 
@@ -47,7 +47,7 @@ def environment(name: str) -> Path:
     """The interpreter of a declared environment."""
     __tracebackhide__ = True
     try:
-        return environments.ensure(environments.declared()[name])
+        return cache.ensure(declarations.declared()[name])
     except Unavailable as error:
         lacking(str(error))
 

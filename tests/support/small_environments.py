@@ -11,7 +11,7 @@ from pathlib import Path
 import filelock
 import pytest
 
-from rnnparity.environments.environments import Environment
+from rnnparity.environments.declarations import Environment
 
 THIS = f"=={sys.version_info.major}.{sys.version_info.minor}.*"
 SMALL = Environment("small", THIS, ("tiny==1.5",), {})
@@ -36,7 +36,7 @@ version = "1"
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, and a pip that knows of nothing but a folder with one tiny wheel."""
     for name in list(os.environ):
         if name.startswith(("PIP_", "UV_")) and name != "UV_CACHE_DIR":
@@ -67,8 +67,8 @@ def version(python: Path) -> str:
     ).stdout.strip()
 
 
-def folders(cache: Path) -> list[str]:
-    return sorted(path.name for path in cache.iterdir() if path.is_dir())
+def folders(cache_folder: Path) -> list[str]:
+    return sorted(path.name for path in cache_folder.iterdir() if path.is_dir())
 
 
 class SlowBuild:

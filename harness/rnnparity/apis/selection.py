@@ -1,43 +1,98 @@
-"""Patterns of a user -> apis of the registry."""
+"""Patterns of a user -> rows of the table."""
 
 import difflib
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+from rnnparity.apis.api import Api, Target
+from rnnparity.apis.catalogue import APIS, ENVIRONMENTS, PUBLISHED
 from rnnparity.errors import InputError
-from rnnparity_adapters.registry import APIS, PUBLISHED, Api
+from rnnparity_adapters.layout import Layout
 
 PUBLISHED_PATTERN = "published.*"
 """All published equations."""
 
+TARGETS: tuple[Target, ...] = tuple(
+    sorted(
+        (target for api in APIS.values() for target in api.targets),
+        key=lambda target: ENVIRONMENTS.index(target.live.environment),
+    )
+)
+"""All that runs, in the order of the table."""
 
-def select(patterns: str | Api | Iterable[str | Api] = "*") -> list[Api]:
-    """The apis that match any pattern, in the order of the registry; an :class:`Api` stands for itself.
+PUBLISHED_TARGETS: tuple[Target, ...] = tuple(target for api in PUBLISHED for target in api.targets)
+
+
+def select(patterns: str | Api | Target | Iterable[str | Api | Target] = "*") -> list[Target]:
+    """The rows that match any pattern, in the order of the table; an api or a row of one's own stands for
+    itself.
 
     A pattern is a name (``torch.nn.LSTM``), a name in one environment (``keras.layers.LSTM@keras-torch``),
     or either with wildcards (``keras.*``, ``*@tf1``). Case does not matter. Published equations are chosen by
     patterns that begin with ``published``, as :data:`PUBLISHED_PATTERN`, and by no others.
     Raises :class:`~rnnparity.errors.InputError` for a pattern that matches nothing, with the nearest names.
     """
-    asked = [patterns] if isinstance(patterns, str | Api) else list(patterns)
+    asked = [patterns] if isinstance(patterns, str | Api | Target) else list(patterns)
     if not asked:
         raise InputError("api", "nothing", "at least one name or pattern")
-    own = [api for api in asked if isinstance(api, Api)]
-    chosen = {api.key for pattern in asked if isinstance(pattern, str) for api in _matching(pattern)}
-    return [api for api in (*APIS, *PUBLISHED) if api.key in chosen] + own
+    own = [target for each in asked if isinstance(each, Api) for target in each.targets]
+    own += [each for each in asked if isinstance(each, Target)]
+    chosen = {target.key for pattern in asked if isinstance(pattern, str) for target in _matching(pattern)}
+    return [target for target in (*TARGETS, *PUBLISHED_TARGETS) if target.key in chosen] + own
 
 
-def _matching(pattern: str) -> Sequence[Api]:
+def _matching(pattern: str) -> Sequence[Target]:
     wanted = pattern.lower()
-    among = PUBLISHED if wanted.startswith("published") else APIS
-    matching = [api for api in among if any(fnmatch.fnmatchcase(n.lower(), wanted) for n in _names(api))]
+    among = PUBLISHED_TARGETS if wanted.startswith("published") else TARGETS
+    matching = [one for one in among if any(fnmatch.fnmatchcase(n.lower(), wanted) for n in _names(one))]
     if not matching:
-        names = {name.lower(): name for api in (*APIS, *PUBLISHED) for name in _names(api)}
+        names = {name.lower(): name for one in (*TARGETS, *PUBLISHED_TARGETS) for name in _names(one)}
         nearest = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
         suggestion = ", ".join(names[name] for name in nearest) or "a name that `rnnparity apis` lists"
         raise InputError("api", pattern, suggestion)
     return matching
 
 
-def _names(api: Api) -> tuple[str, ...]:
-    return api.name, api.label, f"{api.name}@{api.environment}", api.key
+def _names(target: Target) -> tuple[str, ...]:
+    return target.name, target.label, f"{target.name}@{target.live.environment}", target.key
+
+
+class Stored(NamedTuple):
+    """A layout for a reader: the api's ``name``, ``where`` it runs, and how tensors are called in full where
+    the layout has them in parts.
+    """
+
+    name: str
+    where: str
+    layout: Layout
+    names: Mapping[str, str]
+
+
+def stored_layouts(pattern: str) -> list[Stored]:
+    """The layouts of what runs and of what can be recorded, by a name or pattern.
+
+    Raises :class:`~rnnparity.errors.InputError` where there is none.
+    """
+    live: dict[tuple[str, Layout], list[Target]] = {}
+    known = {name: api for name, api in APIS.items() if fnmatch.fnmatchcase(name.lower(), pattern.lower())}
+    try:
+        for target in select(pattern):
+            live.setdefault((target.name, target.layout), []).append(target)
+    except InputError:
+        if not known:
+            raise
+    shown = [
+        Stored(name, ", ".join(dict.fromkeys(one.live.environment for one in targets)), shared, {})
+        for (name, shared), targets in live.items()
+    ]
+    running = {name for name, _ in live}
+    return shown + [
+        Stored(name, "recordings", api.layout_for(api.equation({})), _names_in_full(api))
+        for name, api in known.items()
+        if name not in running
+    ]
+
+
+def _names_in_full(api: Api) -> dict[str, str]:
+    return {part: name + index for name, joined in api.joined.items() for part, index in joined.parts.items()}

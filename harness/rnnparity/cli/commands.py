@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from rnnparity.apis.selection import PUBLISHED_PATTERN, select
+    from rnnparity.environments.declarations import PINS
     from rnnparity.live.runner import run
     from rnnparity.reference.case import make_case
     from rnnparity.report import changes, console, json_document
@@ -56,18 +57,18 @@ def _run(options: argparse.Namespace) -> int:
     if options.report:
         prepare(Path(options.report))
     before = changes.read_baseline(Path(options.baseline)) if options.baseline else None
-    apis = select([*(options.api or ["*"]), *([PUBLISHED_PATTERN] if options.published else [])])
+    targets = select([*(options.api or ["*"]), *([PUBLISHED_PATTERN] if options.published else [])])
     names = ("batch", "steps", "input_size", "units", "dtype", "forget_bias", "scale")
     drawn = {name: getattr(options, name) for name in names}
     first = make_case(options.seed, **drawn)
     cases = [first, *(make_case(options.seed + trial, **drawn) for trial in range(1, options.trials))]
-    expected = {api.environment: 0 for api in apis}
-    for api in apis:
-        expected[api.environment] += len(cases)
+    expected = {target.live.environment: 0 for target in targets}
+    for target in targets:
+        expected[target.live.environment] += len(cases)
     with Display(expected) as display:
         result = run(
             cases,
-            apis,
+            targets,
             timeout=options.timeout,
             jobs=options.jobs,
             keep=False,
@@ -85,7 +86,10 @@ def _run(options: argparse.Namespace) -> int:
             Path(options.json).write_text(json_document.text(document | changed), encoding="utf-8")
     if options.report:
         again = {**drawn, "seed": options.seed, "trials": options.trials, "arithmetic": options.arithmetic}
-        write(json_document.full(result, _arguments(again)) | changed, Path(options.report))
+        write(
+            json_document.full(result, _arguments(again), os.environ.get(PINS, "")) | changed,
+            Path(options.report),
+        )
     return exit_code(result, options.strict)
 
 
@@ -99,13 +103,13 @@ def exit_code(result: "Result", strict: bool) -> int:
     """The exit status of a result. A run in which nothing could be compared did not succeed; a published
     equation that diverges is an answer.
     """
-    from rnnparity.judge import compare
+    from rnnparity.judge import comparison
 
     verdicts = {row.counted for row in result.rows}
-    if verdicts & {compare.DIVERGE, compare.NONFINITE}:
+    if verdicts & {comparison.DIVERGE, comparison.NONFINITE}:
         return SOMETHING_DIVERGES
-    excused = set() if strict else {compare.UNAVAILABLE, compare.UNSUPPORTED}
-    if verdicts - excused - {compare.AGREE} or compare.AGREE not in verdicts:
+    excused = set() if strict else {comparison.UNAVAILABLE, comparison.UNSUPPORTED}
+    if verdicts - excused - {comparison.AGREE} or comparison.AGREE not in verdicts:
         return COULD_NOT_RUN
     return ALL_AGREE
 
@@ -114,7 +118,7 @@ def _check(options: argparse.Namespace) -> int:
     """Every file is checked, whatever is wrong with the others; the worst decides the exit status."""
     import json
 
-    from rnnparity.judge import compare
+    from rnnparity.judge import comparison
     from rnnparity.recordings.check import check
     from rnnparity.report import check_text as report
     from rnnparity.report import console
@@ -127,7 +131,7 @@ def _check(options: argparse.Namespace) -> int:
         except InputError as error:
             statuses.add(_complain(f"{file}: {error}", BAD_INPUT))
             continue
-        statuses.add(ALL_AGREE if checked.verdict == compare.AGREE else SOMETHING_DIVERGES)
+        statuses.add(ALL_AGREE if checked.verdict == comparison.AGREE else SOMETHING_DIVERGES)
         objects.append(report.document(checked))
         if options.json != "-":
             report.print_check(checked, target)
@@ -141,12 +145,12 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from rnnparity.recordings import diff, trajectory
+    from rnnparity.recordings.diff import diff
+    from rnnparity.recordings.trajectory import read_trajectory
+    from rnnparity.report.diff_text import text
 
-    found = diff.diff(trajectory.read(options.one), trajectory.read(options.other))
-    print(diff.describe(found))
-    if not found.agree:
-        print("".join(f"  {reading}\n" for reading in found.readings), end="")
+    found = diff(read_trajectory(options.one), read_trajectory(options.other))
+    print(text(found), end="")
     return ALL_AGREE if found.agree else SOMETHING_DIVERGES
 
 
@@ -161,8 +165,8 @@ def _selftest(options: argparse.Namespace) -> int:
         _check_positive(name, getattr(options, name))
     target = console.console()
     if options.api:
-        apis = select(options.api)
-        with Display({api.environment: 0 for api in apis}) as display:
+        targets = select(options.api)
+        with Display({one.live.environment: 0 for one in targets}) as display:
             measured = measure.measure_live(options.api, options.clean, options.seed, display)
         print_live(measured, target)
         return SOMETHING_DIVERGES if any(live.accused for live in measured) else ALL_AGREE
@@ -173,30 +177,29 @@ def _selftest(options: argparse.Namespace) -> int:
 
 def _apis(options: argparse.Namespace) -> int:
     from rnnparity.apis.selection import select
-    from rnnparity.environments import environments
+    from rnnparity.environments import declarations
     from rnnparity.report import console
 
-    declared = environments.declared()
+    declared = declarations.declared()
     rows = []
-    for api in select(options.api or "*"):
-        environment = declared[api.environment]
-        version = environment.pinned(api.package)
-        rows.append(
-            [api.label, api.package, version, environment.name, environment.python, ", ".join(api.dtypes)]
-        )
+    for target in select(options.api or "*"):
+        live, environment = target.live, declared[target.live.environment]
+        version, dtypes = environment.pinned(live.package), ", ".join(live.dtypes)
+        rows.append([target.label, live.package, version, environment.name, environment.python, dtypes])
     header = ("api", "package", "version", "environment", "python", "dtypes")
     console.print_table(header, rows, console.console())
     return ALL_AGREE
 
 
 def _inspect(options: argparse.Namespace) -> int:
+    from rnnparity.apis.selection import stored_layouts
     from rnnparity.report import console
-    from rnnparity.report.layout_table import matching, print_layout
+    from rnnparity.report.layout_table import print_layout
 
     _check_positive("input_size", options.input_size)
     _check_positive("units", options.units)
     target = console.console()
-    for number, stored in enumerate(matching(options.api)):
+    for number, stored in enumerate(stored_layouts(options.api)):
         if number:
             target.print()
         print_layout(stored, options.input_size, options.units, target)
@@ -204,9 +207,9 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _envs(options: argparse.Namespace) -> int:
-    from rnnparity.report.environment_table import build, print_environments, remove
+    from rnnparity.cli import envs
 
-    actions = {"list": print_environments, "build": build, "remove": remove}
+    actions = {"list": envs.show, "build": envs.build, "remove": envs.remove}
     return ALL_AGREE if actions[options.action](options.names) else COULD_NOT_RUN
 
 

@@ -13,8 +13,10 @@ _PUBLISHED = "; a published equation that diverges is an answer and does not cou
 
 
 @dataclass(frozen=True)
-class Option:
-    """An argument: its ``name``, its ``help``, and the other ``settings`` as argparse has them."""
+class Argument:
+    """An option or a positional argument: its ``name``, its ``help``, and the other ``settings`` as argparse
+    has them.
+    """
 
     name: str
     help: str
@@ -27,7 +29,7 @@ class Command:
 
     help: str
     epilog: str
-    options: tuple[Option, ...]
+    options: tuple[Argument, ...]
 
 
 def _integer(text: str) -> int | str:
@@ -45,26 +47,26 @@ def _real(text: str) -> float:
         raise argparse.ArgumentTypeError(f"got {text!r}, but should be a number") from None
 
 
-def _whole(name: str, default: int, text: str, metavar: str = "N") -> Option:
+def _whole(name: str, default: int, text: str, metavar: str = "N") -> Argument:
     settings = {"type": _integer, "default": default, "metavar": metavar}
-    return Option(name, f"{text} (default: {default})".lstrip(), settings)
+    return Argument(name, f"{text} (default: {default})".lstrip(), settings)
 
 
-def _number(name: str, default: float, text: str, metavar: str) -> Option:
+def _number(name: str, default: float, text: str, metavar: str) -> Argument:
     settings = {"type": _real, "default": default, "metavar": metavar}
-    return Option(name, f"{text} (default: {default:g})", settings)
+    return Argument(name, f"{text} (default: {default:g})", settings)
 
 
-def _text(name: str, metavar: str, text: str) -> Option:
-    return Option(name, text, {"metavar": metavar})
+def _text(name: str, metavar: str, text: str) -> Argument:
+    return Argument(name, text, {"metavar": metavar})
 
 
-def _flag(name: str, text: str) -> Option:
-    return Option(name, text, {"action": "store_true"})
+def _flag(name: str, text: str) -> Argument:
+    return Argument(name, text, {"action": "store_true"})
 
 
-def _pattern(what: str = "(default: all)") -> Option:
-    return Option(
+def _pattern(what: str = "(default: all)") -> Argument:
+    return Argument(
         "--api",
         f"names as `rnnparity apis` lists them, also NAME@ENVIRONMENT, with * and ?; {what}",
         {"nargs": "+", "action": "extend", "default": None, "metavar": "PATTERN"},
@@ -88,7 +90,7 @@ COMMANDS: Mapping[str, Command] = {
             _whole("--input-size", 32, "I, features of an input"),
             _whole("--units", 64, "U, width of each gate and of the state (num_units, hidden_size)"),
             _whole("--trials", 1, "how many cases: seeds SEED, SEED + 1, ..."),
-            Option(
+            Argument(
                 "--dtype",
                 "float32 or float64 (default: float32)",
                 {"default": "float32", "metavar": "DTYPE"},
@@ -114,7 +116,7 @@ COMMANDS: Mapping[str, Command] = {
         "check recordings against the reference, and say why they differ",
         EXIT_CODES,
         (
-            Option(
+            Argument(
                 "recordings",
                 ".npz or .safetensors files, as rnnparity.record writes them",
                 {"nargs": "+", "metavar": "RECORDING"},
@@ -159,12 +161,12 @@ COMMANDS: Mapping[str, Command] = {
         "list, build or remove the environments that apis run in",
         "",
         (
-            Option(
+            Argument(
                 "action",
                 "(default: list)",
                 {"nargs": "?", "default": "list", "choices": ("list", "build", "remove")},
             ),
-            Option("names", "environments; all of them unless given", {"nargs": "*", "metavar": "NAME"}),
+            Argument("names", "environments; all of them unless given", {"nargs": "*", "metavar": "NAME"}),
         ),
     ),
 }

@@ -1,14 +1,14 @@
 """The vocabulary of a diagnosis: which causes there are, and what is said of one."""
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from rnnparity.diagnosis.findings import UNKNOWN, Finding
 from rnnparity.errors import InputError
 
 CONFIRMED, SUSPECT = "confirmed", "suspect"
-UNKNOWN = "unknown"
 
 IDS = (
     "gate-order", "kernel-transposed", "concat-order", "bias-dropped", "bias-doubled", "bias-folded",
@@ -24,25 +24,47 @@ _AND = " + "
 
 @dataclass(frozen=True)
 class Cause:
-    """One cause. ``id`` is one of :data:`IDS`, or two of them with `` + `` between.
+    """One cause: the ``findings`` that explain a divergence together, mostly one.
 
-    ``before`` and ``after`` are the largest difference without and with the change, in noise. ``about`` has
-    the details for a machine, such as the order of gates or the value of a constant, and ``fix`` the change
-    to make, where the api is known. ``note`` says what else would explain the same.
+    ``before`` and ``after`` are the largest difference without and with the change, in noise. ``equals`` are
+    the ids of causes that explain the same data equally well, this one among them; empty if there are no
+    others. ``detail``, ``fix`` and ``note`` are sentences, written from these once the api is known
+    (:mod:`rnnparity.diagnosis.explain`): what is different, the change to make, and what would tell equals
+    apart.
     """
 
-    id: str
-    detail: str
+    findings: tuple[Finding, ...]
     status: str
     before: float
     after: float
-    about: Mapping[str, Any] = field(default_factory=dict)
+    equals: tuple[str, ...] = ()
+    detail: str = ""
     fix: str = ""
     note: str = ""
 
+    @property
+    def id(self) -> str:
+        """One of :data:`IDS`, or several of them with `` + `` between."""
+        return joined(self.findings)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The details for a machine, such as the order of gates or the value of a constant."""
+        details: dict[str, Any] = {}
+        for finding in self.findings:
+            for name, value in finding.about.items():
+                both = isinstance(value, dict) and isinstance(details.get(name), dict)
+                details[name] = {**details[name], **value} if both else value
+        return details
+
+
+def joined(findings: Iterable[Finding]) -> str:
+    """The ids of findings as the id of one cause."""
+    return _AND.join(finding.id for finding in findings)
+
 
 def single(id_: str) -> list[str]:
-    """The ids of which an id is made: one, or two."""
+    """The ids of which an id is made: one, or several."""
     return id_.split(_AND)
 
 
@@ -57,4 +79,4 @@ def check_id(id_: str) -> None:
 
 def ids(found: Iterable[Cause]) -> set[str]:
     """The single ids of what was found; ``unknown`` where nothing was."""
-    return {one for cause in found for one in single(cause.id)} or {UNKNOWN}
+    return {finding.id for cause in found for finding in cause.findings} or {UNKNOWN}

@@ -9,71 +9,70 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rnnparity.diagnosis.teacher_forcing import ForcedGru, Setting, Window, force, vectors, whole
-from rnnparity.reference.activations import ACTIVATIONS
+from rnnparity.diagnosis.findings import Block
+from rnnparity.diagnosis.fitted_constants import ROUNDS
+from rnnparity.diagnosis.kinds import in_full, kind_of, teacher_forced
+from rnnparity.diagnosis.teacher_forcing import BlockInput, Setting, Units, Window, whole
 from rnnparity.reference.noise import Array
 
-_SPARE = 4  # more steps than unknowns, at least
-_ROUNDS = 8
+_SPARE = 4
+"""More steps than unknowns, at least: with as many, anything would fit."""
 _STEP = 1e-6
+"""By how much a parameter is nudged to see how the errors follow."""
 _LONGEST = 2.0
-_UNITS = 6  # that are tried first
-_NUMBERS = 2**22  # that one array may have
-_PER_ROW = 4  # steps for each unknown, at most
-_MIXED = 512  # unknowns that are solved together where units mix: each is one more run
+"""A round of Gauss-Newton moves a parameter no further: functions that saturate mislead it beyond."""
+_UNITS = 6
+"""Units that are tried first: a block that does not explain these need not be solved for the others."""
+_NUMBERS = 2**22
+"""That one array may have: 32 MiB."""
+_PER_ROW = 4
+"""Steps for each unknown, at most: more add time, and no certainty."""
+_MIXED = 512
+"""Unknowns that are solved together where units mix: each is one more run."""
 
 
-class Block(NamedTuple):
-    """A block of the canonical weights: the ``tensor`` in words, the ``gate`` by which it is called, and the
-    ``change`` ``[rows, U]`` that explains the trajectory.
+class Solved(NamedTuple):
+    """A block, and whether it is ``certain``: more steps tell of each unit's part than that has numbers."""
+
+    block: Block
+    certain: bool
+
+
+def solve(setting: Setting, noise: float) -> Iterator[Solved]:
+    """The blocks that leave about the ``noise`` where the difference is largest, the smallest block first.
+
+    Each has the change of the canonical weights ``[rows, U]`` that explains the trajectory.
     """
-
-    tensor: str
-    gate: str
-    change: Array
-
-
-class _Unknown(NamedTuple):
-    """Which pre-activation a block adds to, what its rows multiply ``[B, T, rows]``, and whether that reaches
-    other units than its own.
-    """
-
-    tensor: str
-    gate: str
-    position: int
-    v: Array
-    mixed: bool = False
-
-
-def solve(setting: Setting, noise: float) -> Iterator[Block]:
-    """The blocks that leave about the ``noise`` where the difference is largest, the smallest block first."""
     if setting.case.projection is not None:
         return
     setting = _enough(setting)
-    everything = force([setting], whole(setting))
+    everything = in_full(setting)
     predicted, _ = everything.predict(setting.case.equation)
     units = np.argsort(-np.abs(predicted - everything.hidden)[0].max(axis=(0, 1)), kind="stable")
     order = np.sort(units[:_UNITS]), np.sort(units[_UNITS:])
-    for unknown in sorted(_unknowns(setting), key=lambda u: u.v.shape[2]):
+    for unknown in sorted(kind_of(setting).forced.blocks(setting), key=lambda block: block.v.shape[2]):
         if setting.case.batch * setting.case.steps < unknown.v.shape[2] + _SPARE:
             continue
-        if unknown.mixed:
+        if unknown.mixes:
+            if unknown.v.shape[2] * setting.case.units > _MIXED:
+                continue
             change, left = _fit_mixed(setting, unknown)
             if left <= noise:
-                yield Block(unknown.tensor, unknown.gate, change)
+                yield Solved(Block(unknown.tensor, unknown.gate, change), certain=True)
             continue
-        first, left = _fit(_Problem(setting, unknown, order[0]))
+        problem = _Problem(setting, unknown, order[0])
+        first, left = _fit(problem)
         if left > noise:
             continue
+        certain = problem.steps_that_tell(first) >= unknown.v.shape[2] + _SPARE
         change = np.zeros((unknown.v.shape[2], setting.case.units))
         change[:, order[0]] = first
         together = max(_UNITS, _NUMBERS // (4 * unknown.v.size))
         for start in range(0, len(order[1]), together):
             chunk = order[1][start : start + together]
             change[:, chunk], _ = _fit(_Problem(setting, unknown, chunk))
-        yield Block(unknown.tensor, unknown.gate, change)
+        yield Solved(Block(unknown.tensor, unknown.gate, change), certain)
 
 
 def _enough(setting: Setting) -> Setting:
@@ -92,29 +91,7 @@ def _enough(setting: Setting) -> Setting:
     return replace(setting, case=shorter, hidden=setting.hidden[:rows, :steps], cell=cell)
 
 
-def _unknowns(setting: Setting) -> Iterator[_Unknown]:
-    case = setting.case
-    batch, steps, _ = setting.hidden.shape
-    v = vectors(setting, np.arange(batch), steps)
-    one, size = np.ones((batch, steps, 1)), case.input_size
-    x, h = v[..., :size], v[..., size:]
-    names = case.gates
-    for position, gate in enumerate(names):
-        mixed = case.equation.cell == "gru" and gate == "r" and not case.equation.reset_after
-        for tensor, rows in (("bias", one), ("input kernel", x), ("recurrent kernel", h)):
-            apart = gate == "n" and tensor == "recurrent kernel" and case.equation.cell == "gru"
-            if not apart and (not mixed or rows.shape[2] * case.units <= _MIXED):
-                yield _Unknown(tensor, gate, position, rows, mixed)
-    if case.equation.cell == "gru" and case.equation.reset_after:
-        yield _Unknown("bias", "m", 3, one)
-        yield _Unknown("recurrent kernel", "n", 3, h)
-    elif case.equation.cell == "gru":
-        everything = force([setting], whole(setting))
-        reset = ACTIVATIONS[case.equation.recurrent_activation].function(everything.z[0, 0])
-        yield _Unknown("recurrent kernel", "n", 2, reset * h)
-
-
-def _fit_mixed(setting: Setting, unknown: _Unknown) -> tuple[Array, float]:
+def _fit_mixed(setting: Setting, unknown: BlockInput) -> tuple[Array, float]:
     """As :func:`_fit`, of all units together."""
     change, left = _fit(_Mixed(setting, unknown, np.arange(setting.case.units)))
     return change.reshape(unknown.v.shape[2], -1), left
@@ -125,7 +102,7 @@ def _fit(problem: "_Problem") -> tuple[Array, float]:
     change = np.zeros(problem.shape)
     errors = problem.errors(change[None])
     best, left = change, _rms(errors)
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         move = _least_squares(problem.slopes(change, errors), -errors[0].T)
         change += (move * np.minimum(1, _LONGEST / np.maximum(np.abs(move).max(axis=1), 1e-300))[:, None]).T
         errors = problem.errors(change[None])
@@ -154,20 +131,14 @@ def _rms(errors: Array) -> float:
 class _Problem:
     """What is left of some units' trajectories, given a change of a block."""
 
-    def __init__(self, setting: Setting, unknown: _Unknown, units: NDArray[np.signedinteger]) -> None:
+    def __init__(self, setting: Setting, unknown: BlockInput, units: Units) -> None:
         self._equation, self._unknown = setting.case.equation, unknown
         everything = whole(setting)
-        self._forced = force([setting], Window(everything.rows, units, everything.steps))
-        self._columns = np.arange(len(units))
+        forced = teacher_forced([setting], Window(everything.rows, units, everything.steps))
+        self._forced, self._columns = forced.for_units(units, self._equation)
         self.shape = unknown.v.shape[2], len(units)
         # Without a cell state that is carried along, a step's error comes from that step alone.
         self._instant = setting.complete
-        if isinstance(self._forced, ForcedGru):
-            if self._equation.reset_after:  # behind the product, each reset gate has a unit of its own
-                parts = {name: getattr(self._forced, name)[..., units] for name in ("z", "before", "bias")}
-                self._forced = replace(self._forced, **parts, units=self._columns)
-            else:
-                self._columns = units
 
     def errors(self, changes: Array, added: float = 0.0) -> Array:
         """``changes`` ``[S, rows, units]``, and a constant, -> ``[S, N, units]``."""
@@ -188,11 +159,20 @@ class _Problem:
         found: Array = slope.T[:, None, :] * np.tile(v, (states, 1)).T[None]
         return found
 
+    def steps_that_tell(self, change: Array) -> int:
+        """At how many steps the errors follow the pre-activation: behind a relu many do not.
+
+        Of several units the fewest, ``change`` being ``[rows, units]``.
+        """
+        follows = self.errors(change[None], _STEP)[0] != self.errors(change[None])[0]
+        states = len(follows) // self._unknown.v[..., 0].size  # hidden, and cell where there is one
+        return int(follows.reshape(states, -1, follows.shape[1]).any(axis=0).sum(axis=0).min())
+
 
 class _Mixed(_Problem):
     """The same where a block reaches every unit: one column of all its parameters."""
 
-    def __init__(self, setting: Setting, unknown: _Unknown, units: NDArray[np.signedinteger]) -> None:
+    def __init__(self, setting: Setting, unknown: BlockInput, units: Units) -> None:
         super().__init__(setting, unknown, units)
         self._block, self._instant = self.shape, False
         self.shape = self._block[0] * self._block[1], 1

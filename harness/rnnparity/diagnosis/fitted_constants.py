@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnparity.diagnosis.teacher_forcing import Forced
+from rnnparity.diagnosis.teacher_forcing import TeacherForced
 from rnnparity.reference.noise import Array
 from rnnparity_adapters.equation import Equation
 
@@ -16,7 +16,7 @@ class Constant(NamedTuple):
     """``apply`` puts a value into an equation; ``starts`` is where a fit begins."""
 
     apply: Callable[[Equation, float], Equation]
-    starts: Callable[[Forced, Equation], list[float]]
+    starts: Callable[[TeacherForced, Equation], list[float]]
 
 
 class Fitted(NamedTuple):
@@ -26,7 +26,7 @@ class Fitted(NamedTuple):
     left: Array
 
 
-def _limits(forced: Forced, equation: Equation) -> list[float]:
+def _limits(forced: TeacherForced, equation: Equation) -> list[float]:
     """Where a cell state may have been clipped: the largest one seen, or what the hidden states imply."""
     if forced.cell is not None:
         return [float(np.abs(forced.cell).max())]
@@ -46,13 +46,22 @@ CONSTANTS = {
     ),
     "cell_clip": Constant(lambda equation, value: replace(equation, cell_clip=max(value, 1e-9)), _limits),
 }
+ROUNDS = 8
+"""Rounds of Gauss-Newton at most, in every fit. Each doubles the digits that are right once the values are
+near, so four reach those of float64; the others bring them near, from zero and through functions that
+saturate.
+"""
 _STEP = 1e-5
-_ROUNDS = 7
+"""By how much a constant is nudged to see how the errors follow."""
 _LONGEST = 2.0
-_BEST = 2  # starts from which a fit goes on
+"""A round of Gauss-Newton moves a constant no further: functions that saturate mislead it beyond."""
+_LARGEST = 30.0
+"""Of a forget bias: sigmoid(30) is 1 in float32."""
+_BEST = 2
+"""Starts from which a fit goes on."""
 
 
-def fit(forced: Forced, equation: Equation, name: str, start: float | None = None) -> Fitted:
+def fit(forced: TeacherForced, equation: Equation, name: str, start: float | None = None) -> Fitted:
     """Fit a constant by Gauss-Newton: the forget bias of all settings at once, others one by one."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if name == "forget_bias":
@@ -60,14 +69,14 @@ def fit(forced: Forced, equation: Equation, name: str, start: float | None = Non
         return _fit_each(forced, equation, name, start)
 
 
-def _fit_all(forced: Forced, equation: Equation, start: float) -> Fitted:
+def _fit_all(forced: TeacherForced, equation: Equation, start: float) -> Fitted:
     values = np.full(len(forced.z), start)
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         shift = values[:, None, None, None]
         residual = forced.residual(equation, shift)
         slope = (forced.residual(equation, shift + _STEP) - residual) / _STEP
         move = _newton(residual, slope)
-        values = np.clip(values - move, -30, 30)
+        values = np.clip(values - move, -_LARGEST, _LARGEST)
         if np.abs(move).max() < 1e-9:
             break
     residual = forced.residual(equation, values[:, None, None, None])
@@ -80,7 +89,7 @@ def _newton(residual: Array, slope: Array) -> Array:
     return np.clip(move, -_LONGEST, _LONGEST)
 
 
-def _fit_each(forced: Forced, equation: Equation, name: str, near: float | None) -> Fitted:
+def _fit_each(forced: TeacherForced, equation: Equation, name: str, near: float | None) -> Fitted:
     """One fit for all settings together: only ever asked where there is one that matters."""
     constant = CONSTANTS[name]
     best = Fitted(np.zeros(len(forced.z)), np.full(len(forced.z), np.inf))
@@ -94,7 +103,7 @@ def _fit_each(forced: Forced, equation: Equation, name: str, near: float | None)
     starts = constant.starts(forced, equation) if near is None else [near]
     for start in sorted(starts, key=left)[:_BEST]:
         value = start
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             residual = forced.residual(constant.apply(equation, value))
             slope = (forced.residual(constant.apply(equation, value + _STEP)) - residual) / _STEP
             move = float(_newton(residual, slope)[0])
@@ -112,16 +121,3 @@ def nice(value: float) -> Iterator[float]:
         rounded = round(value, digits)
         if math.isclose(rounded, value, rel_tol=2e-4, abs_tol=2e-5):
             yield rounded
-
-
-def described(id_: str, equation: Equation, value: float) -> str:
-    """A fitted constant in words."""
-    if id_.endswith("forget-bias"):
-        total = equation.forget_bias + value
-        if equation.forget_bias:
-            return f"the forget bias is {total:.6g} instead of {equation.forget_bias:.6g}"
-        verb = "added to" if value > 0 else "taken from"
-        return f"{abs(value):.6g} is {verb} the forget gate before its activation"
-    if id_ == "forget-bias-after-sigmoid":
-        return f"{value:.6g} is added to the forget gate after its activation"
-    return f"the cell state is clipped at {value:.6g}"

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from rnnparity.diagnosis.findings import BatchTimeAxes, Direction, InitialState, StateCarried, TimeShift
+from rnnparity.diagnosis.hypothesis import Change, Hypothesis
 from rnnparity.diagnosis.teacher_forcing import Setting
-from rnnparity.diagnosis.weight_hypotheses import Change, Hypothesis
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import Array
 
@@ -111,19 +112,13 @@ def _always_initial(setting: Setting) -> Setting | None:
     return replace(setting, case=changed, hidden=single(setting.hidden), cell=cell)
 
 
-_PROBE = 64  # steps that are compared
+_PROBE = 64
+"""Steps in which a shift is looked for: enough that no other one fits by chance."""
 _SHIFTS = 4
-_INITIAL = (
-    ("zero", "zero", "zero instead of the given state"),
-    ("zero", "given", "hidden state zero instead of given"),
-    ("given", "zero", "cell state zero instead of given"),
-    ("swapped", "swapped", "hidden and cell state swapped"),
-)
-_CARRIED = (
-    ("carried", "carried", "both states"),
-    ("carried", "given", "the hidden state"),
-    ("given", "carried", "the cell state"),
-)
+"""How many shifts, the most likely ones, are tried in full."""
+_INITIAL = (("zero", "zero"), ("zero", "given"), ("given", "zero"), ("swapped", "swapped"))
+_CARRIED = ((True, True), (True, False), (False, True))
+"""Hidden and cell state; a cell without cell state has the first line of each."""
 
 
 def _shifts(seen: Array, own: Array) -> list[int]:
@@ -141,43 +136,20 @@ def _shifts(seen: Array, own: Array) -> list[int]:
     return sorted(distances, key=lambda k: (distances[k] > enough and distances[k], abs(k)))[:_SHIFTS]
 
 
-def runtime(base: Reference, hidden_seen: Array) -> Iterator[Hypothesis]:
+def run_hypotheses(base: Reference, hidden_seen: Array) -> Iterator[Hypothesis]:
     """Hypotheses on how the cell was run; ``base`` is how it should be, ``hidden_seen`` ``[B, T, U]`` how it
     was.
     """
     two = base.case.has_cell_state
-    for hidden, cell, detail in _INITIAL if two else _INITIAL[:1]:
-        yield Hypothesis(
-            "initial-state", detail, _states(hidden, cell, base), {"hidden": hidden, "cell": cell}
-        )
-    detail = "each step starts from the initial state"
-    yield Hypothesis("initial-state", detail, _always_initial, {"hidden": "kept", "cell": "kept"})
-    for hidden, cell, detail in _CARRIED if two else (("carried", "carried", "the state"),):
-        yield Hypothesis(
-            "state-carried",
-            f"{detail} of an earlier call with the same inputs",
-            _states(hidden, cell, base),
-            {"state": detail},
-        )
-    yield Hypothesis(
-        "direction",
-        "the sequence runs backwards, outputs not turned back",
-        _turned(True, False),
-        {"inputs": "reversed"},
-    )
-    yield Hypothesis(
-        "direction",
-        "the sequence runs backwards, outputs turned back",
-        _turned(True, True),
-        {"inputs": "reversed", "outputs": "reversed"},
-    )
-    yield Hypothesis(
-        "direction", "the outputs are turned round", _turned(False, True), {"outputs": "reversed"}
-    )
-    for reshape, states in itertools.product((False, True), ("given", "zero")):
-        how = "reshaped to" if reshape else "read as"
-        detail = f"[B, T] {how} [T, B]" + ("" if states == "given" else ", from a zero state")
-        yield Hypothesis("batch-time-axes", detail, _swapped_axes(reshape, states), {"states": states})
-    for k in _shifts(hidden_seen, base.hidden):
-        detail = f"the trajectory is {abs(k)} steps {'late' if k > 0 else 'early'}"
-        yield Hypothesis("time-shift", detail, _shifted(k, base), {"steps": k})
+    for hidden, cell in _INITIAL if two else _INITIAL[:1]:
+        yield Hypothesis((InitialState(hidden, cell),), _states(hidden, cell, base))
+    yield Hypothesis((InitialState("kept", "kept"),), _always_initial)
+    for carried in _CARRIED if two else _CARRIED[:1]:
+        hidden, cell = ("carried" if each else "given" for each in carried)
+        yield Hypothesis((StateCarried(*carried),), _states(hidden, cell, base))
+    for inputs, outputs in ((True, False), (True, True), (False, True)):
+        yield Hypothesis((Direction(inputs, outputs),), _turned(inputs, outputs))
+    for reshaped, states in itertools.product((False, True), ("given", "zero")):
+        yield Hypothesis((BatchTimeAxes(reshaped, states),), _swapped_axes(reshaped, states))
+    for steps in _shifts(hidden_seen, base.hidden):
+        yield Hypothesis((TimeShift(steps),), _shifted(steps, base))

@@ -8,21 +8,22 @@ difference down to the noise is the cause confirmed.
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from rnnparity.diagnosis import equation_hypotheses, unstructured, weight_hypotheses
-from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, UNKNOWN, Cause, single
-from rnnparity.diagnosis.equation_hypotheses import EquationHypothesis
-from rnnparity.diagnosis.fitted_constants import CONSTANTS, Fitted, described, fit, nice
-from rnnparity.diagnosis.run_hypotheses import runtime
-from rnnparity.diagnosis.teacher_forcing import Forced, Setting, Window, force, whole
-from rnnparity.diagnosis.weight_hypotheses import Hypothesis
-from rnnparity.judge import compare
-from rnnparity.judge.compare import Comparison
+from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, Cause
+from rnnparity.diagnosis.findings import Finding, OtherEquation, Precision
+from rnnparity.diagnosis.fitted_constants import CONSTANTS, Fitted, fit, nice
+from rnnparity.diagnosis.hypothesis import EquationHypothesis, Hypothesis, together
+from rnnparity.diagnosis.kinds import equations_for, in_full, kind_of, teacher_forced
+from rnnparity.diagnosis.run_hypotheses import run_hypotheses
+from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window
+from rnnparity.judge import compare, comparison
+from rnnparity.judge.comparison import Comparison
 from rnnparity.reference import forward
 from rnnparity.reference.case import Case
 from rnnparity.reference.noise import LIMIT, Array
@@ -53,7 +54,19 @@ class _Candidate(NamedTuple):
     value: float = 0.0
 
 
-def diagnose(
+@dataclass(frozen=True, eq=False)
+class _Screen:
+    """Where hypotheses are tried first: a ``window`` in which the difference shows.
+
+    There the setting itself leaves ``start``, and what passes leaves less than ``passing`` (both RMS).
+    """
+
+    window: Window
+    start: float
+    passing: float
+
+
+def search(
     case: Case,
     hidden: np.ndarray,
     cell: np.ndarray | None = None,
@@ -61,14 +74,14 @@ def diagnose(
     shares: tuple[Array, ...] = (),
     arithmetic: str | None = None,
 ) -> list[Cause]:
-    """The causes, best first, of what ``hidden`` and ``cell`` ``[B, T, U]`` differ in from the reference of
-    ``case``; none if they do not differ.
+    """The causes, best first, of what ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` differ in from the
+    reference of ``case``; none if they do not differ. They have no sentences yet.
 
-    ``shares`` are the canonical biases that add up to the case's, where there are several.
+    ``shares`` are the canonical biases that add up to the case's, ``[G U]`` each, where there are several.
     """
     with threadpool_limits(1):  # thousands of small products: more threads only wait for each other
-        search = _Search(case, hidden, cell, shares, arithmetic or case.dtype)
-        return search.causes() if search.verdict == compare.DIVERGE else []
+        found = _Search(case, hidden, cell, shares, arithmetic or case.dtype)
+        return found.causes() if found.verdict == comparison.DIVERGE else []
 
 
 class _Search:
@@ -85,30 +98,30 @@ class _Search:
         self.tables = weight_hypotheses.tables(case.equation.cell)
         self.setting = Setting(case, states, cells, shares or (np.asarray(case.weights.bias, np.float64),))
         self.base = forward.run(case, arithmetic)
-        comparison = self._compare(self.setting)
-        self.verdict, self.before = comparison.verdict, _noise(comparison)
+        compared = self._compare(self.setting)
+        self.verdict, self.before = compared.verdict, _noise(compared)
 
     def causes(self) -> list[Cause]:
-        """Single hypotheses first, then pairs, then what is no structure."""
-        self.window = self._window()
-        equations = self._screen([None], equation_hypotheses.equations_for(self.setting))
-        singles = [*self._alone(self._sized()), *equations]
-        ways = enumerate(runtime(self.base, self.setting.hidden))
-        runs = [c._replace(order=n) for n, way in ways for c in self._alone([way])]
+        """Single hypotheses first, then what has no structure, then pairs."""
+        screen = self._find_screen()
+        equations = self._try(screen, [None], equations_for(self.setting))
+        singles = [*self._try(screen, self._of_same_size()), *equations]
+        ways = enumerate(run_hypotheses(self.base, self.setting.hidden))
+        runs = [c._replace(order=n) for n, way in ways for c in self._try(screen, [way])]
         return (
-            _distinct([*self._confirmed(singles), *self._confirmed(runs)])
+            _distinct([*self._confirmed(screen, singles), *self._confirmed(screen, runs)])
             or self._irregular()
             or self._parameters(unstructured.single(self.setting, self.base))
             or self._precision()
-            or self._confirmed(self._pairs(runs))
-            or self._parameters(unstructured.block(self.setting, self.passing))
-            or self._suspects([*singles, *runs])
+            or self._confirmed(screen, self._pairs(screen, runs))
+            or self._parameters(unstructured.block(self.setting, screen.passing))
+            or self._suspects(screen, [*singles, *runs])
         )
 
-    def _sized(self) -> tuple[Hypothesis, ...]:
+    def _of_same_size(self) -> tuple[Hypothesis, ...]:
         """Those that leave the sizes of the trajectory as they are."""
         orders, layouts, biases = self.tables
-        return (*orders, *layouts, *biases, *weight_hypotheses.own(self.setting))
+        return (*orders, *layouts, *biases, *weight_hypotheses.of_extras(self.setting))
 
     # Judging by the reference.
 
@@ -118,9 +131,12 @@ class _Search:
             expected = self.base if same else forward.run(setting.case, arithmetic or self.arithmetic)
             return _judge(setting, expected)
 
-    def _confirmed(self, candidates: Iterable[_Candidate]) -> list[Cause]:
+    def _cause(self, finding: Finding, status: str, compared: Comparison) -> Cause:
+        return Cause((finding,), status, self.before, _noise(compared))
+
+    def _confirmed(self, screen: _Screen, candidates: Iterable[_Candidate]) -> list[Cause]:
         """Of those that pass the screen, the ones that the reference confirms, in their own order."""
-        passed = sorted((c for c in candidates if c.left < self.passing), key=lambda c: c.left)
+        passed = sorted((c for c in candidates if c.left < screen.passing), key=lambda c: c.left)
         settled = map(self._settle, sorted(passed[:_TRIED], key=lambda c: c.order))
         return _distinct(cause for cause in settled if cause and cause.status == CONFIRMED)
 
@@ -129,29 +145,24 @@ class _Search:
         layout, equation = candidate.layout, candidate.equation
         setting = layout.change(self.setting) if layout else self.setting
         assert setting is not None
-        about: dict[str, Any] = dict(layout.about) if layout else {}
-        details = [layout.detail] if layout else []
         best: Comparison | None = None
         value = 0.0
         if equation is None:
             best = self._compare(setting)
         for changed, found in self._equations(setting, equation, candidate.value) if equation else ():
-            comparison = self._compare(replace(setting, case=replace(setting.case, equation=changed)))
-            if best is None or _better(comparison, best):
-                best, value = comparison, found
-            if comparison.verdict in _AGREES:
+            compared = self._compare(replace(setting, case=replace(setting.case, equation=changed)))
+            if best is None or _better(compared, best):
+                best, value = compared, found
+            if compared.verdict in _AGREES:
                 break
         if best is None or (equation and equation.fitted and value == 0):
             return None  # a constant of zero adds nothing: that is another hypothesis
-        if equation:
-            details.append(equation.detail or described(equation.id, setting.case.equation, value))
-            about |= {"equation": dict(equation.fields), **({"value": value} if equation.fitted else {})}
-        ids = [h.id for h in (layout, equation) if h]
-        fits_anything = equation is not None and bool(equation.fitted) and setting.hidden.size < 3
+        findings = (layout.findings if layout else ()) + (_findings(equation, value) if equation else ())
+        fits_anything = (
+            equation is not None and bool(equation.fitted) and setting.hidden.size < _TELLS_NOTHING
+        )
         status = CONFIRMED if best.verdict in _AGREES and not fits_anything else SUSPECT
-        if len(ids) == 2:
-            about["with"] = ids[1]
-        return Cause(" + ".join(ids), "; ".join(details), status, self.before, _noise(best), about)
+        return Cause(findings, status, self.before, _noise(best))
 
     def _equations(
         self, setting: Setting, hypothesis: EquationHypothesis, start: float
@@ -164,15 +175,14 @@ class _Search:
         apply = CONSTANTS[hypothesis.fitted].apply
         for tried in dict.fromkeys((*nice(start), start)):
             yield apply(changed, tried), tried
-        everything = force([setting], whole(setting))
-        value = float(fit(everything, changed, hypothesis.fitted, start).values[0])
+        value = float(fit(in_full(setting), changed, hypothesis.fitted, start).values[0])
         yield apply(changed, value), value
 
     # Screening.
 
-    def _window(self) -> Window:
+    def _find_screen(self) -> _Screen:
         """Rows, units and steps in which the difference shows, from the first step on."""
-        everything = force([self.setting], whole(self.setting))
+        everything = in_full(self.setting)
         hidden, _ = everything.predict(self.setting.case.equation)
         error = np.abs(hidden - everything.hidden)[0]
         noise = self.base.hidden_noise
@@ -180,28 +190,26 @@ class _Search:
         first = int(late.argmax()) if late.any() else error.shape[1] - 1
         steps = min(error.shape[1], first + 4 if first < 8 else first + 2)
         strongest = error[:, :steps].max(axis=1)
-        chosen_rows = np.sort(np.argsort(-strongest.max(axis=1), kind="stable")[:3])
-        chosen_units = np.sort(np.argsort(-strongest.max(axis=0), kind="stable")[:6])
-        window = Window(chosen_rows, chosen_units, steps)
-        place = np.ix_(chosen_rows, np.arange(steps), chosen_units)
-        self.passing = _PASS * float(np.sqrt(np.mean(np.square(np.minimum(noise[place], 1e-3)))))
-        self.start = float(np.sqrt(np.mean(np.square(error[place]))))
-        return window
+        rows = np.sort(np.argsort(-strongest.max(axis=1), kind="stable")[:3])
+        units = np.sort(np.argsort(-strongest.max(axis=0), kind="stable")[:6])
+        place = np.ix_(rows, np.arange(steps), units)
+        passing = _PASS * float(np.sqrt(np.mean(np.square(np.minimum(noise[place], 1e-3)))))
+        start = float(np.sqrt(np.mean(np.square(error[place]))))
+        return _Screen(Window(rows, units, steps), start, passing)
 
-    def _alone(self, tried: Iterable[Hypothesis]) -> list[_Candidate]:
-        """Each hypothesis on the setting, with the equation as it is."""
-        return self._screen(tried, (None,))
-
-    def _screen(
+    def _try(
         self,
+        screen: _Screen,
         layouts: Iterable[Hypothesis | None],
-        equations: Iterable[EquationHypothesis | None],
+        equations: Iterable[EquationHypothesis | None] = (None,),
     ) -> list[_Candidate]:
-        """What every hypothesis on the setting leaves, with every one on the equation."""
+        """What every hypothesis on the setting leaves in the screen, with every one on the equation."""
         candidates: list[_Candidate] = []
         tried = list(equations)
         for some in _batched(self._changed(layouts), _ENOUGH):
-            forced = force([setting for _, setting in some], self._fitting(some[0][1]))
+            forced = teacher_forced(
+                [setting for _, setting in some], self._fitting(screen.window, some[0][1])
+            )
             start = len(candidates)
             for number, equation in enumerate(tried):
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -219,15 +227,15 @@ class _Search:
             if setting is not None:
                 yield hypothesis, setting
 
-    def _fitting(self, setting: Setting) -> Window:
+    def _fitting(self, window: Window, setting: Setting) -> Window:
         """The window, or the start of the trajectory where a setting has other axes."""
         batch, steps, _ = setting.hidden.shape
         if (batch, steps) == self.setting.hidden.shape[:2]:
-            return self.window
-        rows = self.window.rows if batch == self.setting.hidden.shape[0] else np.arange(min(batch, 3))
-        return Window(rows, self.window.units, min(steps, self.window.steps))
+            return window
+        rows = window.rows if batch == self.setting.hidden.shape[0] else np.arange(min(batch, 3))
+        return Window(rows, window.units, min(steps, window.steps))
 
-    def _left(self, forced: Forced, hypothesis: EquationHypothesis | None) -> Fitted:
+    def _left(self, forced: TeacherForced, hypothesis: EquationHypothesis | None) -> Fitted:
         """What an equation leaves, its constant fitted."""
         equation, none = self.setting.case.equation, np.zeros(len(forced.z))
         if hypothesis is None:
@@ -239,39 +247,36 @@ class _Search:
             return fit(forced, changed, hypothesis.fitted)
         return Fitted(none, _rms(forced.residual(changed)))
 
-    def _pairs(self, runs: list[_Candidate]) -> list[_Candidate]:
+    def _pairs(self, screen: _Screen, runs: list[_Candidate]) -> list[_Candidate]:
         """Layouts with equations, then layouts with layouts, then ways to run with either."""
         orders, layouts, biases = self.tables
-        equations = equation_hypotheses.equations_for(self.setting)
-        pairs = self._screen(self._sized(), equations)
+        equations, base = equations_for(self.setting), self.setting.case.equation
+        pairs = self._try(screen, self._of_same_size(), equations)
         if any(equation.fitted == "forget_bias" for equation in equations):
-            pairs += self._screen([None], [_with_forget(e) for e in equations if not e.fitted])
-        if self.setting.case.has_cell_state:
-            pairs += self._screen([None], equation_hypotheses.several_functions(self.setting.case.equation))
+            others = (e for e in equations if not e.fitted)
+            pairs += self._try(screen, [None], map(equation_hypotheses.with_forget_bias, others))
+        pairs += self._try(screen, [None], kind_of(self.setting).several_functions(base))
         whole_orders = [order for order in orders if weight_hypotheses.is_permutation(order)]
-        if not self._any(pairs):
-            pairs += self._screen((_both(a, b) for a in layouts for b in biases), (None,))
-            pairs += self._screen((_both(a, b) for a in whole_orders for b in (*layouts, *biases)), (None,))
-        if not self._any(pairs):
+        if not _any_passes(screen, pairs):
+            pairs += self._try(screen, (together(a, b) for a in layouts for b in biases))
+            pairs += self._try(screen, (together(a, b) for a in whole_orders for b in (*layouts, *biases)))
+        if not _any_passes(screen, pairs):
             clips = [equation for equation in equations if equation.fitted == "cell_clip"]
             for order in whole_orders if clips else ():
-                pairs += self._screen([order], clips)
-        if not self._any(pairs):
-            with_runs = [e for e in equations if e.id in _WITH_RUNS]
+                pairs += self._try(screen, [order], clips)
+        if not _any_passes(screen, pairs):
+            with_runs = [equation for equation in equations if set(equation.ids) <= _WITH_RUNS]
             for run in runs:
-                pairs += self._screen([run.layout], with_runs)
+                pairs += self._try(screen, [run.layout], with_runs)
         return pairs
 
-    def _any(self, candidates: list[_Candidate]) -> bool:
-        return any(candidate.left < self.passing for candidate in candidates)
-
-    # What is no structure.
+    # Without a structure.
 
     def _irregular(self) -> list[Cause]:
         return [
-            Cause(id_, detail, CONFIRMED, self.before, _noise(comparison), about)
-            for id_, detail, about, setting in unstructured.irregular(self.setting, self.base)
-            if (comparison := self._compare(setting)).verdict in _AGREES
+            self._cause(finding, CONFIRMED, compared)
+            for finding, setting, _ in unstructured.irregular(self.setting, self.base)
+            if (compared := self._compare(setting)).verdict in _AGREES
         ]
 
     def _precision(self) -> list[Cause]:
@@ -283,33 +288,45 @@ class _Search:
         return []
 
     def _in_arithmetic(self, name: str, status: str) -> list[Cause]:
-        comparison = self._compare(self.setting, name)
-        if comparison.verdict not in _AGREES:
-            return []
-        about, detail = {"arithmetic": name}, f"arithmetic or storage in {name}"
-        return [Cause("precision", detail, status, self.before, _noise(comparison), about)]
+        compared = self._compare(self.setting, name)
+        return [self._cause(Precision(name), status, compared)] if compared.verdict in _AGREES else []
 
     def _parameters(self, tried: Iterable[unstructured.Found]) -> list[Cause]:
-        for id_, detail, about, setting in tried:
-            comparison = self._compare(setting)
-            if comparison.verdict in _AGREES:
+        for finding, setting, certain in tried:
+            compared = self._compare(setting)
+            if compared.verdict in _AGREES:
                 shown = unstructured.touched(self.setting, setting, self.base)
-                status = CONFIRMED if shown >= unstructured.ENOUGH else SUSPECT
-                return [Cause(id_, detail, status, self.before, _noise(comparison), about)]
+                status = CONFIRMED if certain and shown >= unstructured.ENOUGH else SUSPECT
+                return [self._cause(finding, status, compared)]
         return []
 
-    def _suspects(self, candidates: list[_Candidate]) -> list[Cause]:
+    def _suspects(self, screen: _Screen, candidates: list[_Candidate]) -> list[Cause]:
         """What explains most of it, and what is known of the rest."""
-        near = sorted((c for c in candidates if c.left < _NEAR * self.start), key=lambda c: c.left)[:3]
+        near = sorted((c for c in candidates if c.left < _NEAR * screen.start), key=lambda c: c.left)[:3]
         settled = [cause for cause in map(self._settle, near) if cause and cause.after < _NEAR * self.before]
         if self.arithmetic == "float32":  # whose errors nobody can compute
             settled += self._in_arithmetic("float32-fast-activation", SUSPECT)
-        known = unstructured.known(self.setting, self.base)
-        return [*_distinct(settled), Cause(UNKNOWN, known, SUSPECT, self.before, self.before)]
+        known = unstructured.unknown(self.setting, self.base)
+        return [*_distinct(settled), Cause((known,), SUSPECT, self.before, self.before)]
 
 
-_WITH_RUNS = ("forget-bias", "recurrent-activation", "reset-gate")
-_AGREES = (compare.AGREE, compare.CHAOTIC)
+_WITH_RUNS = {"forget-bias", "recurrent-activation", "reset-gate"}
+"""What happens together with a cell that was run in another way: what a port forgets."""
+_AGREES = (comparison.AGREE, comparison.CHAOTIC)
+_TELLS_NOTHING = 3
+"""With fewer numbers than this, one fitted constant explains anything."""
+
+
+def _findings(equation: EquationHypothesis, value: float) -> tuple[Finding, ...]:
+    """What another equation says, with the value of its constant."""
+    return tuple(
+        OtherEquation(id_, fields, value if equation.fitted and id_ == equation.by else None)
+        for id_, fields in equation.parts
+    )
+
+
+def _any_passes(screen: _Screen, candidates: Iterable[_Candidate]) -> bool:
+    return any(candidate.left < screen.passing for candidate in candidates)
 
 
 def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
@@ -343,50 +360,10 @@ def _rms(residual: Array) -> Array:
     return rms
 
 
-def _both(first: Hypothesis, second: Hypothesis) -> Hypothesis:
-    def change(setting: Setting) -> Setting | None:
-        changed = first.change(setting)
-        return None if changed is None else second.change(changed)
-
-    about = {**second.about, **first.about, "with": second.id}
-    return Hypothesis(f"{first.id} + {second.id}", f"{first.detail}; {second.detail}", change, about)
-
-
-def _with_forget(equation: EquationHypothesis) -> EquationHypothesis:
-    """The same and a forget bias of another size."""
-    return EquationHypothesis(f"{equation.id} + forget-bias", equation.detail, equation.fields, "forget_bias")
-
-
 def _distinct(causes: Iterable[Cause]) -> list[Cause]:
-    """One of each id, the first; others explain the same data, which is said. The most special one leads."""
+    """One of each id, the first. Several explain the same data; the most special one leads."""
     first: dict[str, Cause] = {}
     for cause in sorted(causes, key=lambda cause: cause.id == "parameter"):
         first.setdefault(cause.id, cause)
-    if len(first) > 1:
-        note = f"{', '.join(first)} explain these data equally well; {_what_would_tell(first)}"
-        return [replace(cause, note=note) for cause in first.values()]
-    return list(first.values())
-
-
-_TELLING = (
-    (
-        {"forget-bias", "forget-bias-after-sigmoid", "coupled-gates"},
-        "a run with c0 != 0 and h0 = 0 moves only the forget terms",
-    ),
-    (
-        {"kernel-transposed", "gate-order", "concat-order"},
-        "one with h0 != 0 and c0 = 0 only the recurrent kernel, given I != U and asymmetric weights",
-    ),
-    ({"bias-dropped", "bias-doubled"}, "one with other random biases, different in every gate, the biases"),
-    (
-        {"initial-state", "state-carried", "batch-time-axes", "direction", "time-shift"},
-        "one with random non-zero initial states, B >= 3 and T >= 3 tells how it was run",
-    ),
-)
-
-
-def _what_would_tell(ids: Iterable[str]) -> str:
-    """The runs that separate causes."""
-    parts = {part for id_ in ids for part in single(id_)}
-    said = [text for group, text in _TELLING if group & parts]
-    return ", ".join(said) or "a longer run with other random weights and non-zero initial states would tell"
+    equals = tuple(first) if len(first) > 1 else ()
+    return [replace(cause, equals=equals) for cause in first.values()]

@@ -1,4 +1,4 @@
-"""A cell that is told each previous state: what the search of a diagnosis runs instead of the reference.
+"""A cell that is told each previous state (teacher forcing): what a search runs instead of the reference.
 
 With h_{t-1} taken from the observed trajectory, all pre-activations are one matrix product, and an error
 neither spreads nor grows from step to step. What is left of an LSTM's recurrence is c, one unit at a time,
@@ -8,7 +8,9 @@ S stands for any number of settings that are evaluated together.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,10 @@ from rnnparity.reference.activations import ACTIVATIONS
 from rnnparity.reference.case import Case
 from rnnparity.reference.noise import Array
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import PEEPHOLES
+from rnnparity_adapters.kinds import PEEPHOLES
+
+Units = NDArray[np.signedinteger]
+"""Positions of units."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +59,22 @@ def whole(setting: Setting) -> Window:
     return Window(np.arange(batch), np.arange(units), steps)
 
 
+class BlockInput(NamedTuple):
+    """One gate's part of a tensor (``x``, ``h`` or ``b``): the ``position`` of the pre-activation to which it
+    adds, and ``v`` ``[B, T, rows]``, what its rows multiply. ``mixes`` says whether that reaches other units
+    than its own.
+    """
+
+    tensor: str
+    gate: str
+    position: int
+    v: Array
+    mixes: bool = False
+
+
 @dataclass(frozen=True, eq=False)
-class Forced(ABC):
-    """What S settings come down to in a window.
+class TeacherForced(ABC):
+    """What S settings come down to in a window. A kind of cell is one subclass.
 
     ``z`` ``[S, G, B, T, U]`` pre-activations without the forget bias, one for each block of the bias;
     ``hidden`` and ``cell`` ``[S, B, T, U]`` targets.
@@ -66,6 +84,15 @@ class Forced(ABC):
     hidden: Array
     cell: Array | None
 
+    @classmethod
+    @abstractmethod
+    def of(cls, settings: Sequence[Setting], window: Window) -> Self:
+        """Settings of one shape, in a window."""
+
+    @abstractmethod
+    def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
+        """Hidden and cell states ``[S, B, T, U]``; a cell without cell state has the hidden one for both."""
+
     def residual(self, equation: Equation, forget: Array | float = 0.0) -> Array:
         """Predicted less observed ``[S, N]``; ``forget`` is added to the forget gate's pre-activation."""
         hidden, cell = self.predict(equation, forget)
@@ -74,13 +101,20 @@ class Forced(ABC):
             errors = np.concatenate([errors, (cell - self.cell).reshape(len(cell), -1)], axis=1)
         return np.nan_to_num(errors, nan=1e3, posinf=1e3, neginf=-1e3).clip(-1e3, 1e3)
 
-    @abstractmethod
-    def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
-        """Hidden and cell states ``[S, B, T, U]``; a cell without cell state has the hidden one for both."""
+    @classmethod
+    def blocks(cls, setting: Setting) -> Iterator[BlockInput]:
+        """Every gate's part of the bias, the input kernel and the recurrent kernel."""
+        for position, gate in enumerate(setting.case.gates):
+            for tensor, v in _multiplied(setting).items():
+                yield BlockInput(tensor, gate, position, v)
+
+    def for_units(self, units: Units, equation: Equation) -> "tuple[TeacherForced, Units]":
+        """The same for a window of ``units``, with the fewest columns, and which of them are theirs."""
+        return self, np.arange(len(units))
 
 
 @dataclass(frozen=True, eq=False)
-class ForcedLstm(Forced):
+class TeacherForcedLstm(TeacherForced):
     """``start`` ``[S, B, U]`` cell states, ``peepholes`` ``[S, 3, 1, U]`` and ``projection`` ``[S, 1, U, P]``
     where there are any.
     """
@@ -88,6 +122,31 @@ class ForcedLstm(Forced):
     start: Array
     peepholes: Array | None
     projection: Array | None
+
+    @classmethod
+    def of(cls, settings: Sequence[Setting], window: Window) -> Self:
+        first = settings[0]
+        mixed = first.case.projection is not None  # each hidden state has a part of every unit
+        units = np.arange(first.case.units) if mixed else window.units
+        z = np.stack([_sums(setting, window, units) for setting in settings])
+        start = np.stack([s.case.initial_cell[np.ix_(window.rows, units)] for s in settings])
+        cells = [
+            s.cell[np.ix_(window.rows, np.arange(window.steps), units)]
+            for s in settings
+            if s.cell is not None
+        ]
+        peepholes = [s.case.peepholes[:, None, units] for s in settings if s.case.peepholes is not None]
+        projections = [
+            s.case.projection[None, :, window.units] for s in settings if s.case.projection is not None
+        ]
+        return cls(
+            z,
+            _hidden(settings, window),
+            np.stack(cells) if cells else None,
+            start.astype(np.float64),
+            np.stack(peepholes) if peepholes else None,
+            np.stack(projections) if projections else None,
+        )
 
     def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
         gate = ACTIVATIONS[equation.recurrent_activation].function
@@ -137,7 +196,7 @@ def _next(equation: Equation, i: Array, j: Array, f: Array, c: Array) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class ForcedGru(Forced):
+class TeacherForcedGru(TeacherForced):
     """``z`` has r, z, n (of x) and m (of h) for all units: a reset gate may reach any of them, through
     ``kernel`` ``[S, 1, U, U]``, the recurrent one of n. ``bias`` ``[S, 1, 1, U]`` is m's, ``before``
     ``[S, B, T, U]`` the previous hidden state, and ``units`` those that are predicted.
@@ -147,6 +206,27 @@ class ForcedGru(Forced):
     bias: Array
     before: Array
     units: NDArray[np.signedinteger]
+
+    @classmethod
+    def of(cls, settings: Sequence[Setting], window: Window) -> Self:
+        units, size = settings[0].case.units, settings[0].case.input_size
+        z, kernels, biases, states = [], [], [], []
+        for setting in settings:
+            kernel, bias = (np.asarray(array, np.float64) for array in setting.case.weights)
+            v = vectors(setting, window.rows, window.steps)
+            blocks, own = kernel.reshape(len(kernel), 3, units), bias.reshape(4, units)
+            both = np.tensordot(v, blocks[:, :2], axes=1) + own[:2]
+            alone = v[..., :size] @ blocks[:size, 2] + own[2]
+            recurrent = v[..., size:] @ blocks[size:, 2] + own[3]
+            z.append(np.stack([both[..., 0, :], both[..., 1, :], alone, recurrent]))
+            kernels.append(blocks[None, size:, 2])
+            biases.append(own[None, None, 3])
+            states.append(v[..., size:])
+        targets = _hidden(settings, window)
+        return cls(
+            np.stack(z), targets, None, np.stack(kernels), np.stack(biases), np.stack(states),
+            window.units,
+        )  # fmt: skip
 
     def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
         gate = ACTIVATIONS[equation.recurrent_activation].function
@@ -158,75 +238,46 @@ class ForcedGru(Forced):
         hidden = (kept * self.before + (1 - kept) * n)[..., self.units]
         return hidden, hidden
 
+    @classmethod
+    def blocks(cls, setting: Setting) -> Iterator[BlockInput]:
+        """Behind the reset gate n has pre-activations of its own: those of m, or else n's from ``r * h``."""
+        reset_after = setting.case.equation.reset_after
+        for block in super().blocks(setting):
+            if (block.gate, block.tensor) != ("n", "h"):
+                yield block._replace(mixes=block.gate == "r" and not reset_after)
+        v = _multiplied(setting)
+        if reset_after:
+            yield BlockInput("b", "m", 3, v["b"])
+            yield BlockInput("h", "n", 3, v["h"])
+        else:
+            gate = ACTIVATIONS[setting.case.equation.recurrent_activation].function
+            reset = gate(cls.of([setting], whole(setting)).z[0, 0])
+            yield BlockInput("h", "n", 2, reset * v["h"])
+
+    def for_units(self, units: Units, equation: Equation) -> tuple[TeacherForced, Units]:
+        """Only behind the recurrent product has each reset gate a unit of its own."""
+        if not equation.reset_after:
+            return self, units
+        columns = np.arange(len(units))
+        parts = {name: getattr(self, name)[..., units] for name in ("z", "before", "bias")}
+        return replace(self, **parts, units=columns), columns
+
 
 @dataclass(frozen=True, eq=False)
-class ForcedRnn(Forced):
-    """Nothing more."""
+class TeacherForcedRnn(TeacherForced):
+    """Its one pre-activation is all that there is to know."""
+
+    @classmethod
+    def of(cls, settings: Sequence[Setting], window: Window) -> Self:
+        z = np.stack([_sums(setting, window, window.units) for setting in settings])
+        return cls(z, _hidden(settings, window), None)
 
     def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
         hidden = ACTIVATIONS[equation.activation].function(self.z[:, 0])
         return hidden, hidden
 
 
-def force(settings: list[Setting], window: Window) -> Forced:
-    """Settings of one shape, in a window."""
-    return _FORCE[settings[0].case.equation.cell](settings, window)
-
-
-def _lstm(settings: list[Setting], window: Window) -> Forced:
-    first = settings[0]
-    mixed = first.case.projection is not None  # each hidden state has a part of every unit
-    units = np.arange(first.case.units) if mixed else window.units
-    z = np.stack([_sums(setting, window, units) for setting in settings])
-    start = np.stack([s.case.initial_cell[np.ix_(window.rows, units)] for s in settings])
-    cells = [
-        s.cell[np.ix_(window.rows, np.arange(window.steps), units)] for s in settings if s.cell is not None
-    ]
-    peepholes = [s.case.peepholes[:, None, units] for s in settings if s.case.peepholes is not None]
-    projections = [
-        s.case.projection[None, :, window.units] for s in settings if s.case.projection is not None
-    ]
-    return ForcedLstm(
-        z,
-        _hidden(settings, window),
-        np.stack(cells) if cells else None,
-        start.astype(np.float64),
-        np.stack(peepholes) if peepholes else None,
-        np.stack(projections) if projections else None,
-    )
-
-
-def _gru(settings: list[Setting], window: Window) -> Forced:
-    units, size = settings[0].case.units, settings[0].case.input_size
-    everywhere = np.arange(units)
-    z, kernels, biases, states = [], [], [], []
-    for setting in settings:
-        kernel, bias = (np.asarray(array, np.float64) for array in setting.case.weights)
-        v = vectors(setting, window.rows, window.steps)
-        blocks, own = kernel.reshape(len(kernel), 3, units), bias.reshape(4, units)
-        both = np.tensordot(v, blocks[:, :2], axes=1) + own[:2]
-        alone = v[..., :size] @ blocks[:size, 2] + own[2]
-        recurrent = v[..., size:] @ blocks[size:, 2] + own[3]
-        z.append(np.stack([both[..., 0, :], both[..., 1, :], alone, recurrent]))
-        kernels.append(blocks[None, size:, 2])
-        biases.append(own[None, None, 3])
-        states.append(v[..., size:])
-    targets = _hidden(settings, window)
-    return ForcedGru(
-        np.stack(z), targets, None, np.stack(kernels), np.stack(biases), np.stack(states),
-        everywhere[window.units],
-    )  # fmt: skip
-
-
-def _rnn(settings: list[Setting], window: Window) -> Forced:
-    z = np.stack([_sums(setting, window, window.units) for setting in settings])
-    return ForcedRnn(z, _hidden(settings, window), None)
-
-
-_FORCE = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}
-
-
-def _hidden(settings: list[Setting], window: Window) -> Array:
+def _hidden(settings: Sequence[Setting], window: Window) -> Array:
     place = np.ix_(window.rows, np.arange(window.steps), window.units)
     return np.stack([setting.hidden[place] for setting in settings])
 
@@ -245,3 +296,10 @@ def _sums(setting: Setting, window: Window, units: NDArray[np.signedinteger]) ->
     v = vectors(setting, window.rows, window.steps)
     z = np.tensordot(v, blocks, axes=1) + bias.reshape(gates, -1)[:, units]
     return np.moveaxis(z, 2, 0)
+
+
+def _multiplied(setting: Setting) -> dict[str, Array]:
+    """What the rows of each tensor multiply at every step, ``[B, T, rows]``."""
+    batch, steps, _ = setting.hidden.shape
+    v, size = vectors(setting, np.arange(batch), steps), setting.case.input_size
+    return {"b": np.ones((batch, steps, 1)), "x": v[..., :size], "h": v[..., size:]}

@@ -1,21 +1,25 @@
-"""Causes that are no structure: what is irregular, coarse, or one parameter; and what is known otherwise."""
+"""Causes without a structure: what is irregular, coarse, or one parameter; and what is known otherwise."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnparity.diagnosis import fitted_blocks
-from rnnparity.diagnosis.teacher_forcing import Setting, Window, force, vectors, whole
-from rnnparity.diagnosis.weight_hypotheses import with_weights
-from rnnparity.judge.local_errors import Local, Parameter, local_errors
+from rnnparity.diagnosis.findings import Block, Dropout, Finding, Masking, Parameter, Unknown
+from rnnparity.diagnosis.fitted_constants import ROUNDS
+from rnnparity.diagnosis.hypothesis import bias_of, blocks, kernel_of, rows_of, with_weights
+from rnnparity.diagnosis.kinds import in_full, teacher_forced
+from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, vectors
+from rnnparity.judge import local_errors
+from rnnparity.judge.local_errors import Explanation, LocalAnalysis
+from rnnparity.reference.formats import ROUNDED
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import ARITHMETICS, LIMIT, Array
-from rnnparity.selftest.planted_mistakes import ROUNDED
-from rnnparity_adapters.equation import RELU
-from rnnparity_adapters.layout import BIAS_GATES, GATE_NAMES, Weights
+from rnnparity_adapters.equation import RELU, Equation
+from rnnparity_adapters.layout import Weights
 
 _COARSER = (
     "float64", "float32", "tf32", "float16-float32", "float16", "bfloat16-float32", "bfloat16",
@@ -25,17 +29,25 @@ _COARSER = (
 ENOUGH = 3
 """Steps, of all rows together, from which a parameter can be told: one would fit anything."""
 
-_NAMED = 4  # parameters that are followed, the best of each gate
-_ROUNDS = 12
+_NAMED = 4
+"""Parameters that are followed: the best one of each of so many gates."""
+_CORRECTIONS = 12
+"""Of a parameter that is followed. The matched filter is linear: each adds a digit or two, not twice as many.
+"""
+_ALMOST_ALL = 0.99
+"""Of the states that are numbers of a format: the others may be what a framework did not round."""
+_CORRELATED = 0.2
+"""Of the error that rounding to a format makes with the one seen: chance gives less where there is enough
+data.
+"""
 
 
 class Found(NamedTuple):
-    """A cause, in words and for a machine, and the setting that it would make."""
+    """A finding, the setting that it would make, and whether there is enough to be ``certain`` of it."""
 
-    id: str
-    detail: str
-    about: dict[str, Any]
+    finding: Finding
     setting: Setting
+    certain: bool = True
 
 
 def irregular(setting: Setting, base: Reference) -> Iterator[Found]:
@@ -45,13 +57,7 @@ def irregular(setting: Setting, base: Reference) -> Iterator[Found]:
         if np.all(lengths == setting.case.steps):
             continue
         past = np.arange(setting.case.steps) >= lengths[:, None]
-        detail = f"steps past lengths {lengths.tolist()} are {how}"
-        yield Found(
-            "masking",
-            detail,
-            {"lengths": lengths.tolist(), "steps": how},
-            _filled(setting, base, past[:, :, None]),
-        )
+        yield Found(Masking(how, tuple(lengths.tolist())), _filled(setting, base, past[:, :, None]))
     alive = np.abs(base.hidden) > np.maximum(1e-3, LIMIT * base.hidden_noise)
     zero = setting.hidden == 0
     rate = float((zero & alive).sum() / max(1, alive.sum()))  # a relu's own zeros do not count
@@ -60,8 +66,7 @@ def irregular(setting: Setting, base: Reference) -> Iterator[Found]:
         ratio = float(np.median(setting.hidden[kept_ones] / base.hidden[kept_ones]))
         if ratio > (1.02 if setting.case.equation.activation == RELU else 0):  # whose zeros are its own
             kept = replace(setting, hidden=np.where(zero, base.hidden, setting.hidden / ratio), cell=None)
-            detail = f"{rate:.0%} of the outputs are zero, the others {ratio:.4g} times too large"
-            yield Found("dropout", detail, {"rate": round(1 - 1 / ratio, 4) if ratio > 1 else rate}, kept)
+            yield Found(Dropout(rate, ratio), kept)
 
 
 def _tails(hidden: Array) -> dict[str, Array]:
@@ -95,7 +100,7 @@ def rounds_so(setting: Setting, name: str) -> bool:
     """Whether the states are numbers of that format, or the error is what rounding the factors of matrix
     products to it makes: that error is no accident, it can be computed.
     """
-    rounded = _ROUNDED[name]
+    rounded = ROUNDED[name]
     if np.mean(rounded(setting.hidden) == setting.hidden) > _ALMOST_ALL:
         return True
     case = setting.case
@@ -107,33 +112,15 @@ def rounds_so(setting: Setting, name: str) -> bool:
             case, weights=weights, inputs=rounded(case.inputs), initial_hidden=rounded(case.initial_hidden)
         ),
     )
-    one, other = (force([each], whole(each)).predict(case.equation)[0][0] for each in (setting, coarse))
+    one, other = (in_full(each).predict(case.equation)[0][0] for each in (setting, coarse))
     made, seen = (other - one).reshape(-1), (setting.hidden - one).reshape(-1)
     alike = float(made @ seen) / max(float(np.linalg.norm(made) * np.linalg.norm(seen)), 1e-300)
     return alike > max(_CORRELATED, LIMIT / float(np.sqrt(seen.size)))
 
 
-def _format(dtype: str) -> Callable[[np.ndarray], Array]:
-    return lambda values: values.astype(dtype).astype(np.float64)
-
-
-def _mantissa(name: str) -> Callable[[np.ndarray], Array]:
-    return lambda values: ROUNDED[name](values.astype(np.float32)).astype(np.float64)
-
-
-_ROUNDED = {
-    "float32": _format("float32"), "tf32": _mantissa("tf32"),
-    "float16": _format("float16"), "float16-float32": _format("float16"),
-    "bfloat16": _mantissa("bfloat16"), "bfloat16-float32": _mantissa("bfloat16"),
-    "float64": _format("float64"),
-}  # fmt: skip
-_ALMOST_ALL = 0.99
-_CORRELATED = 0.2
-
-
 def touched(setting: Setting, other: Setting, base: Reference) -> int:
     """At how many steps, of all rows together, a change of weights shows in what is made there."""
-    one, two = (force([each], whole(each)).predict(each.case.equation)[0][0] for each in (setting, other))
+    one, two = (in_full(each).predict(each.case.equation)[0][0] for each in (setting, other))
     return int(np.sum(np.any(np.abs(one - two) > base.hidden_noise, axis=2)))
 
 
@@ -144,7 +131,7 @@ def single(setting: Setting, base: Reference) -> Iterator[Found]:
     local = _local(setting, base) if setting.complete else None
     if local:
         yield from _followed(setting, base, local)
-    if setting.case.equation.cell != "lstm" or setting.case.projection is not None:
+    if not setting.case.has_cell_state or setting.case.projection is not None:
         return
     errors = _errors(setting, base, local)
     wrong = np.flatnonzero(errors > LIMIT)
@@ -155,13 +142,13 @@ def single(setting: Setting, base: Reference) -> Iterator[Found]:
             yield from _single(setting, int(unit))
 
 
-def _followed(setting: Setting, base: Reference, first: Local) -> Iterator[Found]:
+def _followed(setting: Setting, base: Reference, first: LocalAnalysis) -> Iterator[Found]:
     """The parameters that the matched filter names, each followed until nothing is left to explain."""
     for named in sorted(first.parameters.values(), key=lambda p: -p.score)[:_NAMED]:
         if named.gate == "p":
             continue
         place, change, found = _place(setting, named), 0.0, named
-        for _ in range(_ROUNDS):
+        for _ in range(_CORRECTIONS):
             change += found.change
             if abs(found.change) < 1e-7 * abs(change):
                 break
@@ -171,29 +158,30 @@ def _followed(setting: Setting, base: Reference, first: Local) -> Iterator[Found
         yield _found(setting, place, change)
 
 
-def _local(setting: Setting, base: Reference) -> Local:
+def _local(setting: Setting, base: Reference) -> LocalAnalysis:
     cell = base.cell if setting.cell is None else setting.cell
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return local_errors(setting.case, setting.hidden, cell, base.arithmetic)
+        return local_errors.analyse(setting.case, setting.hidden, cell, base.arithmetic)
 
 
 def block(setting: Setting, noise: float) -> Iterator[Found]:
     """One gate's bias or kernel, if it leaves about the ``noise`` and there is enough to tell it from."""
-    gates, size = setting.case.gates, setting.case.input_size
-    names = BIAS_GATES[setting.case.equation.cell]
-    for tensor, gate, change in fitted_blocks.solve(setting, noise):
-        kernel, bias = (np.array(a, np.float64) for a in setting.case.weights)
-        if tensor == "bias":
-            bias.reshape(len(names), -1)[names.index(gate)] += change[0]
-        else:
-            rows = slice(0, size) if tensor == "input kernel" else slice(size, None)
-            kernel.reshape(len(kernel), len(gates), -1)[rows, gates.index(gate)] += change
-        detail = f"the {GATE_NAMES[gate]}'s {tensor} is larger by {change.min():.3g} to {change.max():.3g}"
-        about = {"tensor": tensor, "gate": gate, "change": change.tolist()}
-        yield Found("parameter", detail, about, with_weights(setting, kernel, bias))
+    for found, certain in fitted_blocks.solve(setting, noise):
+        yield Found(found, _with_block(setting, found), certain)
 
 
-def _errors(setting: Setting, base: Reference, local: Local | None) -> Array:
+def _with_block(setting: Setting, found: Block) -> Setting:
+    gates, names = setting.case.gates, setting.case.kind.bias_gates
+    kernel, bias = kernel_of(setting), bias_of(setting)
+    if found.tensor == "b":
+        bias[names.index(found.gate)] += found.change[0]
+    else:
+        rows = rows_of(setting)[found.tensor]
+        blocks(kernel, len(gates))[rows, gates.index(found.gate)] += found.change
+    return with_weights(setting, kernel, bias.reshape(-1))
+
+
+def _errors(setting: Setting, base: Reference, local: LocalAnalysis | None) -> Array:
     """Of each unit ``[U]``, in noise units, made at single steps; ``local`` where every state is known."""
     if local:
         states = [np.abs(errors).max(axis=(0, 1)) for errors in (local.hidden, local.cell) if errors.size]
@@ -202,7 +190,7 @@ def _errors(setting: Setting, base: Reference, local: Local | None) -> Array:
             largest = np.zeros(setting.case.units)
             largest[local.parameter.unit] = LIMIT
         return largest
-    hidden, _ = force([setting], whole(setting)).predict(setting.case.equation)
+    hidden, _ = in_full(setting).predict(setting.case.equation)
     worst: Array = (np.abs(hidden[0] - setting.hidden) / base.hidden_noise).max(axis=(0, 1))
     return worst
 
@@ -213,33 +201,34 @@ def _single(setting: Setting, unit: int) -> Iterator[Found]:
     window = Window(rows, np.array([unit]), steps)
     v = np.concatenate([vectors(setting, rows, steps), np.ones((len(rows), steps, 1))], axis=2)
     equation = setting.case.equation
-    forced = force([setting], window)
+    forced = teacher_forced([setting], window)
     residual = forced.residual(equation)[0]
     candidates = []
     for number in range(len(setting.case.gates)):
         for row in range(v.shape[2]):
-            slope = (_moved(forced, number, v[:, :, row], 1e-6, equation) - residual) / 1e-6
+            slope = (_changed(forced, number, v[:, :, row], 1e-6, equation) - residual) / 1e-6
             square = float(slope @ slope)
             if square > 0:
                 change = -float(slope @ residual) / square
-                left = _moved(forced, number, v[:, :, row], change, equation)
+                left = _changed(forced, number, v[:, :, row], change, equation)
                 candidates.append((float(left @ left), number, row, change))
     for _, number, row, first in sorted(candidates)[:4]:
         change = first
-        for _ in range(5):
-            left = _moved(forced, number, v[:, :, row], change, equation)
-            slope = (_moved(forced, number, v[:, :, row], change + 1e-6, equation) - left) / 1e-6
+        for _ in range(ROUNDS):
+            left = _changed(forced, number, v[:, :, row], change, equation)
+            slope = (_changed(forced, number, v[:, :, row], change + 1e-6, equation) - left) / 1e-6
             square = float(slope @ slope)
             change -= float(slope @ left) / square if square else 0.0
         place = _Place(setting.case.gates[number], None if row == v.shape[2] - 1 else row, unit)
         yield _found(setting, place, change)
 
 
-def _moved(forced: Any, gate: int, by: Array, size: float, equation: Any) -> Array:
+def _changed(forced: TeacherForced, gate: int, by: Array, size: float, equation: Equation) -> Array:
+    """The residual ``[N]`` where a gate's pre-activation has ``size`` times ``by`` ``[B, T]`` more."""
     z = forced.z.copy()
     z[:, gate] += size * by[None, :, :, None]
-    moved: Array = replace(forced, z=z).residual(equation)[0]
-    return moved
+    residual: Array = replace(forced, z=z).residual(equation)[0]
+    return residual
 
 
 class _Place(NamedTuple):
@@ -250,52 +239,42 @@ class _Place(NamedTuple):
     unit: int
 
 
-def _place(setting: Setting, parameter: Parameter) -> _Place:
+def _place(setting: Setting, parameter: Explanation) -> _Place:
     """Where the parameter that the matched filter names stands: m has only a bias, its rows are n's."""
     gate = "n" if parameter.gate == "m" and parameter.row is not None else parameter.gate
     return _Place(gate, parameter.row, parameter.unit)
 
 
 def _with_change(setting: Setting, place: _Place, change: float) -> Setting:
-    units, cell = setting.case.units, setting.case.equation.cell
-    kernel, bias = (np.array(a, np.float64) for a in setting.case.weights)
+    kernel, bias = kernel_of(setting), bias_of(setting)
     if place.row is None:
-        bias[BIAS_GATES[cell].index(place.gate) * units + place.unit] += change
+        bias[setting.case.kind.bias_gates.index(place.gate), place.unit] += change
     else:
-        kernel[place.row, setting.case.gates.index(place.gate) * units + place.unit] += change
-    return with_weights(setting, kernel, bias)
+        gates = setting.case.gates
+        blocks(kernel, len(gates))[place.row, gates.index(place.gate), place.unit] += change
+    return with_weights(setting, kernel, bias.reshape(-1))
 
 
 def _found(setting: Setting, place: _Place, change: float) -> Found:
-    size = setting.case.input_size
-    about: dict[str, Any] = {"tensor": "bias", "gate": place.gate, "unit": place.unit, "change": change}
-    where = "bias"
-    if place.row is not None:
-        recurrent = place.row >= size
-        about["tensor"] = "recurrent kernel" if recurrent else "input kernel"
-        about["row"] = place.row - size * recurrent
-        where = f"{about['tensor']} row {about['row']}"
-    detail = f"{where}, {GATE_NAMES[place.gate]}, unit {place.unit} is larger by {change:.6g}"
-    return Found("parameter", detail, about, _with_change(setting, place, change))
+    size, row = setting.case.input_size, place.row
+    tensor = "b" if row is None else "h" if row >= size else "x"
+    inner = None if row is None else row - size * (tensor == "h")
+    finding = Parameter(tensor, place.gate, place.unit, change, inner)
+    return Found(finding, _with_change(setting, place, change))
 
 
-def known(setting: Setting, base: Reference) -> str:
+def unknown(setting: Setting, base: Reference) -> Unknown:
     """What can be said of a difference that nothing explains."""
-    in_noise = np.abs(setting.hidden - base.hidden) / base.hidden_noise
-    beyond = in_noise > LIMIT
+    beyond = np.abs(setting.hidden - base.hidden) / base.hidden_noise > LIMIT
     if not beyond.any():
-        return "only all elements together differ, none by itself"
-    steps = np.flatnonzero(beyond.any(axis=(0, 2)))
+        return Unknown(None)
     local = _local(setting, base) if setting.complete else None
-    errors = np.flatnonzero(_errors(setting, base, local) > LIMIT)
-    rows = np.flatnonzero(beyond.any(axis=(1, 2)))
-    batch, _, units = setting.hidden.shape
-    said = [
-        f"none of the known causes; from step {steps[0]} on",
-        f"{len(rows)} of {batch} batch rows",
-        f"made in {len(errors)} of {units} units"
-        + (f" ({', '.join(map(str, errors))})" if len(errors) <= 4 else ""),
-    ]
-    if local:
-        said.append(f"most of it in the {GATE_NAMES[local.parameter.gate]}")
-    return ", ".join(said)
+    batch, _, width = setting.hidden.shape
+    return Unknown(
+        first_step=int(np.flatnonzero(beyond.any(axis=(0, 2)))[0]),
+        rows=int(beyond.any(axis=(1, 2)).sum()),
+        batch=batch,
+        units=tuple(np.flatnonzero(_errors(setting, base, local) > LIMIT).tolist()),
+        width=width,
+        gate=local.parameter.gate if local else "",
+    )

@@ -26,7 +26,7 @@ SECTIONS = ("global", "install", ":env:")
 SYNONYMS = {"default-timeout": "timeout"}
 
 
-def read() -> Settings:
+def read_settings() -> Settings:
     """What pip says; nothing where there is no pip."""
     for pip in ((sys.executable, "-m", "pip"), (shutil.which("pip") or "",)):
         if pip[0]:
@@ -115,7 +115,7 @@ def always(argument: str) -> Arguments:
 
 
 @dataclass(frozen=True)
-class Option:
+class UvOption:
     """What pip's setting ``name`` means to ``uv pip install``, unless one of ``overruled_by`` is set."""
 
     name: str
@@ -124,7 +124,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Variable:
+class UvVariable:
     """The environment variable ``uv`` that pip's setting ``name`` means."""
 
     name: str
@@ -133,23 +133,23 @@ class Variable:
 
 
 OPTIONS = (
-    Option("find-links", each("--find-links", existing_places), ("UV_FIND_LINKS",)),
-    Option("no-index", flag("--no-index")),
-    Option("index-url", each("--default-index", places), ("UV_DEFAULT_INDEX", "UV_INDEX_URL")),
-    Option("extra-index-url", each("--index", places), ("UV_INDEX", "UV_EXTRA_INDEX_URL")),
+    UvOption("find-links", each("--find-links", existing_places), ("UV_FIND_LINKS",)),
+    UvOption("no-index", flag("--no-index")),
+    UvOption("index-url", each("--default-index", places), ("UV_DEFAULT_INDEX", "UV_INDEX_URL")),
+    UvOption("extra-index-url", each("--index", places), ("UV_INDEX", "UV_EXTRA_INDEX_URL")),
     # pip takes the best version of all indexes; uv alone looks only in the first that has the package.
-    Option("extra-index-url", always("--index-strategy=unsafe-best-match"), ("UV_INDEX_STRATEGY",)),
-    Option("trusted-host", each("--allow-insecure-host", str.split), ("UV_INSECURE_HOST",)),
-    Option("constraint", each("--constraints", places), ("UV_CONSTRAINT",)),
-    Option("pre", flag("--prerelease=allow"), ("UV_PRERELEASE",)),
-    Option("only-binary", each("--only-binary", packages)),
-    Option("no-binary", each("--no-binary", packages)),
+    UvOption("extra-index-url", always("--index-strategy=unsafe-best-match"), ("UV_INDEX_STRATEGY",)),
+    UvOption("trusted-host", each("--allow-insecure-host", str.split), ("UV_INSECURE_HOST",)),
+    UvOption("constraint", each("--constraints", places), ("UV_CONSTRAINT",)),
+    UvOption("pre", flag("--prerelease=allow"), ("UV_PRERELEASE",)),
+    UvOption("only-binary", each("--only-binary", packages)),
+    UvOption("no-binary", each("--no-binary", packages)),
 )
 
 VARIABLES = (
-    Variable("cert", "SSL_CERT_FILE", place),
-    Variable("client-cert", "SSL_CLIENT_CERT", place),
-    Variable("proxy", "HTTP_PROXY"),
-    Variable("proxy", "HTTPS_PROXY"),
-    Variable("timeout", "UV_HTTP_TIMEOUT", seconds),
+    UvVariable("cert", "SSL_CERT_FILE", place),
+    UvVariable("client-cert", "SSL_CLIENT_CERT", place),
+    UvVariable("proxy", "HTTP_PROXY"),
+    UvVariable("proxy", "HTTPS_PROXY"),
+    UvVariable("timeout", "UV_HTTP_TIMEOUT", seconds),
 )

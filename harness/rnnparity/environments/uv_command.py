@@ -40,7 +40,7 @@ class Uv:
         self._cache = cache
         self._notify = notify
         self._processes = processes
-        self._settings = pip_settings.read()
+        self._settings = pip_settings.read_settings()
         self._variables = {"UV_PYTHON_SEARCH_PATH": search_path(), **pip_settings.variables(self._settings)}
 
     def create(self, python: str, folder: Path) -> None:

@@ -26,11 +26,11 @@ _BROKEN = (
 )  # fmt: skip
 
 
-def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays by name. The same arrays in the same order give the same bytes: no clock is in them.
 
-    What is large is not packed, so that it never looks like what :func:`read` refuses. Raises ValueError for
-    an array of objects.
+    What is large is not packed, so that it never looks like what :func:`read_npz` refuses. Raises ValueError
+    for an array of objects.
     """
     small = sum(array.nbytes for array in arrays.values()) <= _SUSPICIOUS[0]
     method = zipfile.ZIP_DEFLATED if small else zipfile.ZIP_STORED
@@ -42,20 +42,20 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
             archive.writestr(entry, buffer.getbuffer(), method)
 
 
-def read(path: str | Path) -> dict[str, np.ndarray]:
+def read_npz(path: str | Path) -> dict[str, np.ndarray]:
     """Every array of the file. Raises :class:`~rnnparity.errors.InputError` for anything unsafe or broken.
 
     All sizes are checked, those of the archive and those of the arrays' own headers, before any is read.
     """
     try:
         with Path(path).open("rb") as file:
-            return read_stream(file)
+            return read_npz_stream(file)
     except OSError as error:
         raise InputError("file", error.strerror or str(error), "a recording that can be read") from None
 
 
-def read_stream(stream: IO[bytes]) -> dict[str, np.ndarray]:
-    """As :func:`read`, from an open file."""
+def read_npz_stream(stream: IO[bytes]) -> dict[str, np.ndarray]:
+    """As :func:`read_npz`, from an open file."""
     try:
         with zipfile.ZipFile(stream) as archive:
             entries = archive.infolist()

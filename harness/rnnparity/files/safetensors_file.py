@@ -16,14 +16,14 @@ _DTYPES = {
 _BFLOAT16 = "BF16"
 
 
-class Stored(NamedTuple):
+class Arrays(NamedTuple):
     """The arrays of a file, and the names of those that were stored in bfloat16, here widened to float32."""
 
     arrays: dict[str, np.ndarray]
     bfloat16: frozenset[str]
 
 
-def read(path: Path) -> Stored:
+def read_safetensors(path: Path) -> Arrays:
     """Every array of the file. Raises :class:`~rnnparity.errors.InputError` for what is broken or unknown."""
     from safetensors import SafetensorError, deserialize, safe_open
 
@@ -42,10 +42,10 @@ def read(path: Path) -> Stored:
     if "meta" in metadata:
         arrays["meta"] = np.array(metadata["meta"])
     widened = (name for name, tensor in tensors.items() if tensor["dtype"] == _BFLOAT16)
-    return Stored(arrays, frozenset(widened))
+    return Arrays(arrays, frozenset(widened))
 
 
-def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def write_safetensors(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write arrays of numbers, and the text ``meta``. Raises OSError."""
     from safetensors.numpy import save
 

@@ -1,136 +1,46 @@
 """Trajectory against reference: the only place that decides whether two things are equal."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnparity.errors import InputError
-from rnnparity.judge.local_errors import Local, Parameter, local_errors
+from rnnparity.judge.comparison import (
+    AGREE,
+    CHAOTIC,
+    DIVERGE,
+    FAILED,
+    LOCAL,
+    LOCAL_CELL,
+    LOCAL_HIDDEN,
+    NONFINITE,
+    Comparison,
+    Difference,
+    Heat,
+    Place,
+    first_step,
+)
+from rnnparity.judge.local_errors import LocalAnalysis, analyse
 from rnnparity.reference.forward import Reference, ensemble
 from rnnparity.reference.noise import ARITHMETICS, LIMIT, Array, assumed
 from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, STEPPED_HIDDEN
-from rnnparity_adapters.layout import BIAS_GATES, GATE_NAMES, GATES, Weights
+from rnnparity_adapters.kinds import GATE_NAMES, KINDS
+from rnnparity_adapters.layout import Weights
 
-AGREE = "agree"
-DIVERGE = "diverge"
-NONFINITE = "nonfinite"
-CHAOTIC = "chaotic"
-UNSUPPORTED = "unsupported"
-UNAVAILABLE = "unavailable"
-FAILED = "failed"
-CRASHED = "crashed"
-TIMEOUT = "timeout"
-
-VERDICTS = (AGREE, UNSUPPORTED, UNAVAILABLE, CHAOTIC, DIVERGE, NONFINITE, FAILED, TIMEOUT, CRASHED)
-"""From the best to the worst: of several runs of an api, the worst one is the api's verdict."""
-
-LOCAL_HIDDEN = "local_hidden"
-LOCAL_CELL = "local_cell"
 _SPREAD = 4096
-_DOUBTFUL = 5 * LIMIT  # beyond, no underestimated noise is to blame
-LOCAL = (LOCAL_HIDDEN, LOCAL_CELL)
-"""What :mod:`rnnparity.judge.local_errors` adds to what was observed."""
+"""Elements of a residual that is kept of each run: enough to tell apis apart."""
+_DOUBTFUL = 5 * LIMIT
+"""Noise units beyond which no noise that was taken for too small can be to blame."""
 
+HEAT_CELLS = 64
+"""A heatmap has at most this many cells along steps, and along units."""
 
 _CHAOTIC_REASON = (
     "agrees up to step {}; from there on rounding alone decides the trajectory, "
     "and only that each step agrees by itself can be said"
 )
-
-
-HEAT_CELLS = 64
-"""A heatmap has at most this many cells along steps, and along units."""
-
-
-class Heat(NamedTuple):
-    """A picture of the errors: ``noise`` ``[T', U']``, each cell the largest |difference| / standard error of
-    ``steps`` steps, ``units`` units (fewer in the last cells) and every batch row.
-    """
-
-    noise: Array
-    steps: int
-    units: int
-
-
-class Place(NamedTuple):
-    """One element of a trajectory."""
-
-    batch: int
-    step: int
-    unit: int
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How far one observed array is from the reference.
-
-    ``observed`` names the array and ``state`` what it was compared with: ``hidden`` or ``cell``, or
-    ``local_hidden`` or ``local_cell`` for what is added at each step (see
-    :mod:`rnnparity.judge.local_errors`).
-    ``absolute`` is the largest |difference|, ``noise`` the largest |difference| / standard error, found at
-    ``place``; ``first_step`` is the first step with an element beyond the limit, None if there is none;
-    ``by_step`` ``[T]`` has the largest |difference| / standard error of each step. ``heat`` is there for
-    ``hidden`` and ``cell``, and where something is beyond the limit.
-    """
-
-    observed: str
-    state: str
-    absolute: float
-    noise: float
-    place: Place
-    first_step: int | None
-    by_step: Array = field(repr=False, compare=False)
-    heat: Heat | None = field(default=None, repr=False, compare=False)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A verdict, why, and what is behind it.
-
-    ``differences`` is empty where shapes or dtypes are wrong already. ``parameter`` is the one whose change
-    would explain the local errors best, None where they are not known, and ``significance`` says whether it
-    has to be explained: above 1. ``gates`` are the gates at fault;
-    ``residual`` has (hidden - reference) / standard error at places spread over the trajectory, the same ones
-    for every api.
-    """
-
-    verdict: str
-    reason: str = ""
-    differences: tuple[Difference, ...] = ()
-    parameter: Parameter | None = None
-    significance: float = 0.0
-    gates: tuple[str, ...] = ()
-    residual: Array | None = field(default=None, repr=False, compare=False)
-
-    def __bool__(self) -> NoReturn:
-        """Refused: ``assert compare(...)`` would pass whatever the verdict."""
-        raise TypeError("a comparison is neither true nor false; ask for its verdict")
-
-    def followed_by(self, later: "Comparison") -> "Comparison":
-        """The later one, but with this verdict and reason if it is not ``agree``."""
-        return later if self.verdict == AGREE else replace(later, verdict=self.verdict, reason=self.reason)
-
-    @property
-    def first_step(self) -> int | None:
-        """The first step at which anything is beyond the limit."""
-        return first_step(self.differences)
-
-
-def worst(differences: Iterable[Difference], state: str) -> Difference | None:
-    """The one of ``state`` that is largest in noise, with the largest absolute of all."""
-    of_state = [difference for difference in differences if difference.state == state]
-    if not of_state:
-        return None
-    largest = max(of_state, key=lambda difference: difference.noise)
-    return replace(largest, absolute=max(difference.absolute for difference in of_state))
-
-
-def first_step(differences: Iterable[Difference]) -> int | None:
-    """The first step at which any of them is beyond the limit."""
-    return min((d.first_step for d in differences if d.first_step is not None), default=None)
 
 
 class _Quantity(NamedTuple):
@@ -163,29 +73,29 @@ def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) 
     wrong = _wrong_form(observed, reference)
     if wrong:
         return Comparison(FAILED, wrong)
-    free = [_against(reference, name, array) for name, array in observed.items()]
-    for difference in free:
+    trajectory = [_against(reference, name, array) for name, array in observed.items()]
+    for difference in trajectory:
         if not np.isfinite(difference.absolute):
             where = _where(difference.observed, difference.place)
-            return Comparison(NONFINITE, f"{where} is not finite", tuple(free))
+            return Comparison(NONFINITE, f"{where} is not finite", tuple(trajectory))
     # The cell state is that of the stepped run, where there are two.
     stepped, cell = observed.get(STEPPED_HIDDEN, observed[HIDDEN]), observed.get(CELL, reference.cell)
-    local = local_errors(reference.case, stepped, cell, reference.arithmetic)
-    made = [
+    local = analyse(reference.case, stepped, cell, reference.arithmetic)
+    by_step = [
         _difference(name, name, np.abs(errors), np.abs(errors))
         for name, errors in ((LOCAL_HIDDEN, local.hidden), (LOCAL_CELL, local.cell))
         if errors.size
     ]
-    if first_step(made) is None and first_step(free) is not None:
+    if first_step(by_step) is None and first_step(trajectory) is not None:
         # No step errs, and yet the trajectory is beyond the noise: is the noise too small?
         reference = ensemble(reference)
-        free = [_against(reference, name, array) for name, array in observed.items()]
-    verdict, reason = DIVERGE, _divergence(free, made, local)
+        trajectory = [_against(reference, name, array) for name, array in observed.items()]
+    verdict, reason = DIVERGE, _divergence(trajectory, by_step, local)
     lost = int(reference.horizon.min())
     if not reason and lost < reference.case.steps:
         verdict, reason = CHAOTIC, _CHAOTIC_REASON.format(lost)
     residual = _residual(observed[HIDDEN], reference)
-    differences = (*free, *made)
+    differences = (*trajectory, *by_step)
     return Comparison(
         verdict if reason else AGREE,
         reason,
@@ -207,28 +117,28 @@ def compare_recording(observed: Mapping[str, NDArray[np.floating]], reference: R
 
 def compare_hidden_only(hidden: NDArray[np.floating], reference: Reference) -> Comparison:
     """As :func:`compare`, of an LSTM's hidden trajectory ``[B, T, U]`` alone: without local errors."""
-    free = _against(reference, HIDDEN, hidden)
-    if not np.isfinite(free.absolute):
-        return Comparison(NONFINITE, f"{_where(HIDDEN, free.place)} is not finite", (free,))
-    if free.first_step is not None and free.noise < _DOUBTFUL:
+    difference = _against(reference, HIDDEN, hidden)
+    if not np.isfinite(difference.absolute):
+        return Comparison(NONFINITE, f"{_where(HIDDEN, difference.place)} is not finite", (difference,))
+    if difference.first_step is not None and difference.noise < _DOUBTFUL:
         reference = ensemble(reference)
-        free = _against(reference, HIDDEN, hidden)
+        difference = _against(reference, HIDDEN, hidden)
     residual, lost = _residual(hidden, reference), int(reference.horizon.min())
-    if free.first_step is not None:
+    if difference.first_step is not None:
         reason = (
-            f"hidden differs from step {free.first_step} on; "
-            f"largest at {_where(HIDDEN, free.place)}: {free.noise:.3g} times the noise"
+            f"hidden differs from step {difference.first_step} on; "
+            f"largest at {_where(HIDDEN, difference.place)}: {difference.noise:.3g} times the noise"
         )
-        return Comparison(DIVERGE, reason, (free,), residual=residual)
+        return Comparison(DIVERGE, reason, (difference,), residual=residual)
     if lost < reference.case.steps:
         reason = f"agrees up to step {lost}; from there on rounding alone decides the trajectory"
-        return Comparison(CHAOTIC, reason, (free,), residual=residual)
-    return Comparison(AGREE, "", (free,), residual=residual)
+        return Comparison(CHAOTIC, reason, (difference,), residual=residual)
+    return Comparison(AGREE, "", (difference,), residual=residual)
 
 
 def compare_weights(extracted: Weights, loaded: Weights, cell: str = "lstm") -> Comparison:
     """Weights read back from a framework against those loaded into it: bit for bit."""
-    blocks_of = (GATES[cell], BIAS_GATES[cell])
+    blocks_of = KINDS[cell].gates, KINDS[cell].bias_gates
     for name, names, got, expected in zip(Weights._fields, blocks_of, extracted, loaded, strict=True):
         same = got.astype(expected.dtype).view(np.uint8) == expected.view(np.uint8)
         if not same.all():
@@ -354,14 +264,14 @@ def _residual(hidden: np.ndarray, reference: Reference) -> Array:
     return residual
 
 
-def _divergence(free: Iterable[Difference], made: Iterable[Difference], local: Local) -> str:
+def _divergence(trajectory: Iterable[Difference], by_step: Iterable[Difference], local: LocalAnalysis) -> str:
     """Why it diverges, in a sentence or two; empty if it does not."""
-    beyond = [difference for difference in (*free, *made) if difference.first_step is not None]
+    beyond = [difference for difference in (*trajectory, *by_step) if difference.first_step is not None]
     if not beyond:
         return f"no element is beyond the noise, all together are: {_parameter(local)}" if local.gates else ""
     first = min(beyond, key=lambda d: (d.observed in LOCAL, d.first_step, -d.noise))
     said = _said(first)
-    start = first_step(made)
+    start = first_step(by_step)
     if start is None:
         return f"{said}; step by step it agrees"
     names = ", ".join(GATE_NAMES[gate] for gate in local.gates)
@@ -375,7 +285,7 @@ def _said(difference: Difference) -> str:
     )
 
 
-def _parameter(local: Local) -> str:
+def _parameter(local: LocalAnalysis) -> str:
     """The parameter that would explain the local errors, in words."""
     parameter = local.parameter
     place = "bias" if parameter.row is None else f"kernel row {parameter.row}"

@@ -1,4 +1,4 @@
-"""Local errors: what a framework adds at each step, apart from what it carries there.
+"""LocalAnalysis errors: what a framework adds at each step, apart from what it carries there.
 
 Each step of the reference starts from the framework's *own* previous state, so an error is seen where it
 is made, chaos does not matter, and all steps are computed at once. Without a mistake the local errors
@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnparity.judge.sensitivities import LEVERS, Errors, Lever
 from rnnparity.reference import noise
 from rnnparity.reference.case import Case
+from rnnparity.reference.cells import CELLS
 from rnnparity.reference.noise import Arithmetic, Array
-from rnnparity.reference.steps import CELLS, State, exactly
+from rnnparity.reference.sensitivities import LocalErrors, Sensitivity
+from rnnparity.reference.steps import State, exactly
 
 SCORE_LIMIT = 12.0
 """Standard deviations of a projection. Its tails are longer than normal where few steps count."""
@@ -34,8 +35,8 @@ _ALIKE = 0.9  # of the best explanation's score
 _ROWS = 4096  # at a time: enough to be fast, few enough for a hundred thousand steps
 
 
-class Parameter(NamedTuple):
-    """The parameter whose change would explain the local errors best, by least squares.
+class Explanation(NamedTuple):
+    """One parameter whose change would explain the local errors, by least squares.
 
     ``row`` counts the kernel's rows x then h, None stands for the bias; gate m has the bias of that name and
     the recurrent rows of n, gate p the rows of a projection. ``change`` estimates how much larger the
@@ -51,8 +52,9 @@ class Parameter(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Local:
-    """Local errors of hidden ``[B, T, P]`` and of cell ``[B, T, U]`` in noise units, and what relates them.
+class LocalAnalysis:
+    """LocalAnalysis errors of hidden ``[B, T, P]`` and of cell ``[B, T, U]`` in noise units, and what relates
+    them.
 
     ``parameters`` has the best explanation for each gate, ``significance`` the largest score / limit of any
     parameter: above 1, rounding does not explain the errors, however small each of them is.
@@ -60,11 +62,11 @@ class Local:
 
     hidden: Array
     cell: Array
-    parameters: dict[str, Parameter]
+    parameters: dict[str, Explanation]
     significance: float
 
     @property
-    def parameter(self) -> Parameter:
+    def parameter(self) -> Explanation:
         """The best explanation of all."""
         return max(self.parameters.values(), key=lambda parameter: parameter.score)
 
@@ -80,26 +82,26 @@ class Local:
 class _Sums:
     """What the projections on one gate's parameters need, summed over all steps, for each unit."""
 
-    def __init__(self, gate: str, lever: Lever) -> None:
-        rows, units = lever.v.shape[1], lever.moved.shape[1]
-        self.gate, self.start, self.in_cell = gate, lever.start, lever.in_cell
+    def __init__(self, gate: str, shown: Sensitivity) -> None:
+        rows, units = shown.v.shape[1], shown.weighted_errors.shape[1]
+        self.gate, self.start, self.in_cell = gate, shown.start, shown.in_cell
         self.error = np.zeros((rows, units))  # of v * sensitivity * error
         self.first = np.zeros((rows, units))  # of v * sensitivity**2
         self.second = np.zeros((rows, units))  # of v**2 * sensitivity**2
         self.bias_error, self.bias_second = np.zeros(units), np.zeros(units)
-        self.alike, self.alike_second = np.zeros(units), np.zeros(units)
+        self.systematic, self.systematic_second = np.zeros(units), np.zeros(units)
 
-    def add(self, lever: Lever) -> None:
-        v, second = lever.v, lever.size * lever.size
-        self.error += v.T @ lever.moved
+    def add(self, shown: Sensitivity) -> None:
+        v, second = shown.v, shown.size * shown.size
+        self.error += v.T @ shown.weighted_errors
         self.first += v.T @ second
         self.second += (v * v).T @ second
-        self.bias_error += lever.moved.sum(axis=0)
+        self.bias_error += shown.weighted_errors.sum(axis=0)
         self.bias_second += second.sum(axis=0)
-        self.alike += (lever.size * lever.alike).sum(axis=0)
-        self.alike_second += (lever.alike * lever.alike).sum(axis=0)
+        self.systematic += (shown.size * shown.systematic).sum(axis=0)
+        self.systematic_second += (shown.systematic * shown.systematic).sum(axis=0)
 
-    def best(self, scale: float) -> Parameter:
+    def best(self, scale: float) -> Explanation:
         """The parameter that explains most; ``scale`` is the size of errors, in noise units."""
         scores = np.concatenate([self.error, [self.bias_error]])
         seconds = np.concatenate([self.second, [self.bias_second]])
@@ -110,7 +112,7 @@ class _Sums:
         error = self.bias_error[unit] if is_bias else self.error[row, unit]
         change, score = error / seconds[row, unit], scores[row, unit] / scale
         place = None if is_bias else self.start + int(row)
-        return Parameter(self.gate, place, int(unit), float(change), float(score))
+        return Explanation(self.gate, place, int(unit), float(change), float(score))
 
     def significance(self, scale: float) -> float:
         """The largest score / limit of any parameter."""
@@ -122,30 +124,30 @@ class _Sums:
         second = self.second - mean * self.first
         second[second <= 1e-9 * self.second] = np.inf  # v does not change
         moved = np.subtract(self.error, np.multiply(mean, self.bias_error, out=mean), out=mean)
-        limit = SCORE_LIMIT + SYSTEMATIC * np.sqrt(self.alike_second) / scale
+        limit = SCORE_LIMIT + SYSTEMATIC * np.sqrt(self.systematic_second) / scale
         return float(np.sqrt(np.max(moved * moved / (second * (scale * limit) ** 2))))
 
     def _bias(self, scale: float) -> float:
         root = np.sqrt(np.where(self.bias_second > 0, self.bias_second, np.inf))
-        limit = SCORE_LIMIT + self.alike / root / scale
+        limit = SCORE_LIMIT + self.systematic / root / scale
         return float(np.max(np.abs(self.bias_error) / root / scale / limit))
 
 
 class Part(NamedTuple):
     """Some rows of the local analysis, N = batch rows times steps of them.
 
-    ``hidden`` and ``cell`` are the local errors in noise units, ``[N, P]`` and ``[N, U]``, and ``levers`` how
-    each gate's parameters show in them.
+    ``hidden`` and ``cell`` are the local errors in noise units, ``[N, P]`` and ``[N, U]``, and
+    ``sensitivities`` how each gate's parameters show in them.
     """
 
     rows: slice
     hidden: Array
     cell: Array
-    levers: dict[str, Lever]
+    sensitivities: dict[str, Sensitivity]
 
     def error(self, gate: str) -> Array:
         """The errors in which the gate shows."""
-        return self.cell if self.levers[gate].in_cell else self.hidden
+        return self.cell if self.sensitivities[gate].in_cell else self.hidden
 
 
 def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> Iterator[Part]:
@@ -154,8 +156,7 @@ def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmet
     The cell's errors are taken from the previous observed state, the hidden state's from the observed cell
     state of the same step.
     """
-    kind = CELLS[case.equation.cell]
-    step, levers = kind(case, arithmetic), LEVERS[kind]
+    step = CELLS[case.equation.cell](case, arithmetic)
     x = case.inputs.reshape(-1, case.input_size)
     before = [
         np.concatenate([start[:, None], state[:, :-1]], axis=1).reshape(len(x), -1)
@@ -174,21 +175,24 @@ def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmet
             (one.value - other.value) / scale
             for one, other, scale in zip(observed, expected, scales, strict=True)
         ]
-        errors = Errors(found[0], found[1], scales[0], scales[1])
-        yield Part(now, errors.hidden, errors.cell, levers(step, xs, gates, seen, observed, errors))
+        errors = LocalErrors(found[0], found[1], scales[0], scales[1])
+        yield Part(now, errors.hidden, errors.cell, step.sensitivities(xs, gates, seen, observed, errors))
 
 
-def local_errors(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> Local:
-    """The local errors of an observed trajectory, ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``."""
+def analyse(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> LocalAnalysis:
+    """The local errors of an observed trajectory, ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``.
+
+    Of a cell without cell state ``cell`` has zero units.
+    """
     rows = case.batch * case.steps
     h_errors, c_errors = np.empty((rows, hidden.shape[2])), np.empty((rows, cell.shape[2]))
     sums: dict[str, _Sums] = {}
     for part in parts(case, hidden, cell, arithmetic):
         h_errors[part.rows], c_errors[part.rows] = part.hidden, part.cell
-        for gate, lever in part.levers.items():
-            sums.setdefault(gate, _Sums(gate, lever)).add(lever)
+        for gate, shown in part.sensitivities.items():
+            sums.setdefault(gate, _Sums(gate, shown)).add(shown)
     sizes = {False: typical(h_errors), True: typical(c_errors)}
-    return Local(
+    return LocalAnalysis(
         h_errors.reshape(hidden.shape),
         c_errors.reshape(cell.shape),
         {gate: each.best(sizes[each.in_cell]) for gate, each in sums.items()},

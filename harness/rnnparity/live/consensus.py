@@ -1,11 +1,10 @@
 """Who is wrong: of several apis and the reference, which one stands apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from rnnparity.live.result import Row
 from rnnparity.reference.noise import LIMIT, Array
 
 REFERENCE = "the reference"
@@ -38,21 +37,16 @@ class Consensus:
         return f"{', '.join(self.apart)} {verb}: the other {others} agree with each other."
 
 
-def consensus(rows: Sequence[Row]) -> Consensus:
-    """Group the rows that ran, and the reference, by whether their hidden states agree. Published equations
-    have no voice.
+def consensus(found: Mapping[str, Array]) -> Consensus:
+    """Group api keys, and the reference, by whether their hidden states agree.
 
-    Each row's residual is taken from the reference *of its own equation*, so apis with different equations
-    can be compared: two agree if they err alike. Two runs differ by two rounding errors.
+    ``found`` has the residual of each, ``[places]`` in noise units and from the reference *of its own
+    equation*, so apis with different equations can be compared: two agree if they err alike. Two runs differ
+    by two rounding errors. A residual of other places than the most has no voice.
     """
-    residuals: dict[str, Array] = {}
-    for row in rows:
-        found = next((run.comparison.residual for run in row.runs), None)
-        if found is not None and not row.api.source:
-            residuals[row.api.key] = found
-    size = max((len(residual) for residual in residuals.values()), default=0)
+    size = max(map(len, found.values()), default=0)
     residuals = {REFERENCE: np.zeros(size)} | {
-        key: residual for key, residual in residuals.items() if len(residual) == size
+        key: residual for key, residual in found.items() if len(residual) == size
     }
     groups: list[list[str]] = []
     for key, residual in residuals.items():

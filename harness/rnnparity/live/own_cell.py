@@ -7,23 +7,24 @@ has a layer has imported its framework.
 import importlib.metadata
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from rnnparity.apis.api import Target
 from rnnparity.apis.selection import select
 from rnnparity.errors import InputError
-from rnnparity.judge import compare
-from rnnparity.judge.compare import Comparison
-from rnnparity.live.result import Run, equation_of
-from rnnparity.live.runner import explained, judge
+from rnnparity.judge import comparison
+from rnnparity.judge.comparison import Comparison
+from rnnparity.live.judge_run import explained, judge
+from rnnparity.live.result import Run
 from rnnparity.reference import forward
 from rnnparity.reference.case import Case, make_case
 from rnnparity.reference.forward import Reference
 from rnnparity_adapters import layout, worker
 from rnnparity_adapters.adapter import Adapter, Setup, stepped
 from rnnparity_adapters.layout import LayoutError
-from rnnparity_adapters.registry import Api
 
 _LAYERS = {
     ("torch", "LSTM"): "torch.nn.LSTM@torch",
@@ -31,13 +32,13 @@ _LAYERS = {
     ("keras", "LSTM"): "keras.layers.LSTM@keras-tf",
     ("keras", "LSTMCell"): "keras.layers.LSTMCell@keras-tf",
 }
-"""A base class, by its package and name -> the api that it is."""
+"""A base class, by its package and name -> the row of the table that it is."""
 
 _ONE_LAYER = {"num_layers": 1, "bidirectional": False, "proj_size": 0, "go_backwards": False}
 
 
-def layer_api(given: object) -> Api | None:
-    """The api of which ``given`` is an object, or None for anything else."""
+def layer_target(given: object) -> Target | None:
+    """The row of which ``given`` is an object, or None for anything else."""
     for base in type(given).__mro__:
         name = _LAYERS.get((base.__module__.partition(".")[0], base.__name__))
         if name:
@@ -45,12 +46,12 @@ def layer_api(given: object) -> Api | None:
     return None
 
 
-def api_of(given: object, like: str | None) -> Api:
-    """The api that a layer is, or else the one named by ``like``, whose weights a function takes.
+def target_of(given: object, like: str | None) -> Target:
+    """The row that a layer is, or else the one named by ``like``, whose weights a function takes.
 
     Raises :class:`~rnnparity.errors.InputError` for a function and no name.
     """
-    own = layer_api(given)
+    own = layer_target(given)
     if own is None and like is None:
         what = f"nothing, for {name_of(given)}"
         raise InputError(
@@ -68,37 +69,37 @@ def run(given: Any, like: str | None, seed: int, **sizes: Any) -> Iterator[Run]:
     """A case of ``seed`` through ``given``; see :meth:`rnnparity.pytest_plugin.plugin.Checker.check`.
 
     A layer runs with its own weights first, then with those of the case. What diverges has its causes, as
-    changes to :func:`api_of`. Raises
+    changes to the api of :func:`target_of`. Raises
     :class:`~rnnparity.errors.InputError` for what is neither a function of one step nor a known layer.
     """
-    own = layer_api(given)
-    api = api_of(given, like)
+    own = layer_target(given)
+    target = target_of(given, like)
     if own:
         sizes = {**sizes, **_sizes(given)}
-    alike = select(like)[0] if like else api
+    like_target = select(like)[0] if like else target
     case = make_case(seed, **sizes)
-    case = Case(**{**vars(case), "equation": equation_of(alike, case)})
+    case = replace(case, equation=like_target.equation(case.equation, _installed(like_target)))
     expected = forward.run(case)
     inputs = {
         "inputs": case.inputs, "initial_hidden": case.initial_hidden, "initial_cell": case.initial_cell,
     }  # fmt: skip
-    adapter = _copied(own, given, case) if own else _Function.of(_setup(alike, case), given)
+    adapter = _copied(own, given, case) if own else _Function.of(_setup(like_target, case), given)
     if own:
-        yield _judged(api, expected, worker.OWN, adapter, inputs)
+        yield _judged(target, expected, worker.OWN, adapter, inputs)
     try:
-        adapter.write(layout.load(api.layout, case.weights, case.equation.forget_bias))
+        adapter.write(layout.load(target.layout, case.weights, case.equation.forget_bias))
     except (LayoutError, KeyError) as error:
-        yield Run(seed, worker.LOADED, Comparison(compare.FAILED, f"weights to load: {error}"))
+        yield Run(seed, worker.LOADED, Comparison(comparison.FAILED, f"weights to load: {error}"))
         return
-    yield _judged(api, expected, worker.LOADED, adapter, inputs)
+    yield _judged(target, expected, worker.LOADED, adapter, inputs)
 
 
 def _judged(
-    api: Api, expected: Reference, direction: str, adapter: Adapter, inputs: dict[str, np.ndarray]
+    target: Target, expected: Reference, direction: str, adapter: Adapter, inputs: dict[str, np.ndarray]
 ) -> Run:
     __tracebackhide__ = True
     arrays = worker.run(direction, adapter, inputs)
-    return explained(judge(api, expected, direction, arrays), api, arrays)
+    return explained(judge(target, expected, direction, arrays), target, arrays)
 
 
 class _Function(Adapter):
@@ -150,14 +151,14 @@ def _arguments(
     )
 
 
-def _setup(api: Api, case: Case) -> Setup:
+def _setup(target: Target, case: Case) -> Setup:
     options = {"forget_bias": case.equation.forget_bias}
-    return Setup(api.name, case.batch, case.steps, case.input_size, case.units, case.dtype, options)
+    return Setup(target.name, case.batch, case.steps, case.input_size, case.units, case.dtype, options)
 
 
-def _copied(api: Api, given: Any, case: Case) -> Adapter:
-    adapter = worker.adapter_class(api.adapter)
-    return adapter.of(_setup(api, case), given)
+def _copied(target: Target, given: Any, case: Case) -> Adapter:
+    adapter = worker.adapter_class(target.live.adapter)
+    return adapter.of(_setup(target, case), given)
 
 
 def _sizes(given: Any) -> dict[str, int]:
@@ -174,6 +175,14 @@ def _sizes(given: Any) -> dict[str, int]:
     return {"units": given.units} | ({"input_size": int(kernel.shape[0])} if kernel is not None else {})
 
 
-def version(api: Api) -> str:
+def version(target: Target) -> str:
     """The installed version of a layer's framework, in this process."""
-    return importlib.metadata.version(api.package)
+    return importlib.metadata.version(target.live.package)
+
+
+def _installed(target: Target) -> str:
+    """The version that a function is compared with: the latest where the framework is not here."""
+    try:
+        return version(target)
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -1,13 +1,16 @@
 """Which printed equation is it? Published equations against each function that running apis compute."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from rnnparity.judge import compare
-from rnnparity.live.result import Result, Row, equation_of
-from rnnparity.reference.case import Case
+from rnnparity.judge import comparison
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.registry import Api
 from rnnparity_adapters.worker import LOADED
+
+if TYPE_CHECKING:
+    from rnnparity.live.result import Row
+    from rnnparity.reference.case import Case
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Column:
     """One function: its ``equation`` (of the first case), and the ``rows`` of the apis that compute it."""
 
     equation: Equation
-    rows: tuple[Row, ...]
+    rows: "tuple[Row, ...]"
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,8 @@ class Line:
     Where such a cell agrees, the printed equation describes the apis of the column.
     """
 
-    row: Row
-    cells: tuple[Row, ...]
+    row: "Row"
+    cells: "tuple[Row, ...]"
 
 
 @dataclass(frozen=True)
@@ -37,32 +40,31 @@ class Matrix:
 
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
-    apart: tuple[Row, ...]
+    apart: "tuple[Row, ...]"
 
 
-def matrix(result: Result) -> Matrix:
-    """The published equations of a result against what ran beside them."""
-    running = [row for row in result.rows if not row.api.source]
+def matrix(rows: "Iterable[Row]", cases: "Sequence[Case]") -> Matrix:
+    """The published equations of a run of ``cases`` against what ran beside them."""
+    running: list[Row] = []
+    published: list[Row] = []
+    for row in rows:
+        (published if row.target.api.source else running).append(row)
     grouped: dict[tuple[Equation, ...], list[Row]] = {}
     for row in running:
         if row.agree:
-            grouped.setdefault(_equations(row.api, result.cases), []).append(row)
-    lines = (
-        Line(row, tuple(_against(row, equations, result.cases) for equations in grouped))
-        for row in result.rows
-        if row.api.source
-    )
-    columns = (Column(equations[0], tuple(rows)) for equations, rows in grouped.items())
+            grouped.setdefault(_equations(row, cases), []).append(row)
+    lines = (Line(row, tuple(_against(row, equations, cases) for equations in grouped)) for row in published)
+    columns = (Column(equations[0], tuple(same)) for equations, same in grouped.items())
     return Matrix(tuple(columns), tuple(lines), tuple(row for row in running if not row.agree))
 
 
-def _equations(api: Api, cases: tuple[Case, ...]) -> tuple[Equation, ...]:
-    return tuple(equation_of(api, case) for case in cases)
+def _equations(row: "Row", cases: "Sequence[Case]") -> tuple[Equation, ...]:
+    return tuple(row.target.equation(case.equation, row.version) for case in cases)
 
 
-def _against(row: Row, equations: tuple[Equation, ...], cases: tuple[Case, ...]) -> Row:
+def _against(row: "Row", equations: tuple[Equation, ...], cases: "Sequence[Case]") -> "Row":
     """The row judged by one equation for each case; unless they are its own, with the cases' weights."""
-    own = _equations(row.api, cases)
+    own = _equations(row, cases)
     if equations == own or row.verdict not in _RAN:
         return row
     loaded = [run for run in row.runs if run.direction == LOADED]
@@ -70,8 +72,8 @@ def _against(row: Row, equations: tuple[Equation, ...], cases: tuple[Case, ...])
         run if equation == mine else run.others[equation]
         for run, equation, mine in zip(loaded, equations, own, strict=True)
     ]
-    worst = max(runs, key=lambda run: compare.VERDICTS.index(run.comparison.verdict)).comparison
+    worst = max((run.comparison for run in runs), key=lambda one: comparison.VERDICTS.index(one.verdict))
     return replace(row, verdict=worst.verdict, reason=worst.reason, runs=tuple(runs))
 
 
-_RAN = (compare.AGREE, compare.CHAOTIC, compare.DIVERGE, compare.NONFINITE)
+_RAN = (comparison.AGREE, comparison.CHAOTIC, comparison.DIVERGE, comparison.NONFINITE)

@@ -1,19 +1,24 @@
 """What a run returns: a row for each api, with the figures and the trajectories behind it."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+import rnnparity
+from rnnparity.apis.api import Target
 from rnnparity.diagnosis.causes import Cause
+from rnnparity.environments.declarations import Environment
 from rnnparity.errors import Divergence, InputError
-from rnnparity.judge import compare
-from rnnparity.judge.compare import Comparison, Difference
+from rnnparity.judge import comparison
+from rnnparity.judge.comparison import Comparison, Difference
+from rnnparity.live.consensus import Consensus, consensus
+from rnnparity.live.published_matrix import Matrix, matrix
 from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.registry import Api
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +28,6 @@ COLUMNS = (
     "reason",
 )  # fmt: skip
 """The columns of :attr:`Result.frame`; ``hidden`` and ``cell`` are the largest |difference| of each."""
-
-
-def equation_of(api: Api, case: Case) -> Equation:
-    """The case's equation, as the api's options make it."""
-    return Equation(**{**vars(case.equation), **api.equation})
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +52,9 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """Everything about one api. ``log`` is the tail of the worker's stderr, or a traceback."""
+    """Everything about one row of the table. ``log`` is the tail of the worker's stderr, or a traceback."""
 
-    api: Api
+    target: Target
     version: str
     python: str
     verdict: str
@@ -65,21 +65,25 @@ class Row:
     @property
     def agree(self) -> bool:
         """Whether every run of this api agrees with the reference."""
-        return self.verdict == compare.AGREE
+        return self.verdict == comparison.AGREE
 
     @property
     def counted(self) -> str:
         """The verdict as it counts for the whole: a published equation that diverges is an answer."""
-        return compare.AGREE if self.api.source and self.verdict == compare.DIVERGE else self.verdict
+        return (
+            comparison.AGREE
+            if self.target.api.source and self.verdict == comparison.DIVERGE
+            else self.verdict
+        )
 
     def difference(self, state: str) -> Difference | None:
         """The largest difference of ``hidden`` or ``cell`` over all runs; None if there is none."""
-        return compare.worst(self._differences(), state)
+        return comparison.worst(self._differences(), state)
 
     @property
     def first_step(self) -> int | None:
         """The first diverging step over all runs."""
-        return compare.first_step(self._differences())
+        return comparison.first_step(self._differences())
 
     def _differences(self) -> Iterator[Difference]:
         return (difference for run in self.runs for difference in run.comparison.differences)
@@ -101,7 +105,7 @@ class Row:
         """The row's figures by the names of :data:`COLUMNS`."""
         hidden, cell = self.difference("hidden"), self.difference("cell")
         values = (
-            self.api.label, self.version, self.api.environment,
+            self.target.label, self.version, self.target.live.environment,
             hidden and hidden.absolute, cell and cell.absolute, hidden and hidden.noise, cell and cell.noise,
             self.first_step, self.verdict, self.reason,
         )  # fmt: skip
@@ -110,8 +114,8 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The rows of a run, in the order of the registry, the cases that were run, and the arithmetic whose
-    noise decided.
+    """The rows of a run, in the order of the table, the cases that were run, the arithmetic whose noise
+    decided, and the environments by name.
 
     ``result["torch.nn.LSTM"]`` is a row, by label or by ``label@environment``.
     """
@@ -119,6 +123,7 @@ class Result:
     cases: tuple[Case, ...]
     rows: tuple[Row, ...]
     arithmetic: str
+    environments: Mapping[str, Environment] = field(default_factory=dict)
 
     def __bool__(self) -> NoReturn:
         """Refused: ``assert rnnparity.run(...)`` would pass whatever came out."""
@@ -127,7 +132,7 @@ class Result:
     @property
     def agree(self) -> bool:
         """Whether every api that was asked for ran and agrees with the reference: see :attr:`Row.counted`."""
-        return bool(self.rows) and all(row.counted == compare.AGREE for row in self.rows)
+        return bool(self.rows) and all(row.counted == comparison.AGREE for row in self.rows)
 
     @property
     def frame(self) -> "pd.DataFrame":
@@ -136,21 +141,36 @@ class Result:
 
         return pd.DataFrame([row.record() for row in self.rows], columns=list(COLUMNS))
 
+    @functools.cached_property
+    def consensus(self) -> Consensus:
+        """Who stands apart: of the rows that ran, but for published equations, and of the reference."""
+        compared = ((row, next((run.comparison for run in row.runs), None)) for row in self.rows)
+        return consensus(
+            {
+                row.target.key: first.residual
+                for row, first in compared
+                if first is not None and first.residual is not None and not row.target.api.source
+            }
+        )
+
+    @functools.cached_property
+    def published(self) -> Matrix:
+        """The published equations among the rows against what ran beside them."""
+        return matrix(self.rows, self.cases)
+
     def check(self) -> None:
         """Raise :class:`~rnnparity.errors.Divergence`, which shows the table, unless all agree."""
         if not self.agree:
             raise Divergence(f"not everything agrees\n\n{self}")
 
     def __getitem__(self, name: str) -> Row:
-        found = [row for row in self.rows if name in (row.api.label, row.api.key)]
+        found = [row for row in self.rows if name in (row.target.label, row.target.key)]
         if len(found) != 1:
-            raise InputError("row", name, "one of " + ", ".join(row.api.key for row in self.rows))
+            raise InputError("row", name, "one of " + ", ".join(row.target.key for row in self.rows))
         return found[0]
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
 
     def __str__(self) -> str:
-        from rnnparity.report.console import text
-
-        return text(self)
+        return str(rnnparity.text(self))  # the report writes it, which stands above

@@ -12,25 +12,22 @@ from typing import Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from rnnparity.apis.api import Api, Target
 from rnnparity.apis.selection import select
-from rnnparity.environments import environments
-from rnnparity.environments.environments import Environment
+from rnnparity.environments import cache, declarations
+from rnnparity.environments.declarations import Environment
 from rnnparity.environments.processes import Processes
 from rnnparity.errors import InputError, Unavailable, WorkerError, WorkerTimeout
-from rnnparity.judge import compare
-from rnnparity.judge.compare import Comparison
-from rnnparity.live.result import Result, Row, Run, equation_of
+from rnnparity.judge import compare, comparison
+from rnnparity.live.judge_run import explained, judge
+from rnnparity.live.result import Result, Row, Run
 from rnnparity.live.workers import Pool, Worker, answers
-from rnnparity.recordings import check
 from rnnparity.reference import forward
 from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import ARITHMETICS
 from rnnparity_adapters import layout, wire, worker
-from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import LayoutError
-from rnnparity_adapters.registry import Api
 from rnnparity_adapters.wire import Frame
 
 Arrays = Mapping[str, np.ndarray]
@@ -53,7 +50,7 @@ def silent(environment: str, doing: str, done: int = 0) -> None:
 
 def run(
     cases: Case | Iterable[Case],
-    apis: str | Api | Iterable[str | Api] = "*",
+    apis: str | Api | Target | Iterable[str | Api | Target] = "*",
     *,
     timeout: float = TIMEOUT,
     jobs: int | None = None,
@@ -83,18 +80,19 @@ def run(
         )
     if arithmetic not in (None, *ARITHMETICS):
         raise InputError("arithmetic", arithmetic, f"one of {', '.join(ARITHMETICS)}")
-    declared = environments.declared()
-    used = {api.environment: declared[api.environment] for api in chosen}
+    declared = declarations.declared()
+    used = {target.live.environment: declared[target.live.environment] for target in chosen}
     for environment in used.values():
-        environments.find(environment)  # a corrupt one ends the run before it begins
+        cache.find(environment)  # a corrupt one ends the run before it begins
 
-    plan = _Plan(drawn, chosen, timeout, keep, arithmetic, notify, pool)
-    rows: dict[Api, Row] = {}
+    versions = {target: used[target.live.environment].pinned(target.live.package) for target in chosen}
+    plan = _Plan(drawn, versions, timeout, keep, arithmetic, notify, pool)
+    rows: dict[Target, Row] = {}
     # One thread: those of a BLAS that wait for work spin, and the frameworks need the cores.
     with threadpool_limits(1), ThreadPoolExecutor(jobs or os.cpu_count()) as threads:
         try:
             finished = [
-                threads.submit(plan.run, environment, [api for api in chosen if api.environment == name])
+                threads.submit(plan.run, environment, [one for one in chosen if one.live.environment == name])
                 for name, environment in used.items()
             ]
             for future in finished:
@@ -103,16 +101,16 @@ def run(
             plan.processes.stop()
             threads.shutdown(cancel_futures=True)
             raise
-    return Result(drawn, tuple(rows[api] for api in chosen), arithmetic or drawn[0].dtype)
+    return Result(drawn, tuple(rows[target] for target in chosen), arithmetic or drawn[0].dtype, used)
 
 
 class _Plan:
-    """What the environments of one run share."""
+    """What the environments of one run share; ``versions`` has each row's pinned version."""
 
     def __init__(
         self,
         cases: tuple[Case, ...],
-        apis: list[Api],
+        versions: Mapping[Target, str],
         timeout: float,
         keep: bool,
         arithmetic: str | None,
@@ -120,7 +118,7 @@ class _Plan:
         pool: Pool | None,
     ) -> None:
         self.cases = cases
-        self.running = [api for api in apis if not api.source]
+        self.versions = versions
         self.timeout = timeout
         self.keep = keep
         self.arithmetic = arithmetic
@@ -129,131 +127,102 @@ class _Plan:
         self.processes = pool.processes if pool else Processes()
         self._reference = functools.lru_cache(maxsize=64)(_reference)
         self._one_at_a_time = threading.Lock()
-        self._diagnosed: set[tuple[Api, Equation]] = set()
+        self._diagnosed: set[tuple[Target, Equation]] = set()
 
-    def run(self, environment: Environment, apis: list[Api]) -> dict[Api, Row]:
-        """All cases through the apis of one environment."""
+    def run(self, environment: Environment, targets: list[Target]) -> dict[Target, Row]:
+        """All cases through the rows of one environment."""
         dtype = self.cases[0].dtype
-        supported = [api for api in apis if dtype in api.dtypes]
-        rows = {api: _unsupported(api, environment, dtype) for api in apis if api not in supported}
+        supported = [target for target in targets if dtype in target.live.dtypes]
+        rows = {one: self._unsupported(one, dtype) for one in targets if one not in supported}
         say = functools.partial(self.notify, environment.name)
         if supported:
             try:
-                python = environments.ensure(environment, say, self.processes)
+                python = cache.ensure(environment, say, self.processes)
             except Unavailable as error:
-                verdict, reason = compare.UNAVAILABLE, str(error)
-                rows |= {api: Row(api, _pinned(api, environment), "", verdict, reason) for api in supported}
+                verdict, reason = comparison.UNAVAILABLE, str(error)
+                rows |= {one: Row(one, self.versions[one], "", verdict, reason) for one in supported}
             else:
                 start = functools.partial(Worker, python, environment.variables, self.processes)
-                rows |= self._run_apis(environment, supported, start, say)
-        say("done", len(self.cases) * len(apis))
+                rows |= self._run_targets(environment, supported, start, say)
+        say("done", len(self.cases) * len(targets))
         return rows
 
-    def _run_apis(
-        self, environment: Environment, apis: list[Api], start: Callable[[], Worker], say: Callable[..., None]
-    ) -> dict[Api, Row]:
-        collected = {api: _Collected(api, _pinned(api, environment)) for api in apis}
+    def _unsupported(self, target: Target, dtype: str) -> Row:
+        reason = f"runs in {' or '.join(target.live.dtypes)} only, not in {dtype}"
+        return Row(target, self.versions[target], "", comparison.UNSUPPORTED, reason)
+
+    def _run_targets(
+        self,
+        environment: Environment,
+        targets: list[Target],
+        start: Callable[[], Worker],
+        say: Callable[..., None],
+    ) -> dict[Target, Row]:
+        collected = {target: _Collected(target, self.versions[target]) for target in targets}
         tasks = list(itertools.product(collected.values(), self.cases))
         asked: list[tuple[_Collected, Case]] = []
 
         def requests() -> Iterator[Frame]:
-            for api, case in tasks:
-                if not api.lost_worker:
-                    asked.append((api, case))
-                    yield _request(api.api, case)
+            for row, case in tasks:
+                if not row.lost_worker:
+                    asked.append((row, case))
+                    yield _request(row.target, case, self._equation(row.target, case))
 
         say("starting")
         lent = self.pool.lend(environment.name, start) if self.pool else start
         end = functools.partial(self.pool.keep, environment.name) if self.pool else Worker.close
         for done, answer in enumerate(answers(lent, requests(), self.timeout, end)):
             row, case = asked[done]
-            say(row.api.label, done)
+            say(row.target.label, done)
             if isinstance(answer, WorkerError):
                 row.lose_worker(answer)
             elif not answer.message["ok"]:
                 row.fail(answer)
             else:
-                row.add(answer, self._judge(row.api, case, answer))
-        return {api: row.row() for api, row in collected.items()}
+                row.add(answer, self._judge(row.target, case, answer))
+        return {target: row.row() for target, row in collected.items()}
 
-    def _judge(self, api: Api, case: Case, answer: Frame) -> Iterator[Run]:
+    def _equation(self, target: Target, case: Case) -> Equation:
+        return target.equation(case.equation, self.versions[target])
+
+    def _judge(self, target: Target, case: Case, answer: Frame) -> Iterator[Run]:
         """Both directions of one answer, against the reference."""
-        expected = self._expected(case, equation_of(api, case))
+        expected = self._expected(case, self._equation(target, case))
         for direction in (worker.LOADED, worker.OWN):
-            run = judge(api, expected, direction, answer.arrays, self.arithmetic)
-            others = self._others(api, case, run, answer.arrays) if direction == worker.LOADED else {}
-            yield replace(self._explained(api, run, answer.arrays), others=others)
+            run = judge(target, expected, direction, answer.arrays, self.arithmetic)
+            others = self._others(target, case, run, answer.arrays) if direction == worker.LOADED else {}
+            yield replace(self._explained(target, run, answer.arrays), others=others)
 
-    def _others(self, api: Api, case: Case, run: Run, arrays: Arrays) -> dict[Equation, Run]:
+    def _others(self, target: Target, case: Case, run: Run, arrays: Arrays) -> dict[Equation, Run]:
         """A published equation's run against the equations of the apis beside it, but for its own."""
         observed = run.observed
-        if not api.source or observed is None:
+        if not target.api.source or observed is None:
             return {}
-        equations = dict.fromkeys(equation_of(other, case) for other in self.running)
-        equations.pop(equation_of(api, case), None)
+        running = (other for other in self.versions if not other.api.source)
+        equations = dict.fromkeys(self._equation(other, case) for other in running)
+        equations.pop(self._equation(target, case), None)
         others = {}
         for equation in equations:
             expected = self._expected(case, equation)
             other = Run(case.seed, run.direction, compare.compare(observed, expected), observed, expected)
-            others[equation] = self._explained(api, other, arrays)
+            others[equation] = self._explained(target, other, arrays)
         return others
 
     def _expected(self, case: Case, equation: Equation) -> Reference:
         with self._one_at_a_time:  # the first thread to ask computes, the others find it done
             return self._reference(case, equation, self.arithmetic)
 
-    def _explained(self, api: Api, run: Run, arrays: Arrays) -> Run:
-        """With the causes, if it is the first of this api that diverges from this equation."""
-        if run.comparison.verdict == compare.DIVERGE and run.reference is not None:
-            asked = api, run.reference.case.equation
+    def _explained(self, target: Target, run: Run, arrays: Arrays) -> Run:
+        """With the causes, if it is the first of this row that diverges from this equation."""
+        if run.comparison.verdict == comparison.DIVERGE and run.reference is not None:
+            asked = target, run.reference.case.equation
             if asked not in self._diagnosed:
                 self._diagnosed.add(asked)
                 with self._one_at_a_time:
-                    run = explained(run, api, arrays, self.arithmetic)
-                if api.source:  # what is printed is not there to be changed
+                    run = explained(run, target, arrays, self.arithmetic)
+                if target.api.source:  # what is printed is not there to be changed
                     run = replace(run, causes=tuple(replace(cause, fix="") for cause in run.causes))
         return run if self.keep else replace(run, observed=None, reference=None)
-
-
-def judge(
-    api: Api,
-    loaded: Reference,
-    direction: str,
-    arrays: Mapping[str, np.ndarray],
-    arithmetic: str | None = None,
-) -> Run:
-    """What an adapter returned in one direction, against the reference.
-
-    ``loaded`` is the reference of the case's own weights; weights that were taken out get one of theirs.
-    """
-    case = loaded.case
-    found = wire.group(direction, dict(arrays))
-    observed = wire.group("trajectory", found)
-    try:
-        weights = layout.extract(api.layout, wire.group("weights", found), case.equation.forget_bias)
-    except LayoutError as error:
-        return Run(case.seed, direction, Comparison(compare.FAILED, f"weights read back: {error}"))
-    if direction == worker.LOADED:
-        same = compare.compare_weights(weights, case.weights, case.equation.cell)
-        return Run(
-            case.seed, direction, same.followed_by(compare.compare(observed, loaded)), observed, loaded
-        )
-    expected = forward.run(replace(case, weights=weights), arithmetic)
-    return Run(case.seed, direction, compare.compare(observed, expected), observed, expected)
-
-
-def explained(run: Run, api: Api, arrays: Mapping[str, np.ndarray], arithmetic: str | None = None) -> Run:
-    """The run that :func:`judge` made of ``arrays``, with its causes if it diverges."""
-    observed, expected, compared = run.observed, run.reference, run.comparison
-    if compared.verdict != compare.DIVERGE or not compared.differences or not observed or not expected:
-        return run
-    # The cell state is that of the stepped run, where there are two.
-    hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
-    causes = check.diagnosis(
-        api.name, api.layout, expected.case, hidden, observed[CELL],
-        weights=wire.group("weights", wire.group(run.direction, dict(arrays))), arithmetic=arithmetic,
-    )  # fmt: skip
-    return replace(run, causes=tuple(causes))
 
 
 def _reference(case: Case, equation: Equation, arithmetic: str | None) -> Reference:
@@ -263,8 +232,8 @@ def _reference(case: Case, equation: Equation, arithmetic: str | None) -> Refere
 class _Collected:
     """A row in the making."""
 
-    def __init__(self, api: Api, version: str) -> None:
-        self.api = api
+    def __init__(self, target: Target, version: str) -> None:
+        self.target = target
         self.lost_worker = False
         self._version, self._python, self._log = version, "", ""
         self._runs: list[Run] = []
@@ -274,12 +243,12 @@ class _Collected:
         self.lost_worker = True
         self._log = error.log
         self._outcomes.append(
-            (compare.TIMEOUT if isinstance(error, WorkerTimeout) else compare.CRASHED, str(error))
+            (comparison.TIMEOUT if isinstance(error, WorkerTimeout) else comparison.CRASHED, str(error))
         )
 
     def fail(self, answer: Frame) -> None:
         self._log = answer.message["log"]
-        self._outcomes.append((compare.FAILED, answer.message["error"]))
+        self._outcomes.append((comparison.FAILED, answer.message["error"]))
 
     def add(self, answer: Frame, runs: Iterable[Run]) -> None:
         self._version, self._python = answer.message["version"], answer.message["python"]
@@ -289,35 +258,17 @@ class _Collected:
             self._outcomes.append((run.comparison.verdict, where + run.comparison.reason))
 
     def row(self) -> Row:
-        verdict, reason = max(self._outcomes, key=lambda outcome: compare.VERDICTS.index(outcome[0]))
-        return Row(self.api, self._version, self._python, verdict, reason, tuple(self._runs), self._log)
+        verdict, reason = max(self._outcomes, key=lambda outcome: comparison.VERDICTS.index(outcome[0]))
+        return Row(self.target, self._version, self._python, verdict, reason, tuple(self._runs), self._log)
 
 
-def _unsupported(api: Api, environment: Environment, dtype: str) -> Row:
-    reason = f"runs in {' or '.join(api.dtypes)} only, not in {dtype}"
-    return Row(api, _pinned(api, environment), "", compare.UNSUPPORTED, reason)
-
-
-def _pinned(api: Api, environment: Environment) -> str:
-    return environment.pinned(api.package)
-
-
-def _request(api: Api, case: Case) -> Frame:
+def _request(target: Target, case: Case, equation: Equation) -> Frame:
     """A case as the api's worker takes it: native tensors, the framework's own options."""
-    options = dict(api.options)
-    if api.layout.forget_bias == "equation":
-        options["forget_bias"] = case.equation.forget_bias
     setup = {
-        "name": api.name, "batch": case.batch, "steps": case.steps, "input_size": case.input_size,
-        "units": case.units, "dtype": case.dtype, "options": options,
+        "name": target.name, "batch": case.batch, "steps": case.steps, "input_size": case.input_size,
+        "units": case.units, "dtype": case.dtype, "options": target.given(equation),
     }  # fmt: skip
-    tensors = layout.load(api.layout, case.weights, case.equation.forget_bias)
-    return Frame(
-        {"adapter": api.adapter, "package": api.package, "seed": case.seed, "setup": setup},
-        {
-            **wire.prefixed("weights", tensors),
-            "inputs": case.inputs,
-            "initial_hidden": case.initial_hidden,
-            "initial_cell": case.initial_cell,
-        },
-    )
+    tensors = layout.load(target.layout, case.weights, equation.forget_bias)
+    message = {"adapter": target.live.adapter, "package": target.live.package, "seed": case.seed}
+    arrays = {name: getattr(case, name) for name in ("inputs", "initial_hidden", "initial_cell")}
+    return Frame(message | {"setup": setup}, wire.prefixed("weights", tensors) | arrays)

@@ -21,7 +21,7 @@ from rnnparity.errors import InputError
 _COLUMNS = ("api", "case", "cause", "reason", "link")
 
 
-class Known(NamedTuple):
+class KnownDifference(NamedTuple):
     """One difference; ``line`` is where it stands."""
 
     line: int
@@ -40,7 +40,7 @@ class Known(NamedTuple):
         return fnmatch.fnmatchcase(api, self.api) and fnmatch.fnmatchcase(case, self.case)
 
 
-def read(path: Path) -> list[Known]:
+def read_known_differences(path: Path) -> list[KnownDifference]:
     """The differences of a file. Raises :class:`~rnnparity.errors.InputError` for a line that is none."""
     try:
         lines = path.read_text("utf-8").splitlines()
@@ -52,7 +52,7 @@ def read(path: Path) -> list[Known]:
             columns = [column.strip() for column in line.split("|")]
             if len(columns) != len(_COLUMNS) or not all(columns):
                 raise InputError(f"{path}, line {number}", line.strip(), " | ".join(_COLUMNS))
-            known = Known(number, *columns)
+            known = KnownDifference(number, *columns)
             try:
                 causes.check_id(known.cause)
             except InputError as error:

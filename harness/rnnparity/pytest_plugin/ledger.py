@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from rnnparity.pytest_plugin.known_differences import Known
+    from rnnparity.pytest_plugin.known_differences import KnownDifference
 
 
 class Ledger:
-    """By path: the recordings that were ``used``, how some were ``recorded``, and what has ``moved`` around
-    those that hold. And the ``known`` differences, of which the lines ``matched`` are those of a test.
+    """By path: the recordings that were ``used``, how some were ``recorded``, and what has changed
+    (``provenance_changed``) around those that hold. And the ``known`` differences, of which the lines
+    ``matched`` are those of a test.
     """
 
-    def __init__(self, known: "list[Known]") -> None:
+    def __init__(self, known: "list[KnownDifference]") -> None:
         self.known = known
         self.used: set[str] = set()
         self.recorded: dict[str, str] = {}
-        self.moved: dict[str, list[str]] = {}
+        self.provenance_changed: dict[str, list[str]] = {}
         self.matched: set[int] = set()
 
     @pytest.hookimpl(optionalhook=True)
@@ -29,7 +30,7 @@ class Ledger:
         if said:
             self.used |= set(said["used"])
             self.recorded |= said["recorded"]
-            self.moved |= said["moved"]
+            self.provenance_changed |= said["provenance_changed"]
             self.matched |= set(said["matched"])
 
     @pytest.hookimpl(trylast=True)
@@ -39,8 +40,8 @@ class Ledger:
         handed_over: dict[str, Any] | None = getattr(config, "workeroutput", None)
         if handed_over is not None:
             handed_over["rnnparity"] = {
-                "used": sorted(self.used), "recorded": self.recorded, "moved": self.moved,
-                "matched": sorted(self.matched),
+                "used": sorted(self.used), "recorded": self.recorded,
+                "provenance_changed": self.provenance_changed, "matched": sorted(self.matched),
             }  # fmt: skip
         elif session.exitstatus == pytest.ExitCode.OK and any(self._idle(config)):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -83,8 +84,8 @@ class Ledger:
     def _elsewhere(self) -> Iterator[str]:
         """Recordings that still hold, and what has changed around them."""
         changes: dict[str, list[str]] = {}
-        for path, moved in self.moved.items():
-            for change in moved:
+        for path, provenance_changed in self.provenance_changed.items():
+            for change in provenance_changed:
                 changes.setdefault(change, []).append(path)
         for change, paths in sorted(changes.items()):
             yield f"{_counted(paths)} still hold{'s' if len(paths) == 1 else ''}: {change}"

@@ -14,12 +14,12 @@ import pytest
 from rnnparity.pytest_plugin.ledger import LEDGER, Ledger
 
 if TYPE_CHECKING:
+    from rnnparity.apis.api import Target
     from rnnparity.live.result import Row, Run
     from rnnparity.live.workers import Pool
-    from rnnparity.pytest_plugin.known_differences import Known
+    from rnnparity.pytest_plugin.known_differences import KnownDifference
     from rnnparity.pytest_plugin.stored_trajectory import Taken
     from rnnparity.reference.case import Case
-    from rnnparity_adapters.registry import Api
 
 _MARK = "rnnparity"
 
@@ -48,16 +48,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(config.stash[LEDGER], "rnnparity-ledger")
 
 
-def _known_differences(config: pytest.Config) -> "list[Known]":
+def _known_differences(config: pytest.Config) -> "list[KnownDifference]":
     """Those of the file that the settings name; none without one."""
     name = config.getini("rnnparity_known")
     if not name:
         return []
     from rnnparity.errors import InputError
-    from rnnparity.pytest_plugin.known_differences import read
+    from rnnparity.pytest_plugin.known_differences import read_known_differences
 
     try:
-        return read(config.rootpath / name)
+        return read_known_differences(config.rootpath / name)
     except InputError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -65,7 +65,7 @@ def _known_differences(config: pytest.Config) -> "list[Known]":
 class Wanted(NamedTuple):
     """What one parametrised test is about."""
 
-    api: "Api"
+    target: "Target"
     seed: int
     sizes: dict[str, Any]
     case: str
@@ -83,9 +83,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted = list(_wanted(marker.args if marker else (), dict(marker.kwargs) if marker else {}))
     ledger = metafunc.config.stash[LEDGER]
     for difference in ledger.known:
-        if any(difference.matches(one.api.key, one.case) for one in wanted):
+        if any(difference.matches(one.target.key, one.case) for one in wanted):
             ledger.matched.add(difference.line)
-    ids = [f"{one.api.key}-{one.case}" for one in wanted]
+    ids = [f"{one.target.key}-{one.case}" for one in wanted]
     metafunc.parametrize("rnnparity_run", wanted, ids=ids, indirect=True)
 
 
@@ -99,10 +99,10 @@ def _wanted(apis: Sequence[Any], options: dict[str, Any]) -> Iterator[Wanted]:
         chosen = select(apis or "*")
     except InputError as error:
         raise pytest.UsageError(f"marker {_MARK}: {error}") from None
-    for api, seed, values in itertools.product(chosen, seeds, itertools.product(*choices.values())):
+    for target, seed, values in itertools.product(chosen, seeds, itertools.product(*choices.values())):
         sizes = dict(zip(choices, values, strict=True))
         varied = [f"{name}{value}" for name, value in sizes.items() if _several(options[name])]
-        yield Wanted(api, seed, sizes, "-".join([f"seed{seed}", *varied]))
+        yield Wanted(target, seed, sizes, "-".join([f"seed{seed}", *varied]))
 
 
 def _several(value: object) -> bool:
@@ -129,23 +129,23 @@ class Checker:
         __tracebackhide__ = True
         from rnnparity.live import own_cell
 
-        api = own_cell.api_of(cell, like)
+        target = own_cell.target_of(cell, like)
         for seed in seeds:
             for run in own_cell.run(cell, like, seed, **sizes):
-                _assert_agrees(f"{own_cell.name_of(cell)} is not {like or 'what it says it is'}", run, api)
+                _assert_agrees(f"{own_cell.name_of(cell)} is not {like or 'what it says it is'}", run, target)
 
 
 class Outcome:
     """The fixture ``rnnparity_run``: a case through an api of a real framework."""
 
-    def __init__(self, wanted: Wanted, case: "Case", row: "Row", known: "Known | None") -> None:
+    def __init__(self, wanted: Wanted, case: "Case", row: "Row", known: "KnownDifference | None") -> None:
         self.case, self.row = case, row
         self._wanted, self._known = wanted, known
 
     @property
-    def api(self) -> "Api":
-        """The api that ran."""
-        return self.row.api
+    def target(self) -> "Target":
+        """The row of the table that ran."""
+        return self.row.target
 
     def check(self) -> None:
         """Fail with where, how and why it differs; skip what cannot run here, expect what is known."""
@@ -155,17 +155,17 @@ class Outcome:
         if self._known and self.row.verdict in ("agree", "diverge", "chaotic", "nonfinite"):
             self._check_known(self._known)
         for run in self.row.runs:
-            _assert_agrees(f"{self.api.key} {self.row.version}", run, self.api)
+            _assert_agrees(f"{self.target.key} {self.row.version}", run, self.target)
         if not self.row.agree:
-            _fail(f"{self.api.key} {self.row.verdict}: {self.row.reason}\n{self.row.log}")
+            _fail(f"{self.target.key} {self.row.verdict}: {self.row.reason}\n{self.row.log}")
 
-    def _check_known(self, known: "Known") -> NoReturn:
+    def _check_known(self, known: "KnownDifference") -> NoReturn:
         """Expect the cause that is known, and nothing else."""
         __tracebackhide__ = True
         from rnnparity.diagnosis.causes import ids
         from rnnparity.report.cause_text import lines
 
-        where = f"{self.api.key}, {self._wanted.case}: the known difference {known.cause}"
+        where = f"{self.target.key}, {self._wanted.case}: the known difference {known.cause}"
         place = f"line {known.line} of the file of known differences"
         if self.row.agree:
             pytest.fail(f"{where} is no more: remove {place}", pytrace=False)
@@ -175,13 +175,13 @@ class Outcome:
         pytest.fail("\n".join([said, "", self.row.reason, *lines(self.row.causes)]), pytrace=False)
 
 
-def _assert_agrees(what: str, run: "Run", api: "Api") -> None:
+def _assert_agrees(what: str, run: "Run", target: "Target") -> None:
     __tracebackhide__ = True
-    from rnnparity.judge.compare import AGREE
+    from rnnparity.judge.comparison import AGREE
     from rnnparity.report.failure_text import text
 
     if run.comparison.verdict != AGREE:
-        _fail(text(what, run, api.name))
+        _fail(text(what, run, target.name))
 
 
 def _fail(message: str) -> NoReturn:
@@ -224,19 +224,21 @@ class Regression:
                 return
             _fail(f"there was no recording; {self._shown} has been written. Commit it and run again.")
         try:
-            stored = stored_trajectory.read(self.path)
+            stored = stored_trajectory.read_stored(self.path)
         except InputError as error:
             _fail(f"{self._shown} is no recording: {error}\n\n{self._renew}")
-        moved = stored_trajectory.moved(taken, stored)
+        changed = stored_trajectory.changed_provenance(taken, stored)
         found = stored_trajectory.differences(taken, stored)
         if found:
             lines = [f"not what {self._shown} has", *found]
             lines += (
-                ["", "what else has changed since:", *(f"    {change}" for change in moved)] if moved else []
+                ["", "what else has changed since:", *(f"    {change}" for change in changed)]
+                if changed
+                else []
             )
             _fail("\n".join([*lines, "", self._renew]))
-        if moved:
-            ledger.moved[self._shown] = moved
+        if changed:
+            ledger.provenance_changed[self._shown] = changed
 
     @property
     def _renew(self) -> str:
@@ -252,7 +254,9 @@ class Regression:
         from rnnparity.pytest_plugin import stored_trajectory
 
         if isinstance(given, Outcome):
-            return stored_trajectory.of_run(given.api, given.row.run(), given.row.version, given.row.python)
+            return stored_trajectory.of_run(
+                given.target, given.row.run(), given.row.version, given.row.python
+            )
         return stored_trajectory.take(given, seed, **sizes)
 
 
@@ -285,7 +289,7 @@ def rnnparity_run(request: pytest.FixtureRequest, _rnnparity_pool: "Pool") -> Ou
 
     wanted: Wanted = request.param
     case = make_case(wanted.seed, **wanted.sizes)
-    (row,) = run(case, wanted.api, pool=_rnnparity_pool)
+    (row,) = run(case, wanted.target, pool=_rnnparity_pool)
     known = request.config.stash[LEDGER].known
-    matching = (one for one in known if one.matches(wanted.api.key, wanted.case))
+    matching = (one for one in known if one.matches(wanted.target.key, wanted.case))
     return Outcome(wanted, case, row, next(matching, None))

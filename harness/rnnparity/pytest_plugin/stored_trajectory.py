@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 import rnnparity
+from rnnparity.apis.api import Target
 from rnnparity.errors import InputError
 from rnnparity.files import npz
-from rnnparity.judge import compare
+from rnnparity.judge import compare, comparison
 from rnnparity.live import own_cell
 from rnnparity.live.result import Run
 from rnnparity.recordings.recording import STATES, read_meta, write_meta
@@ -21,7 +22,6 @@ from rnnparity.report import failure_text
 from rnnparity_adapters import layout
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.registry import Api
 
 _GIVEN = ("inputs", "initial_hidden", "initial_cell")
 
@@ -48,15 +48,15 @@ def take(given: Any, seed: int, **sizes: Any) -> Taken:
         return Taken(
             arrays, {"provenance": _provenance({"numpy": np.__version__}, platform.python_version())}
         )
-    api = own_cell.layer_api(given)
-    if api is None:
+    target = own_cell.layer_target(given)
+    if target is None:
         raise InputError("trajectory", type(given).__name__, "arrays by name, or a layer of PyTorch or Keras")
     run = next(own_cell.run(given, None, seed, **sizes))
-    return of_run(api, run, own_cell.version(api), platform.python_version())
+    return of_run(target, run, own_cell.version(target), platform.python_version())
 
 
-def of_run(api: Api, run: Run, version: str, python: str) -> Taken:
-    """A run of an api in a ``version`` under a ``python``, with everything needed to run it again.
+def of_run(target: Target, run: Run, version: str, python: str) -> Taken:
+    """A run of a row in a ``version`` under a ``python``, with everything needed to run it again.
 
     Raises :class:`~rnnparity.errors.InputError` for a run without a trajectory.
     """
@@ -65,7 +65,7 @@ def of_run(api: Api, run: Run, version: str, python: str) -> Taken:
     case, reference = run.reference.case, run.reference
     dtype = np.dtype(case.dtype)
     weights = type(case.weights)(*(np.asarray(array).astype(dtype) for array in case.weights))
-    native = layout.load(api.layout, weights, case.equation.forget_bias)
+    native = layout.load(target.layout, weights, case.equation.forget_bias)
     arrays = {
         **{name: getattr(case, name) for name in _GIVEN},
         **{name: run.observed[name] for name in STATES if name in run.observed},
@@ -74,10 +74,10 @@ def of_run(api: Api, run: Run, version: str, python: str) -> Taken:
     unusual = {name: value for name, value in vars(case.equation).items() if value != getattr(Equation, name)}
     described = {"seed": case.seed, "direction": run.direction, **unusual}
     meta = {
-        "api": api.name,
-        "options": api.options,
+        "api": target.name,
+        "options": target.given(case.equation),
         "version": version,
-        "provenance": _provenance({api.package: version}, python) | {"case": described},
+        "provenance": _provenance({target.live.package: version}, python) | {"case": described},
     }
     noise = {HIDDEN: reference.hidden_noise, CELL: reference.cell_noise}
     return Taken(arrays, meta, noise | {STEPPED_HIDDEN: reference.hidden_noise})
@@ -94,15 +94,15 @@ def differences(taken: Taken, stored: Taken) -> list[str]:
             if (array.dtype, array.shape) != (was.dtype, was.shape) or not np.array_equal(array, was):
                 given.append(f"{name} is not what was recorded: another case, or other weights")
             continue
-        comparison = compare.compare_recorded(array, was, taken.noise.get(name), name)
-        if comparison.verdict != compare.AGREE:
-            states.append(comparison.reason)
-            for difference in comparison.differences:
+        compared = compare.compare_recorded(array, was, taken.noise.get(name), name)
+        if compared.verdict != comparison.AGREE:
+            states.append(compared.reason)
+            for difference in compared.differences:
                 states += [f"    {line}" for line in failure_text.around(difference, array, was)]
     return given + states
 
 
-def moved(taken: Taken, stored: Taken) -> list[str]:
+def changed_provenance(taken: Taken, stored: Taken) -> list[str]:
     """What has changed about where the trajectory comes from, the date apart."""
     was, now = (_flat(meta.get("provenance", {})) for meta in (stored.meta, taken.meta))
     return [
@@ -115,12 +115,12 @@ def moved(taken: Taken, stored: Taken) -> list[str]:
 def record(taken: Taken, path: Path) -> None:
     """Write a trajectory as the one to compare with; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    npz.write(path, {**taken.arrays, "meta": write_meta(taken.meta)})
+    npz.write_npz(path, {**taken.arrays, "meta": write_meta(taken.meta)})
 
 
-def read(path: Path) -> Taken:
+def read_stored(path: Path) -> Taken:
     """What was recorded. Raises :class:`~rnnparity.errors.InputError` for a file that is no recording."""
-    arrays = npz.read(path)
+    arrays = npz.read_npz(path)
     return Taken(arrays, read_meta(arrays.pop("meta", None)))
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnparity.errors import InputError
-from rnnparity.judge.compare import Difference, compare_hidden
-from rnnparity.recordings.trajectory import Trajectory
-from rnnparity.reference.noise import LIMIT
+from rnnparity.judge.compare import compare_hidden
+from rnnparity.judge.comparison import Difference
+from rnnparity.recordings.trajectory import HiddenTrajectory
 
 _AGREE = "no step differs by more than rounding does"
 _LATER = (
@@ -38,7 +38,6 @@ _NEXT = (
 _DTYPES = (
     "{} is {}, {} is {}: compared as far as the coarser one can tell; to see more, run both in one dtype"
 )
-_SHAPES = "diverge: hidden is {} in {}, {} in {}"
 _TWICE = "one direction of it: compare `hidden[..., :{0}]` and `hidden[..., {0}:]`, each by itself"
 _SWAPPED = "[B, T, U] in both: store `hidden.swapaxes(0, 1)` of one of them"
 
@@ -51,8 +50,8 @@ class Symptom:
     what has to be known of the two whether they agree or not.
     """
 
-    one: Trajectory
-    other: Trajectory
+    one: HiddenTrajectory
+    other: HiddenTrajectory
     difference: Difference | None
     readings: tuple[str, ...]
     notes: tuple[str, ...]
@@ -63,7 +62,7 @@ class Symptom:
         return self.difference is not None and self.difference.first_step is None
 
 
-def diff(one: Trajectory, other: Trajectory) -> Symptom:
+def diff(one: HiddenTrajectory, other: HiddenTrajectory) -> Symptom:
     """Compare two trajectories.
 
     Raises :class:`~rnnparity.errors.InputError`, with what to do, where shapes differ and neither is made of
@@ -82,7 +81,7 @@ def diff(one: Trajectory, other: Trajectory) -> Symptom:
     return Symptom(one, other, difference, readings, tuple(notes))
 
 
-def _misfit(one: Trajectory, other: Trajectory) -> InputError:
+def _misfit(one: HiddenTrajectory, other: HiddenTrajectory) -> InputError:
     """Of shapes that cannot be compared, with what to do about them."""
     small, large = sorted((one, other), key=lambda each: each.hidden.size)
     (batch, steps, units), shape = small.hidden.shape, large.hidden.shape
@@ -95,7 +94,9 @@ def _misfit(one: Trajectory, other: Trajectory) -> InputError:
     return InputError(what, f"{list(shape)}", f"{allowed}: record both with the same inputs and units")
 
 
-def _readings(one: Trajectory, other: Trajectory, difference: Difference, relation: str) -> Iterator[str]:
+def _readings(
+    one: HiddenTrajectory, other: HiddenTrajectory, difference: Difference, relation: str
+) -> Iterator[str]:
     first = difference.first_step
     if first is None:
         yield _AGREE
@@ -113,7 +114,7 @@ def _readings(one: Trajectory, other: Trajectory, difference: Difference, relati
     yield _NEXT
 
 
-def _wide(trajectory: Trajectory) -> np.ndarray:
+def _wide(trajectory: HiddenTrajectory) -> np.ndarray:
     return trajectory.hidden.astype(np.float64)
 
 
@@ -175,7 +176,7 @@ _OF_HALVES: tuple[tuple[str, Change], ...] = (
 """Likewise, for an even number of units: two directions side by side."""
 
 
-def _relation(one: Trajectory, other: Trajectory) -> str:
+def _relation(one: HiddenTrajectory, other: HiddenTrajectory) -> str:
     """What turns one trajectory into the other exactly, if anything does."""
     limit = max(1e-5, 4 * one.element, 4 * other.element) * max(1.0, float(np.abs(_wide(one)).max()))
 
@@ -196,23 +197,3 @@ def _relation(one: Trajectory, other: Trajectory) -> str:
             if same(_wide(second)[:, :-k], _wide(first)[:, k:]):
                 return f"{first.name} is {second.name} {k} step{'s' * (k > 1)} late (time-shift)"
     return ""
-
-
-def describe(symptom: Symptom) -> str:
-    """The sentences that a person reads."""
-    return "\n".join([*symptom.notes, _described(symptom)])
-
-
-def _described(symptom: Symptom) -> str:
-    difference, one, other = symptom.difference, symptom.one, symptom.other
-    if difference is None:
-        return _SHAPES.format(list(one.hidden.shape), one.name, list(other.hidden.shape), other.name)
-    if symptom.agree:
-        in_noise = f"{difference.noise:.2g} times the rounding assumed"
-        return f"agree: largest difference {difference.absolute:.1e}, {in_noise}"
-    place = difference.place
-    steps = "".join("=" if value <= LIMIT else "#" for value in difference.by_step[:60])
-    return (
-        f"diverge from step {difference.first_step} on; largest difference {difference.absolute:.1e}, "
-        f"at batch {place.batch}, step {place.step}, unit {place.unit}\nsteps {steps}"
-    )

@@ -20,14 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnparity.apis.known import KNOWN, Known, known
+from rnnparity.apis.api import Api
+from rnnparity.apis.catalogue import APIS, find_api
 from rnnparity.errors import InputError
 from rnnparity.files import array_file
 from rnnparity.reference.case import Case
 from rnnparity_adapters import layout as layouts
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import BIAS_GATES, Layout, LayoutError
+from rnnparity_adapters.layout import Layout, LayoutError
 
 FORMAT = 1
 _WEIGHTS = "weights/"
@@ -65,9 +66,9 @@ class Recording:
     names: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def known(self) -> Known:
+    def known(self) -> Api:
         """What is known of the api."""
-        return known(self.api)
+        return find_api(self.api)
 
     @property
     def equation(self) -> Equation:
@@ -77,12 +78,12 @@ class Recording:
     @property
     def layout(self) -> Layout:
         """How the weights are stored."""
-        return self.known.layout(self.equation)
+        return self.known.layout_for(self.equation)
 
     @property
     def trajectory(self) -> dict[str, NDArray[np.floating]]:
         """``hidden``, ``cell`` and ``stepped_hidden``, those there are, in the order they were computed."""
-        _, back = self.known.turned(self.options)
+        back = self.known.order(self.options).turned_back
         states = {name: getattr(self, name) for name in STATES}
         return {name: state[:, :: -1 if back else 1] for name, state in states.items() if state is not None}
 
@@ -97,16 +98,15 @@ class Recording:
         native = {name: tensor.astype(dtype) for name, tensor in self.weights.items()}
         weights = layouts.extract(layout, native, equation.forget_bias)
         batch, _, width = self.hidden.shape
-        units = weights.bias.size // len(BIAS_GATES[layout.cell]) if layout.cell == "lstm" else 0
+        units = weights.bias.size // len(layout.kind.bias_gates) if layout.kind.has_cell_state else 0
         hidden, cell = (
             np.zeros(shape, dtype) if state is None else state.astype(dtype)
             for shape, state in (((batch, width), self.initial_hidden), ((batch, units), self.initial_cell))
         )
-        backwards, _ = self.known.turned(self.options)
         return Case(
             equation,
             weights,
-            self.inputs[:, :: -1 if backwards else 1].astype(dtype),
+            self.inputs[:, :: -1 if self.known.order(self.options).backwards else 1].astype(dtype),
             hidden,
             cell,
             peepholes=layouts.extract_peepholes(layout, native),
@@ -114,9 +114,9 @@ class Recording:
         )
 
 
-def read(path: str | Path) -> Recording:
+def read_recording(path: str | Path) -> Recording:
     """Read a recording. Raises :class:`~rnnparity.errors.InputError`, in one line, for whatever is wrong."""
-    stored = array_file.read(path)
+    stored = array_file.read_arrays(path)
     return from_arrays(stored.arrays, stored.bfloat16)
 
 
@@ -136,8 +136,8 @@ def from_arrays(arrays: Mapping[str, np.ndarray], bfloat16: Collection[str] = ()
     for name, array in (*own.items(), *tensors.items()):
         _check_numbers(name, array, finite=name not in STATES)
     _check_shapes(own)
-    api = known(meta["api"])
-    layout = api.layout(api.equation(meta["options"], meta["version"]))
+    api = find_api(meta["api"])
+    layout = api.layout_for(api.equation(meta["options"], meta["version"]))
     weights, names = _native(api, layout, tensors, own["hidden"].shape[2], meta["options"])
     recording = Recording(
         api=meta["api"], version=meta["version"], options=meta["options"], weights=weights, names=names,
@@ -165,7 +165,7 @@ def record(
 
     ``weights`` are arrays by native name, or a live layer: what has ``named_parameters()`` (PyTorch) or
     ``weights`` with names (Keras). The other arrays may be anything that numpy can read.
-    Raises :class:`~rnnparity.errors.InputError` where :func:`read` would.
+    Raises :class:`~rnnparity.errors.InputError` where :func:`read_recording` would.
     """
     given = {
         "inputs": inputs, "hidden": hidden, "cell": cell, "initial_hidden": initial_hidden,
@@ -176,7 +176,7 @@ def record(
     meta = {"api": api, "version": version, "options": dict(options or {})}
     arrays["meta"] = write_meta(meta)
     made = from_arrays(arrays)
-    array_file.write(path, arrays)
+    array_file.write_arrays(path, arrays)
     return made
 
 
@@ -271,10 +271,10 @@ _OTHERS = re.compile(r"_l[1-9]\d*(_reverse)?$|_reverse$|cell_[1-9]\d*/|backward|
 
 
 def _native(
-    api: Known, layout: Layout, tensors: Mapping[str, np.ndarray], width: int, options: Mapping[str, Any]
+    api: Api, layout: Layout, tensors: Mapping[str, np.ndarray], width: int, options: Mapping[str, Any]
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The tensors by the names of the layout, and how each was stored, whatever scope is before the name."""
-    wholes = {name: half for name, half in api.halves.items() if set(half[1]) <= set(layout.names)}
+    wholes = {name: each for name, each in api.joined.items() if set(each.parts) <= set(layout.names)}
     expected = layout.names + [tensor.name for tensor in layout.optional] + list(wholes)
     weights: dict[str, np.ndarray] = {}
     names: dict[str, str] = {}
@@ -290,7 +290,7 @@ def _native(
         if whole in weights and weights[whole].ndim > 1 and weights[whole].shape[axis] % 2 == 0:
             weights |= dict(zip(parts, np.split(weights.pop(whole), 2, axis=axis), strict=True))
             names |= {part: names[whole] + index for part, index in parts.items()}
-    if options.get("use_bias", options.get("bias", True)) is False:
+    if any(value is False and api.arguments[name].biases for name, value in options.items()):
         units = max(
             (weights[t.name].size // width for t in layout.projection if t.name in weights), default=width
         )
@@ -302,20 +302,21 @@ def _native(
 def _fitting(weights: Mapping[str, np.ndarray], units: int) -> list[str]:
     """The apis whose tensors these could be, for so many units."""
     found = []
-    for name, other in KNOWN.items():
+    for name, other in APIS.items():
         with contextlib.suppress(LayoutError):
-            bias = layouts.extract(other.plain, weights).bias
-            if bias.size == units * len(BIAS_GATES[other.plain.cell]):
+            bias = layouts.extract(other.layout, weights).bias
+            if bias.size == units * len(other.layout.kind.bias_gates):
                 found.append(name)
     return found[:3]
 
 
-_ASKED = (("peepholes", ("use_peepholes", "use_peephole")), ("projection", ("num_proj", "proj_size")))
+_OPTIONAL = ("peepholes", "projection")
+"""Parts of a layout that only some options bring."""
 
 
 def _check_layout(recording: Recording) -> None:
     """Every tensor is there, of the right shape, and of the units of the trajectory."""
-    if recording.lengths is not None and any(recording.known.turned(recording.options)):
+    if recording.lengths is not None and any(recording.known.order(recording.options)):
         raise InputError("lengths", "a sequence that runs backwards", "none then: not supported yet")
     try:
         case = recording.case
@@ -324,8 +325,10 @@ def _check_layout(recording: Recording) -> None:
         hint = f"; they would fit {' or '.join(others)}" if others else ""
         said = f"otherwise: {error}{hint}"
         raise InputError("weights", f"tensors that do not fit {recording.api}", said) from None
-    for what, options in _ASKED:
-        if any(recording.options.get(option) for option in options) and getattr(case, what) is None:
+    known, asked = recording.known.arguments, recording.options
+    for what in _OPTIONAL:
+        brought = any(value and known[option].brings == what for option, value in asked.items())
+        if brought and getattr(case, what) is None:
             names = ", ".join(tensor.name for tensor in getattr(recording.layout, what))
             raise InputError("weights", f"no {what}", f"{names} too, as the options ask for it")
     size, width, units = recording.inputs.shape[2], recording.hidden.shape[2], case.units

@@ -19,7 +19,7 @@ _DTYPES = ("float16", "float32", "float64")
 
 
 @dataclass(frozen=True, eq=False)
-class Trajectory:
+class HiddenTrajectory:
     """A hidden trajectory ``[B, T, U]``, what it is called, and how precise it can be.
 
     ``arithmetic`` is the name of its dtype, or ``bfloat16``, which numpy holds in float32.
@@ -35,7 +35,7 @@ class Trajectory:
         return ARITHMETICS[self.arithmetic].element
 
 
-def of(name: str, hidden: NDArray[np.floating], bfloat16: bool = False) -> Trajectory:
+def trajectory_of(name: str, hidden: NDArray[np.floating], bfloat16: bool = False) -> HiddenTrajectory:
     """A trajectory of an array ``[B, T, U]`` or ``[T, U]``. Raises :class:`~rnnparity.errors.InputError`."""
     if str(hidden.dtype) not in _DTYPES or hidden.ndim not in (2, 3) or hidden.size == 0:
         given = f"{hidden.dtype} {list(hidden.shape)}"
@@ -43,10 +43,10 @@ def of(name: str, hidden: NDArray[np.floating], bfloat16: bool = False) -> Traje
     if not np.all(np.isfinite(hidden)):
         raise InputError("trajectory", "NaN or infinity", "finite numbers")
     arithmetic = "bfloat16" if bfloat16 else str(hidden.dtype)
-    return Trajectory(name, hidden if hidden.ndim == 3 else hidden[None], arithmetic)
+    return HiddenTrajectory(name, hidden if hidden.ndim == 3 else hidden[None], arithmetic)
 
 
-def read(path: str | Path) -> Trajectory:
+def read_trajectory(path: str | Path) -> HiddenTrajectory:
     """The hidden trajectory in a file. Two axes are taken for ``[T, U]``.
 
     Of a recording, or any other ``.npz`` or ``.safetensors``, it is the array ``hidden``, or the only one.
@@ -62,11 +62,11 @@ def read(path: str | Path) -> Trajectory:
     if kind not in _READERS:
         raise InputError("trajectory", str(path), "a file " + ", ".join(_READERS))
     array, bfloat16 = _READERS[kind](Path(path), name)
-    return of(given, array, bfloat16)
+    return trajectory_of(given, array, bfloat16)
 
 
 def _from_arrays(path: Path, name: str) -> tuple[np.ndarray, bool]:
-    arrays, bfloat16 = array_file.read(path)
+    arrays, bfloat16 = array_file.read_arrays(path)
     numbers = [each for each in arrays if each != "meta"]
     wanted = name or (numbers[0] if len(numbers) == 1 else "hidden")
     if wanted not in arrays:
@@ -84,7 +84,7 @@ def _from_npy(path: Path, name: str) -> tuple[np.ndarray, bool]:
             archive.writestr("hidden.npy", path.read_bytes())
     except OSError as error:
         raise InputError("file", error.strerror or str(error), "a file that can be read") from None
-    return npz.read_stream(stream)["hidden"], False
+    return npz.read_npz_stream(stream)["hidden"], False
 
 
 def _from_csv(path: Path, name: str) -> tuple[np.ndarray, bool]:

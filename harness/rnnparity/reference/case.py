@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from rnnparity.errors import InputError
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import BIAS_GATES, GATES, Weights
+from rnnparity_adapters.kinds import KINDS, Kind
+from rnnparity_adapters.layout import Weights
 
 DTypeName = Literal["float32", "float64"]
 DTYPES: tuple[DTypeName, ...] = ("float32", "float64")
@@ -53,12 +54,17 @@ class Case:
     @property
     def units(self) -> int:
         """U."""
-        return int(self.weights.bias.size) // len(BIAS_GATES[self.equation.cell])
+        return int(self.weights.bias.size) // len(self.kind.bias_gates)
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of cell it is."""
+        return KINDS[self.equation.cell]
 
     @property
     def gates(self) -> str:
         """The blocks of the kernel."""
-        return GATES[self.equation.cell]
+        return self.kind.gates
 
     @property
     def has_cell_state(self) -> bool:
@@ -101,31 +107,34 @@ def make_case(
         raise InputError("forget_bias", forget_bias, "a number from -10000 to 10000")
     if not 0 < scale <= 1e4:
         raise InputError("scale", scale, "a number above 0, at most 10000")
-    if cell not in GATES:
-        raise InputError("cell", cell, " or ".join(GATES))
+    if cell not in KINDS:
+        raise InputError("cell", cell, " or ".join(KINDS))
+    kind = KINDS[cell]
     _check_memory(batch, steps, input_size, units)
 
     random = np.random.RandomState(seed)
     limit = scale * math.sqrt(6 / (input_size + 2 * units))
-    kernel = random.uniform(-limit, limit, (input_size + units, len(GATES[cell]) * units)).astype(dtype)
-    bias = random.uniform(-0.5, 0.5, len(BIAS_GATES[cell]) * units).astype(dtype)
+    kernel = random.uniform(-limit, limit, (input_size + units, len(kind.gates) * units)).astype(dtype)
+    bias = random.uniform(-0.5, 0.5, len(kind.bias_gates) * units).astype(dtype)
     inputs = random.standard_normal((batch, steps, input_size)).astype(dtype)
     hidden = random.uniform(-0.9, 0.9, (batch, units)).astype(dtype)
-    state = random.standard_normal((batch, units if cell == "lstm" else 0)).astype(dtype)
-    if cell == "lstm":
-        bias = _with_exact_forget_bias(bias, forget_bias)
+    state = random.standard_normal((batch, units if kind.has_cell_state else 0)).astype(dtype)
+    if "f" in kind.gates:
+        bias = _with_exact_forget_bias(bias, forget_bias, kind)
     equation = Equation(cell=cell, forget_bias=float(np.dtype(dtype).type(forget_bias)))
     return Case(equation, Weights(kernel, bias), inputs, hidden, state, seed)
 
 
-def _with_exact_forget_bias(bias: NDArray[np.floating], forget_bias: float) -> NDArray[np.floating]:
+def _with_exact_forget_bias(
+    bias: NDArray[np.floating], forget_bias: float, kind: Kind
+) -> NDArray[np.floating]:
     """``bias`` with a forget block to which ``forget_bias`` can be added without rounding.
 
     Half of the apis store the sum, half add it at each step; this way both have the same weights.
     """
-    blocks = bias.reshape(4, -1).copy()
+    blocks = bias.reshape(len(kind.bias_gates), -1).copy()
     constant = bias.dtype.type(forget_bias)
-    forget = GATES["lstm"].index("f")
+    forget = kind.bias_gates.index("f")
     blocks[forget] = (blocks[forget] + constant) - constant
     return blocks.reshape(-1)
 

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from rnnparity.reference import noise
 from rnnparity.reference.case import Case
+from rnnparity.reference.cells import CELLS
 from rnnparity.reference.noise import ARITHMETICS, Arithmetic, Array
-from rnnparity.reference.steps import CELLS, Estimate, State, exactly
+from rnnparity.reference.steps import Estimate, State, exactly
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ def run(case: Case, arithmetic: str | None = None) -> Reference:
     """The case in float64, with the noise of ``arithmetic``: a name of
     :data:`rnnparity.reference.noise.ARITHMETICS`, that of the case's dtype unless given.
 
-    The equations are those of :mod:`rnnparity.reference.steps`.
+    The equations are those of :mod:`rnnparity.reference.cells`.
     """
     a = ARITHMETICS[arithmetic or case.dtype]
     step = CELLS[case.equation.cell](case, a)

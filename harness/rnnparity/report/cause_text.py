@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rnnparity.diagnosis.causes import UNKNOWN, Cause
+from rnnparity.diagnosis.causes import Cause
+from rnnparity.diagnosis.findings import UNKNOWN
 from rnnparity.reference.noise import LIMIT
 from rnnparity.report.numbers import number, shown
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnparity.errors import InputError
-from rnnparity.judge import compare
+from rnnparity.judge import comparison
 from rnnparity.report.json_document import SCHEMA, Document
 from rnnparity.report.phrases import case_line, key
 
@@ -58,7 +58,7 @@ def _changes(before: Document, now: Document) -> Iterator[Change]:
 
 
 def _of_row(name: str, was: dict[str, Any], now: dict[str, Any], same_case: bool) -> Iterator[Change]:
-    ranks = [compare.VERDICTS.index(row["verdict"]) for row in (was, now)]
+    ranks = [comparison.VERDICTS.index(row["verdict"]) for row in (was, now)]
     if ranks[0] != ranks[1]:
         reason = f": {now['reason']}" if now["reason"] else ""
         kind = "worse" if ranks[1] > ranks[0] else "better"

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnparity.judge import compare
-from rnnparity.judge.compare import Difference, Heat
+from rnnparity.judge import comparison
+from rnnparity.judge.comparison import Difference, Heat
 from rnnparity.live.result import Row, Run
 from rnnparity.report.numbers import number
 from rnnparity_adapters.adapter import STEPPED_HIDDEN
@@ -13,7 +13,7 @@ from rnnparity_adapters.adapter import STEPPED_HIDDEN
 POINTS = 500
 """A curve has at most this many points."""
 
-_ALWAYS = ("hidden", "cell", *compare.LOCAL)
+_ALWAYS = ("hidden", "cell", *comparison.LOCAL)
 _DRAWN = (*_ALWAYS, STEPPED_HIDDEN)
 
 
@@ -36,7 +36,9 @@ def charts(row: Row) -> dict[Run, dict[str, Any]]:
 
 def _badness(run: Run) -> tuple[int, float]:
     differences = run.comparison.differences
-    return compare.VERDICTS.index(run.comparison.verdict), max((d.noise for d in differences), default=-1.0)
+    return comparison.VERDICTS.index(run.comparison.verdict), max(
+        (d.noise for d in differences), default=-1.0
+    )
 
 
 def _curves(run: Run) -> list[dict[str, Any]]:

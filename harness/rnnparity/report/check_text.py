@@ -8,7 +8,7 @@ from rich.text import Text
 
 from rnnparity import __version__
 from rnnparity.diagnosis.causes import Cause
-from rnnparity.judge import compare
+from rnnparity.judge import comparison
 from rnnparity.recordings.check import Check
 from rnnparity.reference.noise import LIMIT
 from rnnparity.report.cause_text import lines, objects
@@ -20,7 +20,7 @@ def print_check(check: Check, target: Console) -> None:
     recording = check.recording
     version = f" {recording.version}" if recording.version else ""
     target.print(Text(f"{check.file}: {recording.api}{version} {check.verdict}{_size(check)}"))
-    if check.verdict != compare.AGREE and check.comparison.reason:
+    if check.verdict != comparison.AGREE and check.comparison.reason:
         target.print(Text(f"    {check.comparison.reason}"))
     print_causes(check.causes, target)
 
@@ -57,5 +57,5 @@ def document(check: Check) -> dict[str, Any]:
 
 
 def _size(check: Check) -> str:
-    hidden = compare.worst(check.comparison.differences, "hidden")
+    hidden = comparison.worst(check.comparison.differences, "hidden")
     return f", hidden {hidden.absolute:.1e}, {hidden.noise:.3g} times the noise" if hidden else ""

@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnparity import __version__
-from rnnparity.judge import compare
-from rnnparity.live.consensus import consensus
+from rnnparity.judge import comparison
 from rnnparity.live.result import Result, Row
 from rnnparity.reference.noise import LIMIT
 from rnnparity.report import json_document
@@ -24,7 +23,7 @@ from rnnparity.report.phrases import PUBLISHED_NOTE, published_apis, published_t
 
 _UNLIMITED = 10_000
 _WIDTH = 100  # of running text
-_STYLES = {compare.AGREE: "green", compare.UNSUPPORTED: "yellow", compare.UNAVAILABLE: "yellow"}
+_STYLES = {comparison.AGREE: "green", comparison.UNSUPPORTED: "yellow", comparison.UNAVAILABLE: "yellow"}
 _LEGEND = (
     "hidden, cell: largest |difference| from the float64 reference; noise: the same in units of the\n"
     f"rounding error to be expected at that element, the limit is {LIMIT:g}; step: the first one beyond it"
@@ -50,10 +49,10 @@ def print_result(result: Result, target: Console) -> None:
     """The case, the diff table, and why what does not agree does not."""
     case = result.cases[0]
     seeds = f"seed {case.seed}" if len(result.cases) == 1 else f"seeds {case.seed} to {result.cases[-1].seed}"
-    target.print(
-        f"rnnparity {__version__}  LSTM  {seeds}  B={case.batch} T={case.steps} I={case.input_size} "
-        f"U={case.units} {result.arithmetic}  forget bias {case.equation.forget_bias:g}\n"
-    )
+    forget_bias = f"  forget bias {case.equation.forget_bias:g}" if "f" in case.kind.gates else ""
+    sizes = f"B={case.batch} T={case.steps} I={case.input_size} U={case.units}"
+    what = f"{case.kind.title}  {seeds}  {sizes} {result.arithmetic}{forget_bias}"
+    target.print(f"rnnparity {__version__}  {what}\n")
     header = (
         "api", "version", "environment", "hidden", "cell", "hidden\nnoise", "cell\nnoise", "step", "verdict",
     )  # fmt: skip
@@ -61,14 +60,14 @@ def print_result(result: Result, target: Console) -> None:
     target.print()
     for row in result.rows:
         if not row.agree:
-            target.print(Text(f"{row.api.key} {row.verdict}: {row.reason}"))
-            if not row.api.source:
+            target.print(Text(f"{row.target.key} {row.verdict}: {row.reason}"))
+            if not row.target.api.source:
                 target.print(Text("".join(f"    {line}\n" for line in curves(row))), end="")
             print_causes(row.causes, target)
             target.print(
                 Text("".join(f"    | {line}\n" for line in row.log.splitlines())), end="", style="dim"
             )
-    apart = str(consensus(result.rows))
+    apart = str(result.consensus)
     if apart:
         target.print(Text(apart))
     if apart or not all(row.agree for row in result.rows):
@@ -145,9 +144,9 @@ def _split(name: str, width: int) -> str:
 def _cells(row: Row) -> list[str | Text]:
     hidden, cell = row.difference("hidden"), row.difference("cell")
     return [
-        row.api.label,
+        row.target.label,
         row.version.partition("+")[0],
-        row.api.environment,
+        row.target.live.environment,
         f"{hidden.absolute:.1e}" if hidden else "-",
         f"{cell.absolute:.1e}" if cell else "-",
         _short(hidden.noise) if hidden else "-",

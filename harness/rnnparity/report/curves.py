@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnnparity.judge import compare
-from rnnparity.judge.compare import Comparison
+from rnnparity.judge import comparison
+from rnnparity.judge.comparison import Comparison
 from rnnparity.live.result import Row
 from rnnparity.reference.noise import LIMIT, Array
 
@@ -16,21 +16,21 @@ _SCALE = f"error by step, within the limit {_RAMP[0]}, then ten times more each:
 _NAMES = {
     "hidden": "hidden, as it runs",
     "cell": "cell, as it runs",
-    compare.LOCAL_HIDDEN: "hidden, made there",
-    compare.LOCAL_CELL: "cell, made there",
+    comparison.LOCAL_HIDDEN: "hidden, made there",
+    comparison.LOCAL_CELL: "cell, made there",
 }
 
 
 def curves(row: Row) -> Iterator[str]:
     """Lines for the first run of a row that diverges; none if there is none."""
     diverging = (run.comparison for run in row.runs if run.comparison.first_step is not None)
-    for comparison in itertools.islice(diverging, 1):
-        yield from lines(comparison)
+    for first in itertools.islice(diverging, 1):
+        yield from lines(first)
 
 
-def lines(comparison: Comparison) -> Iterator[str]:
+def lines(compared: Comparison) -> Iterator[str]:
     """A line of text for each state, as it runs and as it is made at each step."""
-    shown = [(_NAMES[d.observed], d.by_step) for d in comparison.differences if d.observed in _NAMES]
+    shown = [(_NAMES[d.observed], d.by_step) for d in compared.differences if d.observed in _NAMES]
     yield _SCALE
     for name, by_step in shown:
         yield f"{name:20s} {_line(by_step)}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnnparity.judge.compare import Difference
+from rnnparity.judge.comparison import Difference
 from rnnparity.live.result import Run
 from rnnparity.reference.noise import LIMIT
 from rnnparity.report import cause_text

@@ -26,7 +26,7 @@ from rnnparity.report.phrases import (
     summary,
     told,
 )
-from rnnparity_adapters.layout import GATE_NAMES
+from rnnparity_adapters.kinds import GATE_NAMES
 
 _FIRST_NUMBER = 4
 _WEIGHTS = {"loaded": "with the case's weights", "own": "with weights that the framework initialised"}

@@ -1,16 +1,14 @@
 """A result as JSON. The form is described by ``schema.json`` beside this file; its number is ``schema``."""
 
 import json
-import os
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rnnparity import __version__
-from rnnparity.environments import environments
-from rnnparity.judge.compare import Difference
-from rnnparity.live.consensus import consensus
+from rnnparity.environments.declarations import PINS
+from rnnparity.judge.comparison import Difference
 from rnnparity.live.result import Result, Row, Run
 from rnnparity.reference.noise import LIMIT
 from rnnparity.report import cause_text, published_json
@@ -44,7 +42,7 @@ def of_result(result: Result, charts: bool = False) -> Document:
         },
         "noise_limit": LIMIT,
         "agree": result.agree,
-        "apart": list(consensus(result.rows).apart),
+        "apart": list(result.consensus.apart),
         "rows": [_row(row, drawn(row)) for row in result.rows],
     } | published_json.of_result(result)
 
@@ -67,23 +65,21 @@ def _part(value: object) -> str:
     return "[\n" + ",\n".join(items) + "\n]"
 
 
-def full(result: Result, arguments: Sequence[str]) -> Document:
+def full(result: Result, arguments: Sequence[str], pins: str = "") -> Document:
     """The document of a report: with charts, what ran where, and how to run each row again.
 
-    ``arguments`` are those of ``rnnparity run`` that gave ``result``, but for which apis.
+    ``arguments`` are those of ``rnnparity run`` that gave ``result``, but for which apis; ``pins`` are other
+    versions than those declared, as :data:`~rnnparity.environments.declarations.PINS` had them.
     """
-    declared = environments.declared()
-    used = dict.fromkeys(row.api.environment for row in result.rows)
     made = of_result(result, charts=True)
     made["platform"] = platform.platform()
     made["environments"] = {
-        name: {"python": declared[name].python, "requirements": list(declared[name].requirements)}
-        for name in used
+        name: {"python": environment.python, "requirements": list(environment.requirements)}
+        for name, environment in result.environments.items()
     }
-    asked = os.environ.get(environments.PINS)
-    pins = f"{environments.PINS}={shlex.quote(asked)} " if asked else ""
+    variables = f"{PINS}={shlex.quote(pins)} " if pins else ""
     for row, said in zip(result.rows, made["rows"], strict=True):
-        said["command"] = pins + shlex.join(["rnnparity", "run", "--api", row.api.key, *arguments])
+        said["command"] = variables + shlex.join(["rnnparity", "run", "--api", row.target.key, *arguments])
     return made
 
 
@@ -93,10 +89,10 @@ def _no_charts(row: Row) -> dict[Run, Any]:
 
 def _row(row: Row, charts: Mapping[Run, Any]) -> dict[str, Any]:
     return {
-        "api": row.api.name,
-        "options": row.api.options,
-        "source": row.api.source,
-        "environment": row.api.environment,
+        "api": row.target.name,
+        "options": dict(row.target.live.options),
+        "source": row.target.api.source,
+        "environment": row.target.live.environment,
         "version": row.version,
         "python": row.python,
         "verdict": row.verdict,

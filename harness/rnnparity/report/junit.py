@@ -4,13 +4,13 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from rnnparity.judge import compare
+from rnnparity.judge import comparison
 from rnnparity.report.cause_text import told
 from rnnparity.report.json_document import Document
 from rnnparity.report.phrases import key, label
 
-_FAILURES = (compare.DIVERGE, compare.NONFINITE)
-_SKIPPED = (compare.UNAVAILABLE, compare.UNSUPPORTED)
+_FAILURES = (comparison.DIVERGE, comparison.NONFINITE)
+_SKIPPED = (comparison.UNAVAILABLE, comparison.UNSUPPORTED)
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -50,7 +50,7 @@ def _case(row: dict[str, Any]) -> ElementTree.Element:
 def _outcome(row: dict[str, Any]) -> str:
     """The element's name; empty for a row that agrees, and for a published equation, which need not."""
     verdict = row["verdict"]
-    if verdict == compare.AGREE or (row["source"] and verdict == compare.DIVERGE):
+    if verdict == comparison.AGREE or (row["source"] and verdict == comparison.DIVERGE):
         return ""
     return "failure" if verdict in _FAILURES else "skipped" if verdict in _SKIPPED else "error"
 

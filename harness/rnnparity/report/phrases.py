@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from rnnparity.diagnosis.causes import CONFIRMED, UNKNOWN
-from rnnparity.judge import compare
+from rnnparity.diagnosis.causes import CONFIRMED
+from rnnparity.diagnosis.findings import UNKNOWN
+from rnnparity.judge import comparison
 from rnnparity.report.json_document import Document
 from rnnparity.report.numbers import shown
-from rnnparity_adapters.layout import GATE_NAMES
+from rnnparity_adapters.kinds import GATE_NAMES, KINDS
 
 COLUMNS = (
     "api", "verdict", "version", "environment", "hidden", "cell", "hidden noise", "cell noise", "step",
@@ -66,9 +67,11 @@ def case_line(document: Document) -> str:
     case = document["case"]
     seeds = case["seeds"]
     drawn = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
+    kind = KINDS[case["cell"]]
+    forget_bias = f", forget bias {case['forget_bias']:g}" if "f" in kind.gates else ""
     return (
-        f"{case['cell'].upper()}, {drawn}, B={case['batch']} T={case['steps']} I={case['input_size']} "
-        f"U={case['units']} {case['arithmetic']}, forget bias {case['forget_bias']:g}"
+        f"{kind.title}, {drawn}, B={case['batch']} T={case['steps']} I={case['input_size']} "
+        f"U={case['units']} {case['arithmetic']}{forget_bias}"
     )
 
 
@@ -122,10 +125,10 @@ def published_apis(document: Document) -> list[tuple[str, list[str]]]:
 
 def _said_of(cell: dict[str, Any]) -> Iterator[str]:
     """What a cell says, in lines."""
-    if cell["verdict"] == compare.AGREE:
+    if cell["verdict"] == comparison.AGREE:
         yield "describes"
         return
-    if cell["verdict"] != compare.DIVERGE or cell["first_step"] is None:
+    if cell["verdict"] != comparison.DIVERGE or cell["first_step"] is None:
         yield cell["verdict"]
     else:
         noise = cell["noise"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rnnparity.live.published_matrix import Column, Line, matrix
+from rnnparity.live.published_matrix import Column, Line
 from rnnparity.live.result import Result, Row
 from rnnparity.report import cause_text
 from rnnparity.report.numbers import number
@@ -13,11 +13,11 @@ Document = dict[str, Any]
 
 def of_result(result: Result) -> Document:
     """The matrix as JSON, under the name of its field; empty where no published equation was asked for."""
-    found = matrix(result)
+    found = result.published
     if not found.lines:
         return {}
     columns = [_column(column, result.cases[0].equation) for column in found.columns]
-    apart = [row.api.key for row in found.apart]
+    apart = [row.target.key for row in found.apart]
     return {"published": {"columns": columns, "rows": [_line(line) for line in found.lines], "apart": apart}}
 
 
@@ -30,13 +30,13 @@ def _column(column: Column, plain: Equation) -> Document:
         for name, value in vars(equation).items()
         if name not in activations and value != getattr(plain, name)
     ]
-    apis = [row.api.key for row in column.rows]
+    apis = [row.target.key for row in column.rows]
     return {"function": ", ".join(said), "equation": vars(equation), "apis": apis}
 
 
 def _line(line: Line) -> Document:
     cells = [_cell(cell) for cell in line.cells]
-    return {"api": line.row.api.key, "source": line.row.api.source, "cells": cells}
+    return {"api": line.row.target.key, "source": line.row.target.api.source, "cells": cells}
 
 
 def _cell(cell: Row) -> Document:

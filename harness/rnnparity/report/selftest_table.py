@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 
 from rnnparity.report.console import print_table
-from rnnparity.selftest.measure import IDEAL, RULES, VERDICT, Live, Score
+from rnnparity.selftest.measure import IDEAL, RULES, VERDICT, LiveScore, Score
 
 _LEGEND = "Of clean runs none should be noticed, of mistakes all. The ideal detector knows which weight."
 
@@ -21,7 +21,7 @@ def print_scores(scores: Iterable[Score], target: Console) -> None:
     target.print(f"\n{_LEGEND}", style="dim")
 
 
-def print_live(measured: Sequence[Live], target: Console) -> None:
+def print_live(measured: Sequence[LiveScore], target: Console) -> None:
     """Clean comparisons of the real frameworks."""
     header = ("clean runs of", "comparisons", "accused", "chaotic", "error\n/ limit", "score\n/ limit")
     rows = [

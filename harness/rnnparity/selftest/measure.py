@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from rnnparity.judge import compare
+from rnnparity.apis.api import Target
+from rnnparity.judge import compare, comparison
 from rnnparity.judge.local_errors import parts, typical
 from rnnparity.live.result import Row
 from rnnparity.live.runner import Notify, run, silent
@@ -145,7 +146,7 @@ def measure(
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveScore:
     """Clean comparisons of a real framework: how many, how many of them accused, and how many without a
     verdict because the recurrence was chaotic; the largest local error and score, relative to their limits.
     """
@@ -159,8 +160,8 @@ class Live:
 
 
 def measure_live(
-    apis: str | Iterable[str], comparisons: int = 40, seed: int = 0, notify: Notify = silent
-) -> list[Live]:
+    apis: str | Target | Iterable[str], comparisons: int = 40, seed: int = 0, notify: Notify = silent
+) -> list[LiveScore]:
     """Run at least ``comparisons`` clean comparisons of each api, both directions of each case.
 
     Ten cases share their sizes, for which a framework must build anew.
@@ -182,16 +183,16 @@ def measure_live(
     return [_live(row) for row in run(cases, apis, keep=False, notify=notify)]
 
 
-def _live(row: Row) -> Live:
+def _live(row: Row) -> LiveScore:
     compared = [run.comparison for run in row.runs]
     verdicts = [comparison.verdict for comparison in compared]
-    local = [d.noise for c in compared for d in c.differences if d.observed in compare.LOCAL]
+    local = [d.noise for c in compared for d in c.differences if d.observed in comparison.LOCAL]
     scores = [comparison.significance for comparison in compared]
-    return Live(
-        row.api.key,
+    return LiveScore(
+        row.target.key,
         len(verdicts),
-        len(verdicts) - verdicts.count(compare.AGREE) - verdicts.count(compare.CHAOTIC),
-        verdicts.count(compare.CHAOTIC),
+        len(verdicts) - verdicts.count(comparison.AGREE) - verdicts.count(comparison.CHAOTIC),
+        verdicts.count(comparison.CHAOTIC),
         max(local, default=0.0) / noise.LIMIT,
         max(scores, default=0.0),
     )
@@ -229,7 +230,7 @@ def _off(relative: float, seed: int) -> _Noticed:
 def _noticed(case: Case, observed: Trajectory) -> _Noticed:
     expected = forward.run(case)
     verdict = compare.compare(observed._asdict(), expected).verdict
-    found = {VERDICT: verdict in (compare.DIVERGE, compare.NONFINITE)}
+    found = {VERDICT: verdict in (comparison.DIVERGE, comparison.NONFINITE)}
     both = np.concatenate(observed), np.concatenate([expected.hidden, expected.cell]).astype(np.float32)
     return found | {name: rule.notices(*both) for name, rule in RULES.items()}
 
@@ -240,9 +241,9 @@ def _ideal(case: Case, observed: Trajectory, weight: Nudge) -> float:
     projection = second = 0.0
     errors = []
     for part in parts(case, *observed, noise.ARITHMETICS[case.dtype]):
-        lever = part.levers[gate]
-        seen = lever.v[:, weight.row]
-        projection += float(seen @ lever.moved[:, unit])
-        second += float(np.sum(np.square(seen * lever.size[:, unit])))
+        shown = part.sensitivities[gate]
+        seen = shown.v[:, weight.row]
+        projection += float(seen @ shown.weighted_errors[:, unit])
+        second += float(np.sum(np.square(seen * shown.size[:, unit])))
         errors.append(part.error(gate))
     return abs(projection) / float(np.sqrt(max(second, 1e-300))) / typical(np.concatenate(errors))

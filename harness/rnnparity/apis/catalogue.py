@@ -1,0 +1,328 @@
+"""Every api that is known: data only. Runs, recordings, `inspect`, remedies and README's table read it.
+
+What a record says was taken from running the framework (`tests/live`, `tests/recordings`), not from its
+documentation; where something surprising forced a line, the source stands beside it.
+"""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from rnnparity.apis.api import FLOAT32, HELD, Api, Joined, Live, Option, Order, Since
+from rnnparity.errors import InputError
+from rnnparity_adapters import layouts
+from rnnparity_adapters.equation import HARD_SIGMOID_5, HARD_SIGMOID_6, SIGMOID
+from rnnparity_adapters.layout import Layout
+
+Options = Mapping[str, Option]
+
+_OFF = Option(only=(False, 0, None))
+_BIASES = Option(biases=True)
+_ACTIVATION = Option("activation")
+_TANH_OR_RELU = Option("activation", only=("tanh", "relu"))
+
+
+def _ignored(names: str) -> dict[str, Option]:
+    """Arguments that say nothing about the function."""
+    return dict.fromkeys(names.split(), Option())
+
+
+# Keras, whose options mean the same in keras, tf.keras and tf_keras.
+
+_KERAS_RNN: Options = {
+    "activation": _ACTIVATION,
+    "use_bias": _BIASES,
+    # The outputs stay in the order in which they were computed.
+    "go_backwards": Option(orders=((True, Order(backwards=True)),)),
+    **dict.fromkeys(("dropout", "recurrent_dropout", "zero_output_for_mask"), _OFF),
+    **_ignored(
+        "units return_sequences return_state stateful unroll implementation name "
+        "dtype trainable time_major use_cudnn seed kernel_initializer recurrent_initializer bias_initializer "
+        "kernel_regularizer recurrent_regularizer bias_regularizer activity_regularizer kernel_constraint "
+        "recurrent_constraint bias_constraint"
+    ),
+}
+_KERAS_GATED: Options = {**_KERAS_RNN, "recurrent_activation": Option("recurrent_activation")}
+_KERAS_CELLS: Mapping[str, dict[str, Any]] = {
+    # unit_forget_bias only initialises the stored bias.
+    "LSTM": {
+        "layout": layouts.KERAS,
+        "options": {**_KERAS_GATED, **_ignored("unit_forget_bias")},
+        "letters": {"j": "c"},
+    },
+    "GRU": {
+        "layout": layouts.KERAS_GRU,
+        "options": {**_KERAS_GATED, "reset_after": Option("reset_after")},
+        "layout_reset_after": layouts.KERAS_GRU_RESET_AFTER,
+        "joined": {"bias": Joined(0, {"input_bias": "[:1]", "recurrent_bias": "[1:]"})},
+        "letters": {"n": "h"},
+    },
+    "SimpleRNN": {"layout": layouts.KERAS_RNN, "options": _KERAS_RNN},
+}
+_HARD: Mapping[str, Any] = {"recurrent_activation": HARD_SIGMOID_5, "reset_after": False}
+_NOW: Mapping[str, Any] = {"recurrent_activation": SIGMOID, "reset_after": True}
+_KERAS_PACKAGES: Mapping[str, dict[str, Any]] = {
+    # Keras 2.3 made sigmoid the default of the gates, 2.4 (which is tf.keras) reset_after that of the GRU:
+    # https://github.com/keras-team/keras/releases/tag/2.3.0
+    "keras": {
+        "defaults": (((), _HARD), ((2, 3), {**_NOW, "reset_after": False}), ((2, 4), _NOW)),
+        # https://github.com/keras-team/keras/blob/v3.0.0/keras/activations/activations.py: relu6(x + 3) / 6
+        "hard_sigmoid": (((), HARD_SIGMOID_5), ((3,), HARD_SIGMOID_6)),
+    },
+    # Versions are TensorFlow's; from 2.16 on, tf.keras is Keras 3.
+    "tf.keras": {
+        "defaults": (((), _HARD), ((2,), _NOW)),
+        "hard_sigmoid": (((), HARD_SIGMOID_5), ((2, 16), HARD_SIGMOID_6)),
+    },
+    "tf_keras": {"defaults": (((), _NOW),)},
+}
+_KERAS_LIVE: Mapping[str, tuple[Live, ...]] = {
+    "keras.layers.LSTM": (
+        Live("keras-tf", "keras", "keras_adapter:Layer"),
+        Live("keras-torch", "keras", "keras_adapter:Layer"),
+        Live("tf1", "keras", "keras2_adapter:Layer", options={"recurrent_activation": "sigmoid"}),
+        Live("tf1", "keras", "keras2_adapter:Layer", options={"recurrent_activation": "hard_sigmoid"}),
+    ),
+    "keras.layers.LSTMCell": (
+        Live("keras-tf", "keras", "keras_adapter:Cell"),
+        Live("keras-torch", "keras", "keras_adapter:Cell"),
+    ),
+}
+_KERAS_APIS = [
+    # Keras holds the last state where a step is masked.
+    Api(name, **record, **package, live=_KERAS_LIVE.get(name, ()), masked=HELD)
+    for prefix, package in _KERAS_PACKAGES.items()
+    for cell, record in _KERAS_CELLS.items()
+    for name in (f"{prefix}.layers.{cell}", f"{prefix}.layers.{cell}Cell")
+]
+
+# The cells of TensorFlow 1, which live on in compat.v1.
+
+_FORGET_BIAS_1: Since[Mapping[str, Any]] = (((), {"forget_bias": 1.0}),)
+_TF1_RNN: Options = {
+    "activation": _ACTIVATION,
+    **_ignored("num_units reuse name dtype trainable kernel_initializer bias_initializer"),
+}
+_TF1_LSTM: Options = {
+    **_TF1_RNN,
+    "cell_clip": Option("cell_clip"),
+    "proj_clip": _OFF,
+    "num_proj": Option(brings="projection"),
+    **dict.fromkeys(("use_peepholes", "use_peephole"), Option(brings="peepholes")),
+    **_ignored("initializer state_is_tuple"),
+}
+_LSTM_CELL: dict[str, Any] = {
+    "layout": layouts.TENSORFLOW,
+    "options": _TF1_LSTM,
+    "defaults": _FORGET_BIAS_1,
+}
+_TF1_CELLS: Mapping[str, dict[str, Any]] = {
+    "LSTMCell": _LSTM_CELL,
+    "BasicLSTMCell": _LSTM_CELL,
+    "GRUCell": {
+        "layout": layouts.TENSORFLOW_GRU,
+        "options": _TF1_RNN,
+        "defaults": (((), {"reset_after": False}),),
+        "letters": {"z": "u", "n": "c"},
+    },
+    "BasicRNNCell": {"layout": layouts.TENSORFLOW_RNN, "options": _TF1_RNN},
+}
+_STATIC_RNN = "tensorflow_graph_adapter:StaticRNN"
+_TF1_LIVE: Mapping[str, tuple[Live, ...]] = {
+    "tf.nn.rnn_cell.LSTMCell": (Live("tf1", "tensorflow", _STATIC_RNN),),
+    "tf.contrib.rnn.BasicLSTMCell": (Live("tf1", "tensorflow", _STATIC_RNN),),
+    "tf.compat.v1.nn.rnn_cell.LSTMCell": (Live("tf2", "tensorflow-cpu", _STATIC_RNN),),
+    "tf.compat.v1.nn.rnn_cell.BasicLSTMCell": (Live("tf2", "tensorflow-cpu", _STATIC_RNN),),
+}
+_TF1_APIS = [
+    Api(name, **record, live=_TF1_LIVE.get(name, ()))
+    for prefix in ("tf.nn.rnn_cell", "tf.contrib.rnn", "tf.compat.v1.nn.rnn_cell")
+    for cell, record in _TF1_CELLS.items()
+    for name in (f"{prefix}.{cell}",)
+]
+_TENSORFLOW_APIS = [
+    *_TF1_APIS,
+    Api("tf.contrib.rnn.LSTMBlockCell", **_LSTM_CELL),
+    # The raw op clips the cell state at 3 unless told otherwise:
+    # https://www.tensorflow.org/api_docs/python/tf/raw_ops/BlockLSTM
+    Api(
+        "tf.raw_ops.BlockLSTM",
+        layouts.BLOCK_LSTM,
+        _TF1_LSTM,
+        live=(
+            Live(
+                "tf2", "tensorflow-cpu", "tensorflow_adapter:BlockLSTM", FLOAT32,
+                fixed={"cell_clip": -1.0, "use_peephole": False},
+            ),
+        ),
+        defaults=(((), {"forget_bias": 1.0, "cell_clip": 3.0}),),
+        letters={"j": "ci"},
+    ),
+]  # fmt: skip
+
+# PyTorch.
+
+_TORCH: Options = {
+    "num_layers": Option(only=(1,)),
+    "bias": _BIASES,
+    "proj_size": Option(brings="projection"),
+    **dict.fromkeys(("dropout", "bidirectional"), _OFF),
+    **_ignored("input_size hidden_size batch_first device dtype"),
+}
+_TORCH_RNN: Options = {**_TORCH, "nonlinearity": _TANH_OR_RELU}
+_TORCH_APIS = [
+    Api(
+        "torch.nn.LSTM",
+        layouts.TORCH_LAYER,
+        _TORCH,
+        (Live("torch", "torch", "torch_adapter:Layer"),),
+        letters={"j": "g"},
+    ),
+    Api(
+        "torch.nn.LSTMCell",
+        layouts.TORCH_CELL,
+        _TORCH,
+        (Live("torch", "torch", "torch_adapter:Cell"),),
+        letters={"j": "g"},
+    ),
+    Api("torch.nn.GRU", layouts.TORCH_GRU_LAYER, _TORCH),
+    Api("torch.nn.GRUCell", layouts.TORCH_GRU_CELL, _TORCH),
+    Api("torch.nn.RNN", layouts.TORCH_RNN_LAYER, _TORCH_RNN),
+    Api("torch.nn.RNNCell", layouts.TORCH_RNN_CELL, _TORCH_RNN),
+]
+
+# NNabla, and the cells of the article on a Keras-like LSTM in it.
+
+_NNABLA: Options = _ignored("name num_units units hidden_size state_size fix_parameters with_bias")
+_NNABLA_RNN: Options = {**_NNABLA, "nonlinearity": _TANH_OR_RELU}
+
+
+def _nnabla(name: str, layout: Layout, letter: str, adapter: str, options: Options = _NNABLA) -> Api:
+    """``letter`` is what the api calls the new input; float64 is not computed anywhere in NNabla."""
+    live = (Live("nnabla", "nnabla", f"nnabla_adapter:{adapter}", FLOAT32),) if adapter else ()
+    return Api(name, layout, options, live, letters={"j": letter})
+
+
+_NNABLA_APIS = [
+    _nnabla("article.lstm_cell", layouts.NNABLA_ONE_AFFINE, "a", "OneAffine"),
+    _nnabla("article.lstm_cell_four_affines", layouts.NNABLA_FOUR_AFFINES, "a", "FourAffines"),
+    _nnabla("article.lstm", layouts.NNABLA_ONE_AFFINE, "a", "ArticleLayer"),
+    _nnabla("PF.lstm_cell", layouts.NNABLA_LSTM_CELL, "g", "Cell"),
+    _nnabla("PF.lstm", layouts.NNABLA_LSTM, "g", "ParametricLayer"),
+    _nnabla("F.lstm", layouts.NNABLA_LSTM, "g", "FunctionLayer"),
+    *(_nnabla(name, layouts.NNABLA_GRU, "g", "") for name in ("PF.gru", "F.gru")),
+    *(_nnabla(name, layouts.NNABLA_RNN, "g", "", _NNABLA_RNN) for name in ("PF.rnn", "F.rnn")),
+]
+
+# ONNX, whose operators are checked from recordings: https://onnx.ai/onnx/operators/onnx__LSTM.html
+
+_ONNX_RNN: Options = {
+    "direction": Option(only=("forward", "reverse"), orders=(("reverse", Order(True, turned_back=True)),)),
+    "activations": Option(only=(None, ["Tanh"])),
+    "clip": _OFF,
+    **_ignored("hidden_size layout"),
+}
+_ONNX_GRU: Options = {
+    **_ONNX_RNN,
+    "activations": Option(only=(None, ["Sigmoid", "Tanh"])),
+    "linear_before_reset": Option("reset_after"),
+}
+_ONNX_LSTM: Options = {
+    **_ONNX_RNN,
+    "activations": Option(only=(None, ["Sigmoid", "Tanh", "Tanh"])),
+    "input_forget": Option("coupled"),
+}
+
+
+def _onnx(name: str, layout: Layout, options: Options, letters: Mapping[str, str], **defaults: Any) -> Api:
+    """B holds the biases of W and of R side by side."""
+    gates = len(layout.kind.gates)
+    parts = {"Wb": f"[:, :{gates}*U]", "Rb": f"[:, {gates}*U:]"}
+    joined = {"B": Joined(-1, parts)}
+    return Api(name, layout, options, defaults=(((), defaults),), letters=letters, joined=joined)
+
+
+_ONNX_APIS = [
+    _onnx("onnx.LSTM", layouts.ONNX, _ONNX_LSTM, {"j": "c"}),
+    _onnx("onnx.GRU", layouts.ONNX_GRU, _ONNX_GRU, {"n": "h"}, reset_after=False),
+    _onnx("onnx.RNN", layouts.ONNX_RNN, _ONNX_RNN, {}),
+]
+
+# Weights of a cell of one's own, and the plain numpy cell.
+
+_CANONICAL_LSTM: Options = {
+    name: Option(name)
+    for name in (
+        "recurrent_activation", "activation", "output_activation", "forget_bias_after", "coupled",
+        "cell_clip", "output_peephole_previous",
+    )
+}  # fmt: skip
+_CANONICAL_GRU: Options = {
+    name: Option(name) for name in ("recurrent_activation", "activation", "reset_after", "update_inverted")
+}
+_CANONICAL_APIS = [
+    Api("canonical", layouts.CANONICAL, _CANONICAL_LSTM),
+    Api("canonical.gru", layouts.CANONICAL_GRU, _CANONICAL_GRU),
+    Api("canonical.rnn", layouts.CANONICAL_RNN, {"activation": _ACTIVATION}),
+    Api(
+        "numpy.lstm_cell",
+        layouts.CANONICAL,
+        _CANONICAL_LSTM,
+        (Live("numpy", "numpy", "numpy_adapter:Cell"),),
+        defaults=_FORGET_BIAS_1,
+    ),
+]
+
+# Equations as they are printed. They run beside the apis where they are asked for by name.
+
+
+def _published(name: str, adapter: str, layout: Layout, source: str, *readings: Mapping[str, str]) -> Api:
+    """An equation in numpy; each of the ``readings`` is a way to read it."""
+    live = tuple(
+        Live("numpy", "numpy", f"published_adapter:{adapter}", options=reading)
+        for reading in readings or ({},)
+    )
+    options = {option: Option() for reading in readings for option in reading}
+    return Api(f"published.{name}", layout, options, live, source=source)
+
+
+PUBLISHED: tuple[Api, ...] = (
+    _published(
+        "goodfellow", "Goodfellow", layouts.GOODFELLOW,
+        "Goodfellow, Bengio & Courville: Deep Learning, 10.10",
+        {"squashing": "sigmoid"}, {"squashing": "tanh"},
+    ),
+    _published(
+        "chollet", "Chollet", layouts.CHOLLET, "Chollet: Deep Learning with Python, 6.2.2",
+        {"activation": "sigmoid", "carry": "no Vo"}, {"activation": "tanh", "carry": "no Vo"},
+        {"activation": "sigmoid/tanh", "carry": "no Vo"}, {"activation": "sigmoid/tanh", "carry": "Vo"},
+    ),
+    _published("pytorch", "PyTorch", layouts.PYTORCH_PRINTED, "the documentation of torch.nn.LSTM"),
+    _published(
+        "tensorflow", "TensorFlow", layouts.BLOCK_LSTM, "the documentation of tf.raw_ops.LSTMBlockCell",
+        {"gates": "i, f, ci, o"}, {"gates": "i, ci, f, o"},
+    ),
+    _published(
+        "nnabla_article", "NNablaArticle", layouts.NNABLA_ARTICLE_PRINTED,
+        "an article on a Keras-like LSTM in NNabla",
+    ),
+)  # fmt: skip
+
+APIS: Mapping[str, Api] = {
+    api.name: api
+    for api in (
+        *_CANONICAL_APIS, *_TORCH_APIS, *_TENSORFLOW_APIS, *_KERAS_APIS, *_NNABLA_APIS, *_ONNX_APIS,
+    )
+}  # fmt: skip
+"""By dotted name: all that runs, and all whose recordings can be read."""
+
+ENVIRONMENTS = ("numpy", "torch", "keras-tf", "keras-torch", "tf2", "tf1", "nnabla")
+"""The order of the table."""
+
+
+def find_api(name: object) -> Api:
+    """The api of that name. Raises :class:`~rnnparity.errors.InputError` with the nearest names."""
+    if isinstance(name, str) and name in APIS:
+        return APIS[name]
+    near = difflib.get_close_matches(str(name), APIS, 3, cutoff=0.4)
+    raise InputError("api", str(name)[:80], " or ".join(near) or ", ".join(APIS))

@@ -1,0 +1,65 @@
+"""The causes of a divergence, in the words of the api at hand."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from rnnparity.apis.api import Api
+from rnnparity.diagnosis import sentences
+from rnnparity.diagnosis.causes import Cause
+from rnnparity.diagnosis.remedies import remedies
+from rnnparity.diagnosis.search import search
+from rnnparity.diagnosis.vocabulary import Vocabulary
+from rnnparity.reference.case import Case
+from rnnparity.reference.noise import Array
+from rnnparity_adapters.layout import Layout, extract
+
+
+def diagnose(
+    api: Api,
+    case: Case,
+    hidden: np.ndarray,
+    cell: np.ndarray | None,
+    *,
+    weights: Mapping[str, np.ndarray],
+    names: Mapping[str, str] | None = None,
+    arithmetic: str | None = None,
+) -> list[Cause]:
+    """The causes, best first, of what ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` (None where it was
+    not recorded) differ in from the reference of ``case``, each with the change to make to ``api``.
+
+    ``weights`` are the native tensors of its layout, ``names`` how they are called where they are stored.
+    """
+    words = Vocabulary(api, case.equation, names or {})
+    shares = _shares(words.layout, weights, case.equation.forget_bias)
+    return told(search(case, hidden, cell, shares=shares, arithmetic=arithmetic), words)
+
+
+def told(causes: Iterable[Cause], words: Vocabulary) -> list[Cause]:
+    """Causes with their sentences."""
+    return [
+        replace(
+            cause,
+            detail=sentences.detail(cause.findings, words),
+            fix=remedies(cause.findings, words),
+            note=sentences.note(cause),
+        )
+        for cause in causes
+    ]
+
+
+def _shares(layout: Layout, weights: Mapping[str, np.ndarray], forget_bias: float) -> tuple[Array, ...]:
+    """The canonical biases that add up, the input's before the recurrent one, where there are two."""
+    biases = [tensor for tensor in layout.biases if len(tensor.gates) == len(layout.kind.gates)]
+    if len(biases) != 2:
+        return ()
+    shares = []
+    for kept in biases:
+        others = {tensor.name: 0 * weights[tensor.name] for tensor in biases if tensor is not kept}
+        shares.append(np.asarray(extract(layout, {**weights, **others}).bias, np.float64))
+    if layout.forget_bias == "bias":
+        gates = layout.kind.bias_gates
+        is_forget = np.repeat([gate == "f" for gate in gates], len(shares[0]) // len(gates))
+        shares[0] = shares[0] - forget_bias * is_forget
+    return tuple(shares)

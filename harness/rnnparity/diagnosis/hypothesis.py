@@ -1,0 +1,83 @@
+"""What a hypothesis is: findings, and the change that would make them true."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rnnparity.diagnosis.findings import Finding
+from rnnparity.diagnosis.teacher_forcing import Setting
+from rnnparity.reference.noise import Array
+from rnnparity_adapters.layout import Weights
+
+Change = Callable[[Setting], Setting | None]
+"""A setting with another case or trajectory; None where it cannot apply."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """``findings`` on the weights of a cell or on how it was run, and the ``change`` to a setting."""
+
+    findings: tuple[Finding, ...]
+    change: Change
+
+
+@dataclass(frozen=True)
+class EquationHypothesis:
+    """Another equation: ``parts`` are causes, each with the fields of the equation that it replaces.
+
+    ``fitted`` is a constant of it that the data tell, ``by`` the cause whose value that is.
+    """
+
+    parts: tuple[tuple[str, Mapping[str, Any]], ...]
+    fitted: str = ""
+    by: str = ""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All that is replaced; of one field, the last part has its way."""
+        return {name: value for _, fields in self.parts for name, value in fields.items()}
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The causes."""
+        return tuple(id_ for id_, _ in self.parts)
+
+
+def together(first: Hypothesis, second: Hypothesis) -> Hypothesis:
+    """Both at once."""
+
+    def change(setting: Setting) -> Setting | None:
+        changed = first.change(setting)
+        return None if changed is None else second.change(changed)
+
+    return Hypothesis(first.findings + second.findings, change)
+
+
+def with_weights(setting: Setting, kernel: Array | None = None, bias: Array | None = None) -> Setting:
+    """The setting with another canonical kernel ``[I+P, G U]`` or bias ``[G U]``."""
+    old = setting.case.weights
+    weights = Weights(old.kernel if kernel is None else kernel, old.bias if bias is None else bias)
+    return replace(setting, case=replace(setting.case, weights=weights))
+
+
+def kernel_of(setting: Setting) -> Array:
+    """A copy of the canonical kernel ``[I+P, G U]``."""
+    return np.array(setting.case.weights.kernel, np.float64)
+
+
+def bias_of(setting: Setting) -> Array:
+    """A copy of the canonical bias in blocks, ``[G, U]``."""
+    return blocks(np.array(setting.case.weights.bias, np.float64), len(setting.case.kind.bias_gates))
+
+
+def blocks(array: Array, gates: int) -> Array:
+    """``[..., G U]`` -> ``[..., G, U]``, a view."""
+    return array.reshape(*array.shape[:-1], gates, -1)
+
+
+def rows_of(setting: Setting) -> dict[str, slice]:
+    """The rows of the canonical kernel by what they multiply."""
+    size = setting.case.input_size
+    return {"x": slice(0, size), "h": slice(size, None)}

@@ -1,0 +1,330 @@
+"""What a finding says to a person, in the words of the api at hand: the one place for these sentences."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import singledispatch
+
+from rnnparity.diagnosis.causes import Cause, single
+from rnnparity.diagnosis.findings import (
+    BOTH_KERNELS,
+    TENSORS,
+    BatchTimeAxes,
+    BiasDoubled,
+    BiasDropped,
+    BiasEverywhere,
+    BiasFolded,
+    Block,
+    ConcatOrder,
+    Direction,
+    Dropout,
+    Finding,
+    GateBorrowed,
+    GateOrder,
+    GatesInterleaved,
+    InitialState,
+    KernelTransposed,
+    KernelUnused,
+    Masking,
+    OtherEquation,
+    Parameter,
+    PeepholeOrder,
+    PeepholesDropped,
+    Precision,
+    Projection,
+    StateCarried,
+    TimeShift,
+    Unknown,
+)
+from rnnparity.diagnosis.vocabulary import Vocabulary
+from rnnparity_adapters import equation as equations
+from rnnparity_adapters.kinds import PEEPHOLES
+
+
+def detail(findings: Iterable[Finding], words: Vocabulary) -> str:
+    """What is different, in a sentence or several."""
+    return "; ".join(sentence(finding, words) for finding in findings)
+
+
+@singledispatch
+def sentence(finding: Finding, words: Vocabulary) -> str:
+    """What is different, without a full stop."""
+    raise TypeError(f"no sentence for {type(finding).__name__}")
+
+
+@sentence.register
+def _(finding: GateOrder, words: Vocabulary) -> str:
+    belong, canonical = words.gate_order, words.layout.kind.gates
+    found = words.letters(finding.order[canonical.index(gate)] for gate in belong)
+    return f"where {words.letters(belong)} belong, the {TENSORS[finding.tensors]} have {found}"
+
+
+@sentence.register
+def _(finding: GatesInterleaved, words: Vocabulary) -> str:
+    ways = ("unit by unit", "gate by gate")
+    found, right = ways if finding.by_unit else ways[::-1]
+    return f"the blocks are read {found} instead of {right}"
+
+
+@sentence.register
+def _(finding: GateBorrowed, words: Vocabulary) -> str:
+    gate, source = words.gate(finding.gate), words.gate(finding.source)
+    return f"the {gate} takes the product of the {source} with the input, its bias included"
+
+
+_TRANSPOSED = {
+    "whole": "each gate's block transposed",
+    "reshaped": "each gate's block transposed and reshaped back",
+    "from-reshaped": "each gate's block reshaped to its transpose's shape, and transposed",
+    "all-reshaped": "transposed and reshaped back",
+    "all-from-reshaped": "reshaped to its transpose's shape, and transposed",
+}
+
+
+@sentence.register
+def _(finding: KernelTransposed, words: Vocabulary) -> str:
+    tensor = BOTH_KERNELS if finding.tensors == "xh" else TENSORS[finding.tensors]
+    if finding.gate:
+        return f"the block of the {words.gate(finding.gate)} in the {tensor} transposed"
+    return f"the {tensor} {_TRANSPOSED[finding.how]}"
+
+
+@sentence.register
+def _(finding: ConcatOrder, words: Vocabulary) -> str:
+    return "kernel rows taken as [h, x] instead of [x, h]"
+
+
+_OF_ALL_GATES = {
+    (0, 0): "no bias at all",
+    (1, 0): "the recurrent bias",
+    (0, 1): "the input bias",
+    (2, 2): "the whole bias",
+    (2, 1): "the input bias, with the recurrent bias",
+    (1, 2): "the recurrent bias, with the input bias",
+    (2, 0): "the input bias, in place of the recurrent bias",
+    (0, 2): "the recurrent bias, in place of the input bias",
+}
+_OF_A_GATE = {(0, 0): "bias", (1, 0): "recurrent bias", (0, 1): "input bias", (2, 2): "bias"}
+
+
+@sentence.register(BiasDropped)
+@sentence.register(BiasDoubled)
+def _(finding: BiasDropped | BiasDoubled, words: Vocabulary) -> str:
+    times = finding.input, finding.recurrent
+    gate = f"the {_OF_A_GATE[times]} of the {words.gate(finding.gate)}" if finding.gate else ""
+    return gate or _OF_ALL_GATES[times]
+
+
+@sentence.register
+def _(finding: BiasEverywhere, words: Vocabulary) -> str:
+    return f"the bias of the {words.gate(finding.gate)} added to every gate"
+
+
+@sentence.register
+def _(finding: BiasFolded, words: Vocabulary) -> str:
+    if finding.source == "m":
+        return "the new state's recurrent bias folded into its input bias, outside the reset gate's product"
+    return "the new state's input bias folded into its recurrent bias, inside the reset gate's product"
+
+
+@sentence.register
+def _(finding: KernelUnused, words: Vocabulary) -> str:
+    return f"the {TENSORS[finding.tensors]} is not used"
+
+
+@sentence.register
+def _(finding: PeepholesDropped, words: Vocabulary) -> str:
+    return "the peepholes are not used"
+
+
+@sentence.register
+def _(finding: PeepholeOrder, words: Vocabulary) -> str:
+    return f"where {', '.join(PEEPHOLES)} belong, there are {', '.join(finding.order)}"
+
+
+@sentence.register
+def _(finding: Projection, words: Vocabulary) -> str:
+    if finding.projection == "missing":
+        return "the projection is not used"
+    return "the projection is on the other side: transposed"
+
+
+def _activation(finding: OtherEquation, words: Vocabulary) -> str:
+    fields, candidate = finding.fields, words.gate(words.layout.kind.candidate)
+    if "recurrent_activation" in fields:
+        return f"gates and {candidate} have each other's function"
+    if "output_activation" in fields and fields["output_activation"] is None:
+        return f"{candidate} and output go through {fields['activation']}"
+    return f"the {candidate} goes through {fields['activation']}"
+
+
+def _forget_bias(finding: OtherEquation, words: Vocabulary) -> str:
+    value, own = finding.value or 0.0, words.equation.forget_bias
+    if own:
+        return f"the forget bias is {own + value:.6g} instead of {own:.6g}"
+    verb = "added to" if value > 0 else "taken from"
+    return f"{abs(value):.6g} is {verb} the forget gate before its activation"
+
+
+def _clip(finding: OtherEquation, words: Vocabulary) -> str:
+    if finding.value is None:
+        return "the cell state is not clipped"
+    return f"the cell state is clipped at {finding.value:.6g}"
+
+
+def _output(finding: OtherEquation, words: Vocabulary) -> str:
+    function = finding.fields["output_activation"]
+    return "h is o alone" if function == equations.ONE else f"c goes through {function} on its way to h"
+
+
+def _either(name: str, true: str, false: str) -> Callable[[OtherEquation, Vocabulary], str]:
+    """A field that is one or the other."""
+    return lambda finding, words: true if finding.fields[name] else false
+
+
+_EQUATIONS: Mapping[str, Callable[[OtherEquation, Vocabulary], str]] = {
+    "forget-bias": _forget_bias,
+    "forget-bias-after-sigmoid": lambda finding, words: (
+        f"{finding.value:.6g} is added to the forget gate after its activation"
+    ),
+    "recurrent-activation": lambda finding, words: (
+        f"the gates go through {finding.fields['recurrent_activation']}"
+    ),
+    "activation": _activation,
+    "output-activation": _output,
+    "coupled-gates": _either("coupled", "the forget gate is 1 - i", "the forget gate is its own, not 1 - i"),
+    "cell-clip": _clip,
+    "peephole-previous": lambda finding, words: "the output gate's peephole sees the previous cell state",
+    "projection": lambda finding, words: (
+        f"the projection goes through {finding.fields['projection_activation']}"
+    ),
+    "reset-gate": _either(
+        "reset_after",
+        "the reset gate scales what the recurrent kernel made of h",
+        "the reset gate scales h before the recurrent kernel",
+    ),
+    "update-gate-inverted": _either(
+        "update_inverted",
+        "z and 1 - z have each other's place: h' = (1 - z) h + z n",
+        "z and 1 - z have each other's place: h' = z h + (1 - z) n",
+    ),
+}
+
+
+@sentence.register
+def _(finding: OtherEquation, words: Vocabulary) -> str:
+    return _EQUATIONS[finding.id](finding, words)
+
+
+_INITIAL = {
+    ("zero", "zero"): "zero instead of the given state",
+    ("zero", "given"): "hidden state zero instead of given",
+    ("given", "zero"): "cell state zero instead of given",
+    ("swapped", "swapped"): "hidden and cell state swapped",
+    ("kept", "kept"): "each step starts from the initial state",
+}
+
+
+@sentence.register
+def _(finding: InitialState, words: Vocabulary) -> str:
+    return _INITIAL[finding.hidden, finding.cell]
+
+
+@sentence.register
+def _(finding: StateCarried, words: Vocabulary) -> str:
+    state = "the hidden state" if finding.hidden else "the cell state"
+    if finding.hidden and finding.cell:
+        state = "both states" if words.layout.kind.has_cell_state else "the state"
+    return f"{state} of an earlier call with the same inputs"
+
+
+@sentence.register
+def _(finding: Direction, words: Vocabulary) -> str:
+    if not finding.inputs:
+        return "the outputs are turned round"
+    return f"the sequence runs backwards, outputs {'' if finding.outputs else 'not '}turned back"
+
+
+@sentence.register
+def _(finding: BatchTimeAxes, words: Vocabulary) -> str:
+    how = "reshaped to" if finding.reshaped else "read as"
+    return f"[B, T] {how} [T, B]" + ("" if finding.states == "given" else ", from a zero state")
+
+
+@sentence.register
+def _(finding: TimeShift, words: Vocabulary) -> str:
+    return f"the trajectory is {abs(finding.steps)} steps {'late' if finding.steps > 0 else 'early'}"
+
+
+@sentence.register
+def _(finding: Masking, words: Vocabulary) -> str:
+    if finding.usual:
+        return f"steps past the lengths are {finding.steps}, where {words.api.name} has them {finding.usual}"
+    return f"steps past lengths {list(finding.lengths)} are {finding.steps}"
+
+
+@sentence.register
+def _(finding: Dropout, words: Vocabulary) -> str:
+    return f"{finding.zero:.0%} of the outputs are zero, the others {finding.ratio:.4g} times too large"
+
+
+@sentence.register
+def _(finding: Precision, words: Vocabulary) -> str:
+    return f"arithmetic or storage in {finding.arithmetic}"
+
+
+@sentence.register
+def _(finding: Parameter, words: Vocabulary) -> str:
+    row = "" if finding.row is None else f" row {finding.row}"
+    place = f"{TENSORS[finding.tensor]}{row}, {words.gate(finding.gate)}, unit {finding.unit}"
+    return f"{place} is larger by {finding.change:.6g}"
+
+
+@sentence.register
+def _(finding: Block, words: Vocabulary) -> str:
+    change, part = finding.change, f"the {TENSORS[finding.tensor]} of the {words.gate(finding.gate)}"
+    return f"{part} is larger by {change.min():.3g} to {change.max():.3g}"
+
+
+_FEW = 4
+"""Units that are named; of more only the number is said."""
+
+
+@sentence.register
+def _(finding: Unknown, words: Vocabulary) -> str:
+    if finding.first_step is None:
+        return "only all elements together differ, none by itself"
+    units = finding.units
+    named = f" ({', '.join(map(str, units))})" if len(units) <= _FEW else ""
+    said = [
+        f"none of the known causes; from step {finding.first_step} on",
+        f"{finding.rows} of {finding.batch} batch rows",
+        f"made in {len(units)} of {finding.width} units{named}",
+    ]
+    return ", ".join(said + ([f"most of it in the {words.gate(finding.gate)}"] if finding.gate else []))
+
+
+_TELLING: tuple[tuple[set[str], str], ...] = (
+    (
+        {"forget-bias", "forget-bias-after-sigmoid", "coupled-gates"},
+        "a run with c0 != 0 and h0 = 0 moves only the forget terms",
+    ),
+    (
+        {"kernel-transposed", "gate-order", "concat-order"},
+        "one with h0 != 0 and c0 = 0 only the recurrent kernel, given I != U and asymmetric weights",
+    ),
+    ({"bias-dropped", "bias-doubled"}, "one with other random biases, different in every gate, the biases"),
+    (
+        {"initial-state", "state-carried", "batch-time-axes", "direction", "time-shift"},
+        "one with random non-zero initial states, B >= 3 and T >= 3 tells how it was run",
+    ),
+)
+"""Groups of causes, and the run that separates what is in the group."""
+
+
+def note(cause: Cause) -> str:
+    """What else would explain the same, and which run would tell; empty if nothing would."""
+    if not cause.equals:
+        return ""
+    parts = {part for id_ in cause.equals for part in single(id_)}
+    told = [text for group, text in _TELLING if group & parts]
+    run = ", ".join(told) or "a longer run with other random weights and non-zero initial states would tell"
+    return f"{', '.join(cause.equals)} explain these data equally well; {run}"

@@ -1,0 +1,114 @@
+"""What a comparison says: its words, and the records behind them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, NoReturn
+
+from rnnparity.judge.local_errors import Explanation
+from rnnparity.reference.noise import Array
+
+AGREE = "agree"
+DIVERGE = "diverge"
+NONFINITE = "nonfinite"
+CHAOTIC = "chaotic"
+UNSUPPORTED = "unsupported"
+UNAVAILABLE = "unavailable"
+FAILED = "failed"
+CRASHED = "crashed"
+TIMEOUT = "timeout"
+
+VERDICTS = (AGREE, UNSUPPORTED, UNAVAILABLE, CHAOTIC, DIVERGE, NONFINITE, FAILED, TIMEOUT, CRASHED)
+"""From the best to the worst: of several runs of an api, the worst one is the api's verdict."""
+
+LOCAL_HIDDEN = "local_hidden"
+LOCAL_CELL = "local_cell"
+LOCAL = (LOCAL_HIDDEN, LOCAL_CELL)
+"""What :mod:`rnnparity.judge.local_errors` adds to what was observed."""
+
+
+class Heat(NamedTuple):
+    """A picture of the errors: ``noise`` ``[T', U']``, each cell the largest |difference| / standard error of
+    ``steps`` steps, ``units`` units (fewer in the last cells) and every batch row.
+    """
+
+    noise: Array
+    steps: int
+    units: int
+
+
+class Place(NamedTuple):
+    """One element of a trajectory."""
+
+    batch: int
+    step: int
+    unit: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one observed array is from the reference.
+
+    ``observed`` names the array and ``state`` what it was compared with: ``hidden`` or ``cell``, or
+    ``local_hidden`` or ``local_cell`` for what is added at each step (see
+    :mod:`rnnparity.judge.local_errors`).
+    ``absolute`` is the largest |difference|, ``noise`` the largest |difference| / standard error, found at
+    ``place``; ``first_step`` is the first step with an element beyond the limit, None if there is none;
+    ``by_step`` ``[T]`` has the largest |difference| / standard error of each step. ``heat`` is there for
+    ``hidden`` and ``cell``, and where something is beyond the limit.
+    """
+
+    observed: str
+    state: str
+    absolute: float
+    noise: float
+    place: Place
+    first_step: int | None
+    by_step: Array = field(repr=False, compare=False)
+    heat: Heat | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A verdict, why, and what is behind it.
+
+    ``differences`` is empty where shapes or dtypes are wrong already. ``parameter`` is the one whose change
+    would explain the local errors best, None where they are not known, and ``significance`` says whether it
+    has to be explained: above 1. ``gates`` are the gates at fault;
+    ``residual`` has (hidden - reference) / standard error at places spread over the trajectory, the same ones
+    for every api.
+    """
+
+    verdict: str
+    reason: str = ""
+    differences: tuple[Difference, ...] = ()
+    parameter: Explanation | None = None
+    significance: float = 0.0
+    gates: tuple[str, ...] = ()
+    residual: Array | None = field(default=None, repr=False, compare=False)
+
+    def __bool__(self) -> NoReturn:
+        """Refused: ``assert compare(...)`` would pass whatever the verdict."""
+        raise TypeError("a comparison is neither true nor false; ask for its verdict")
+
+    def followed_by(self, later: "Comparison") -> "Comparison":
+        """The later one, but with this verdict and reason if it is not ``agree``."""
+        return later if self.verdict == AGREE else replace(later, verdict=self.verdict, reason=self.reason)
+
+    @property
+    def first_step(self) -> int | None:
+        """The first step at which anything is beyond the limit."""
+        return first_step(self.differences)
+
+
+def worst(differences: Iterable[Difference], state: str) -> Difference | None:
+    """The one of ``state`` that is largest in noise, with the largest absolute of all."""
+    of_state = [difference for difference in differences if difference.state == state]
+    if not of_state:
+        return None
+    largest = max(of_state, key=lambda difference: difference.noise)
+    return replace(largest, absolute=max(difference.absolute for difference in of_state))
+
+
+def first_step(differences: Iterable[Difference]) -> int | None:
+    """The first step at which any of them is beyond the limit."""
+    return min((d.first_step for d in differences if d.first_step is not None), default=None)

@@ -1,0 +1,61 @@
+"""What an adapter returned, against the reference, and why it differs."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from rnnparity.apis.api import Target
+from rnnparity.diagnosis import explain
+from rnnparity.judge import compare, comparison
+from rnnparity.judge.comparison import Comparison
+from rnnparity.live.result import Run
+from rnnparity.reference import forward
+from rnnparity.reference.forward import Reference
+from rnnparity_adapters import layout, wire, worker
+from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
+from rnnparity_adapters.layout import LayoutError
+
+
+def judge(
+    target: Target,
+    loaded: Reference,
+    direction: str,
+    arrays: Mapping[str, np.ndarray],
+    arithmetic: str | None = None,
+) -> Run:
+    """What an adapter returned in one direction, against the reference.
+
+    ``loaded`` is the reference of the case's own weights; weights that were taken out get one of theirs.
+    ``arrays`` are those of :func:`rnnparity_adapters.worker.run`, native tensors and trajectories by name.
+    """
+    case = loaded.case
+    found = wire.group(direction, dict(arrays))
+    observed = wire.group("trajectory", found)
+    try:
+        weights = layout.extract(target.layout, wire.group("weights", found), case.equation.forget_bias)
+    except LayoutError as error:
+        return Run(case.seed, direction, Comparison(comparison.FAILED, f"weights read back: {error}"))
+    if direction == worker.LOADED:
+        same = compare.compare_weights(weights, case.weights, case.equation.cell)
+        return Run(
+            case.seed, direction, same.followed_by(compare.compare(observed, loaded)), observed, loaded
+        )
+    expected = forward.run(replace(case, weights=weights), arithmetic)
+    return Run(case.seed, direction, compare.compare(observed, expected), observed, expected)
+
+
+def explained(
+    run: Run, target: Target, arrays: Mapping[str, np.ndarray], arithmetic: str | None = None
+) -> Run:
+    """The run that :func:`judge` made of ``arrays``, with its causes if it diverges."""
+    observed, expected, compared = run.observed, run.reference, run.comparison
+    if compared.verdict != comparison.DIVERGE or not compared.differences or not observed or not expected:
+        return run
+    # The cell state is that of the stepped run, where there are two.
+    hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
+    weights = wire.group("weights", wire.group(run.direction, dict(arrays)))
+    causes = explain.diagnose(
+        target.api, expected.case, hidden, observed[CELL], weights=weights, arithmetic=arithmetic
+    )
+    return replace(run, causes=tuple(causes))
