@@ -1,19 +1,21 @@
 """What the tests share: random cases, and the real frameworks."""
 
-import os
 from collections.abc import Iterable
 
 import numpy as np
 import pytest
+from support import needs
 from support.cases import SIZES, Live
+from support.needs import pytest_terminal_summary
 
 import rnnparity
 from rnnparity import Case, Result, Target
-from rnnparity.judge import comparison
 from rnnparity.reference import forward
 from rnnparity_adapters import layout, layouts
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Weights
+
+__all__ = ["pytest_terminal_summary"]  # at the end of a run, what was not tried
 
 
 @pytest.fixture(scope="session")
@@ -50,14 +52,12 @@ def article_case() -> Case:
 
 @pytest.fixture(scope="session")
 def live() -> Live:
-    """``rnnparity.run`` that skips where an interpreter is missing, but never in continuous integration."""
+    """``rnnparity.run`` for a test that needs every api that it names."""
 
     def run(cases: Case | Iterable[Case], apis: str | Target | Iterable[str | Target] = "*") -> Result:
         result = rnnparity.run(cases, apis)
-        missing = [row.reason for row in result if row.verdict == comparison.UNAVAILABLE]
-        if missing and not os.environ.get("CI"):
-            pytest.skip(missing[0])
-        assert not missing
+        for row in result:
+            needs.row(row)
         return result
 
     return run

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import filelock
 import pytest
+from support import needs
 from support.small_environments import SMALL, THIS, SlowBuild, cache_folder, folders, version
 
 from rnnparity.environments import cache, declarations
@@ -34,7 +35,10 @@ def ensure_elsewhere(python: str, requirement: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize(("python", "expected"), [(">=3.11,<3.15", "1.5 3 1"), ("==3.7.*", "1.5 3 7")])
+OLDER = pytest.param("==3.7.*", "1.5 3 7", marks=pytest.mark.frameworks)
+
+
+@pytest.mark.parametrize(("python", "expected"), [(">=3.11,<3.15", "1.5 3 1"), OLDER])
 def test_it_is_made_found_and_made_no_second_time(python: str, expected: str) -> None:
     environment = replace(SMALL, python=python)
     assert cache.find(environment) is None
@@ -42,9 +46,9 @@ def test_it_is_made_found_and_made_no_second_time(python: str, expected: str) ->
     try:
         interpreter = cache.ensure(environment, told.append)
     except Unavailable as error:
-        if not error.remedy.endswith("install 3.7"):
+        if "pyenv install 3.7" not in error.remedy:
             raise
-        pytest.skip(error.reason)
+        needs.lacking(str(error))
     assert version(interpreter).startswith(expected)
     assert told[0] == f"finding Python {python}"
     assert "installing tiny==1.5" in told
@@ -58,7 +62,7 @@ def test_it_is_made_found_and_made_no_second_time(python: str, expected: str) ->
 
 def test_another_declaration_is_another_environment() -> None:
     others = (
-        replace(SMALL, python="==3.12.*"),
+        replace(SMALL, python="==3.10.*"),
         replace(SMALL, requirements=("tiny==1.6",)),
         replace(SMALL, torch_backend="cpu"),
         replace(SMALL, name="other"),

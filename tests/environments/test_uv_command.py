@@ -14,7 +14,14 @@ pytestmark = pytest.mark.usefixtures("cache_folder")
 
 
 @pytest.mark.parametrize(
-    ("python", "remedy"), [("==3.4.*", "pyenv install 3.4"), ("==3.10.*", "uv python install 3.10")]
+    ("python", "remedy"),
+    [
+        (
+            "==3.4.*",
+            "pyenv install 3.4, or conda create -n py34 python=3.4 with its bin folder on PATH",
+        ),
+        ("==3.10.*", "uv python install 3.10"),
+    ],
 )
 def test_no_interpreter(
     python: str, remedy: str, tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -85,6 +92,21 @@ def test_pyenv_serves_versions_that_its_shims_refuse(tmp_path: Path, monkeypatch
     monkeypatch.setenv("UV_PYTHON_PREFERENCE", "only-system")
     assert uv_command.search_path() == os.pathsep.join([str(tmp_path), str(installed / "bin")])
     assert version(cache.ensure(SMALL)).startswith("1.5 ")
+
+
+def test_a_conda_environment_serves_with_its_bin_folder_on_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conda = tmp_path / "envs" / "py3"
+    (conda / "conda-meta").mkdir(parents=True)
+    for installed in Path(sys.base_prefix).iterdir():
+        (conda / installed.name).symlink_to(installed)
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    monkeypatch.setenv("PATH", str(conda / "bin"))
+    monkeypatch.setenv("UV_PYTHON_PREFERENCE", "only-system")
+    python = cache.ensure(SMALL)
+    assert version(python).startswith("1.5 ")
+    assert f"home = {conda / 'bin'}\n" in (python.parents[1] / "pyvenv.cfg").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

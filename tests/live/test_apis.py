@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from support import needs
 from support.cases import SIZES, Live
 from support.faults import stored_as
 from support.tables import table
@@ -21,17 +22,22 @@ from rnnparity_adapters.layout import Layout
 pytestmark = pytest.mark.frameworks
 
 KEYS = [target.key for target in TARGETS]
+each_environment = pytest.mark.parametrize(
+    "apis", dict.fromkeys(f"*@{target.live.environment}" for target in TARGETS)
+)
 
 
 @pytest.fixture(scope="session")
-def result(live: Live, case: Case) -> Result:
+def result(case: Case) -> Result:
     """Cases of two sizes and three seeds, nothing symmetric, zero or equal in them."""
-    return live([rnnparity.make_case(0), case, *(rnnparity.make_case(seed, **SIZES) for seed in (1, 2))])
+    return rnnparity.run(
+        [rnnparity.make_case(0), case, *(rnnparity.make_case(seed, **SIZES) for seed in (1, 2))]
+    )
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_both_directions_agree(key: str, result: Result) -> None:
-    row = result[key]
+    row = needs.row(result[key])
     assert row.agree, f"{row.verdict}: {row.reason}\n{row.log}"
     assert len(row.runs) == 2 * len(result.cases)
     for run in row.runs:
@@ -42,7 +48,7 @@ def test_both_directions_agree(key: str, result: Result) -> None:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_versions_are_those_pinned(key: str, result: Result) -> None:
-    row = result[key]
+    row = needs.row(result[key])
     environment = declarations.declared()[row.target.live.environment]
     assert row.version.partition("+")[0] == environment.pinned(row.target.live.package)
     assert row.python.startswith(environment.python[2:6].rstrip(".*,<")) or environment.name == "numpy"
@@ -50,7 +56,7 @@ def test_versions_are_those_pinned(key: str, result: Result) -> None:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_layers_run_their_kernel_and_are_stepped(key: str, result: Result) -> None:
-    row = result[key]
+    row = needs.row(result[key])
     observed = row.run().observed
     assert observed is not None
     is_cell = "cell" in row.target.name.rpartition(".")[2].lower() and "rnn" not in row.target.name
@@ -78,8 +84,9 @@ KNOWN_IN_FLOAT64 = {
 }
 
 
-def test_float64(live: Live) -> None:
-    for row in live(rnnparity.make_case(3, **SIZES, dtype="float64")):
+@each_environment
+def test_float64(apis: str, live: Live) -> None:
+    for row in live(rnnparity.make_case(3, **SIZES, dtype="float64"), apis):
         assert row.verdict == KNOWN_IN_FLOAT64.get(row.target.key, comparison.AGREE), (
             f"{row.target.key}: {row.reason}"
         )
@@ -87,25 +94,28 @@ def test_float64(live: Live) -> None:
         assert not row.agree or (worst is not None and worst.absolute < 1e-14)
 
 
+@each_environment
 @pytest.mark.parametrize("forget_bias", [0.0, -0.3, 2.5])
-def test_forget_bias(forget_bias: float, live: Live) -> None:
-    for row in live(rnnparity.make_case(4, **SIZES, forget_bias=forget_bias)):
+def test_forget_bias(forget_bias: float, apis: str, live: Live) -> None:
+    for row in live(rnnparity.make_case(4, **SIZES, forget_bias=forget_bias), apis):
         assert row.agree, f"{row.target.key}: {row.reason}"
 
 
-def test_one_row_one_step_one_unit(live: Live) -> None:
-    for row in live(rnnparity.make_case(5, batch=1, steps=1, input_size=1, units=1)):
+@each_environment
+def test_one_row_one_step_one_unit(apis: str, live: Live) -> None:
+    for row in live(rnnparity.make_case(5, batch=1, steps=1, input_size=1, units=1), apis):
         assert row.agree, f"{row.target.key}: {row.reason}"
 
 
-def test_the_article_s_table(live: Live, article_case: Case) -> None:
+@each_environment
+def test_the_article_s_table(apis: str, live: Live, article_case: Case) -> None:
     """Seven hidden states printed in 2018: each api, and hard_sigmoid alone must not, reproduces them."""
     printed = table("lstmcell_seeded.csv")["tensorflow"]
     expected = forward.run(article_case)
     published = dataclasses.replace(
         expected, hidden=printed.astype("float64"), hidden_noise=np.sqrt(2) * expected.hidden_noise
     )
-    for row in live(article_case):
+    for row in live(article_case, apis):
         assert row.agree, f"{row.target.key}: {row.reason}"
         observed = row.run().observed
         assert observed is not None

@@ -74,6 +74,7 @@ def test_a_missing_framework_is_a_failure_with_its_traceback(case: Case) -> None
     assert "Traceback" in row.log
 
 
+@pytest.mark.slow
 def test_a_hang_times_out(case: Case) -> None:
     row = row_of("Hang", case, timeout=3)
     assert row.verdict == comparison.TIMEOUT
@@ -81,6 +82,7 @@ def test_a_hang_times_out(case: Case) -> None:
     assert "going to sleep" in row.log
 
 
+@pytest.mark.slow
 def test_the_run_goes_on_behind_each_fault(case: Case) -> None:
     """A crash, a hang and an exception, each followed by a sound api in the same environment."""
     order = ["Sound", "Segfault", "Sound", "Hang", "Sound", "Raise", "Garbage", "Sound"]

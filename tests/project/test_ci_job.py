@@ -4,13 +4,17 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+from rnnparity.environments import declarations
 from rnnparity.report.write import FILES
 
 ROOT = Path(__file__).parents[2]
 ACTION = (ROOT / ".github" / "actions" / "rnnparity" / "action.yml").read_text("utf-8")
 WORKFLOW = (ROOT / ".github" / "workflows" / "parity.yml").read_text("utf-8")
+TESTS = (ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8")
+TOX = (ROOT / "tox.ini").read_text("utf-8")
 
 
 def script(step: str) -> str:
@@ -69,13 +73,41 @@ def test_no_input_reaches_a_shell_as_text() -> None:
 
 
 def test_the_matrix_has_every_environment() -> None:
-    from rnnparity.environments import declarations
-
     assert set(re.findall(r'api: "\*@([\w-]+)"', WORKFLOW)) == set(declarations.declared())
     pinned = re.findall(r'pins: "([^"]*)"', WORKFLOW)
     assert pinned
 
 
 def test_tox_runs_the_same() -> None:
-    tox = (ROOT / "tox.ini").read_text("utf-8")
-    assert "commands = rnnparity run --report {tox_root}/reports/parity {posargs}" in tox
+    assert "commands = rnnparity run --report {tox_root}/reports/parity {posargs}" in TOX
+
+
+def test_every_workflow_s_form_is_checked() -> None:
+    checked = re.search(r"vendor\.github-workflows (.*)", TOX)
+    assert checked
+    workflows = (ROOT / ".github" / "workflows").iterdir()
+    assert set(checked[1].split()) == {f".github/workflows/{path.name}" for path in workflows}
+
+
+def test_the_workflow_runs_what_tox_runs() -> None:
+    """Lint and types by themselves, and everything by README's command; the fast tests beside it."""
+    listed = re.search(r"env_list = (.*)", TOX)
+    assert listed
+    assert listed[1].split(", ") == ["lint", "types", "tests"]
+    assert "environment: [lint, types]" in TESTS
+    assert "- run: .ci/run" in TESTS
+    assert "tox -e fast" in TESTS
+
+
+def test_the_fast_tests_leave_out_what_is_marked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    marks = [mark.partition(":")[0] for mark in project["tool"]["pytest"]["ini_options"]["markers"]]
+    assert f'-m "{" and ".join(f"not {mark}" for mark in marks)}"' in TOX
+
+
+def test_the_fast_tests_run_on_every_python_that_is_promised() -> None:
+    matrix = re.search(r"python: \[(.*)\]", TESTS)
+    assert matrix
+    assert matrix[1] == ", ".join(f'"3.{minor}"' for minor in range(11, 15))
+    numpy = declarations.declared()["numpy"].python
+    assert numpy == ">=3.11,<3.15"

@@ -5,13 +5,15 @@ import importlib.metadata
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from rnnparity.environments import cache, declarations
+from support import needs
 
 ROOT = Path(__file__).parents[2]
+ADAPTERS = sorted((ROOT / "adapters").rglob("*.py"))
+FOREIGN_RECORDINGS = ROOT / "tests" / "support" / "foreign_recordings.py"
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return zipfile.ZipFile(built).namelist()
 
 
+@pytest.mark.slow
 def test_the_wheel_brings_two_packages_and_nothing_else(wheel: list[str]) -> None:
     top = {name.partition("/")[0] for name in wheel}
     version = importlib.metadata.version("rnnparity")
@@ -41,27 +44,49 @@ def test_the_wheel_brings_two_packages_and_nothing_else(wheel: list[str]) -> Non
     assert data <= {Path(name).name for name in wheel}
 
 
-def test_the_adapters_import_no_harness_and_are_python_3_7() -> None:
-    """Parsed by the interpreter of TensorFlow 1.15 itself."""
-    adapters = sorted((ROOT / "adapters").rglob("*.py"))
-    assert len(adapters) > 10
-    python = str(cache.ensure(declarations.declared()["tf1"]))
-    check = (
-        "import ast, sys; print(sys.version_info[:2]); [ast.parse(open(p).read(), p) for p in sys.argv[1:]]"
-    )
-    done = subprocess.run(
-        [python, "-c", check, *map(str, adapters)], check=True, capture_output=True, text=True
-    )
-    assert done.stdout.strip() == "(3, 7)"
-    for adapter in adapters:
+def test_the_adapters_import_no_harness() -> None:
+    for adapter in ADAPTERS:
         for node in ast.walk(ast.parse(adapter.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             assert not [name for name in names if name.partition(".")[0] == "rnnparity"], adapter
 
 
-def test_newer_syntax_would_be_noticed(tmp_path: Path) -> None:
-    (tmp_path / "new.py").write_text("if (n := 1): pass\n")
-    python = str(cache.ensure(declarations.declared()["tf1"]))
-    command = [python, "-c", "import ast, sys; ast.parse(open(sys.argv[1]).read())", str(tmp_path / "new.py")]
-    assert subprocess.run(command, check=False, capture_output=True).returncode != 0
+def vermin() -> list[str]:
+    """A tool that knows what came with which Python, and needs none of them."""
+    main = "import vermin; vermin.main()"
+    return [sys.executable, "-c", main, "--no-config-file", "--target=3.7-", "--violations"]
+
+
+def python_3_7() -> list[str]:
+    """The interpreter of TensorFlow 1.15 itself."""
+    parse = "[ast.parse(open(path, 'rb').read(), path) for path in sys.argv[1:]]"
+    main = f"import ast, sys; assert sys.version_info[:2] == (3, 7); {parse}"
+    return [str(needs.environment("tf1")), "-c", main]
+
+
+each_parser = pytest.mark.parametrize(
+    "parser", [vermin, pytest.param(python_3_7, marks=pytest.mark.frameworks)]
+)
+
+
+def parsed(parser: Callable[[], list[str]], *files: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*parser(), *map(str, files)], check=False, capture_output=True, text=True)
+
+
+@each_parser
+def test_what_tensorflow_1_runs_is_python_3_7(parser: Callable[[], list[str]]) -> None:
+    assert len(ADAPTERS) > 10
+    done = parsed(parser, *ADAPTERS, FOREIGN_RECORDINGS)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@each_parser
+@pytest.mark.parametrize(
+    "line", ["if (n := 1): pass", "def f(a, /): pass", "with (open('a') as f, open('b')): pass"]
+)
+def test_newer_syntax_is_noticed(parser: Callable[[], list[str]], line: str, tmp_path: Path) -> None:
+    (tmp_path / "new.py").write_text(f"{line}\n")
+    done = parsed(parser, tmp_path / "new.py")
+    assert done.returncode == 1
+    assert "new.py" in done.stdout + done.stderr

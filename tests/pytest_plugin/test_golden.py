@@ -1,16 +1,16 @@
 """Every api against what it returned when it was recorded: the project uses its own plugin."""
 
-import os
-
 import pytest
+from support import needs
 
 from rnnparity.pytest_plugin import stored_trajectory
 from rnnparity.pytest_plugin.plugin import Outcome, Regression
 
 
+@pytest.mark.frameworks
 @pytest.mark.rnnparity(seeds=[7], batch=3, steps=7, input_size=5, units=4)
 def test_golden(rnnparity_run: Outcome, rnnparity_regression: Regression) -> None:
-    assert rnnparity_run.row.verdict != "unavailable" or not os.environ.get("CI"), rnnparity_run.row.reason
+    needs.row(rnnparity_run.row)
     rnnparity_run.check()
     rnnparity_regression.check(rnnparity_run)
     provenance = stored_trajectory.read_stored(rnnparity_regression.path).meta["provenance"]

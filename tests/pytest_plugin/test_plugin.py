@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import needs
 from support.faults import FAULTY_ADAPTERS
+
+XDIST = pytest.param(["-n", "2"], marks=pytest.mark.slow)
 
 CELL = """
     import numpy as np
@@ -132,6 +135,7 @@ def test_a_missing_recording_is_written_and_fails(pytester: pytest.Pytester) -> 
     run(pytester).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("planted", "said"),
     [
@@ -189,7 +193,7 @@ def test_a_corrupt_recording(pytester: pytest.Pytester) -> None:
     )
 
 
-@pytest.mark.parametrize("processes", [[], ["-n", "2"]])
+@pytest.mark.parametrize("processes", [[], XDIST])
 def test_what_was_recorded_is_said(pytester: pytest.Pytester, processes: list[str]) -> None:
     write(pytester)
     pytester.makepyfile(
@@ -207,7 +211,7 @@ def test_what_was_recorded_is_said(pytester: pytest.Pytester, processes: list[st
     result.stdout.fnmatch_lines(said, consecutive=True)
 
 
-@pytest.mark.parametrize("processes", [[], ["-n", "2"]])
+@pytest.mark.parametrize("processes", [[], XDIST])
 def test_unused_recordings(pytester: pytest.Pytester, processes: list[str]) -> None:
     write(pytester)
     run(pytester)
@@ -220,7 +224,7 @@ def test_unused_recordings(pytester: pytest.Pytester, processes: list[str]) -> N
     result.stdout.no_fnmatch_line("unused recording*")
 
 
-@pytest.mark.parametrize("arguments", [[], ["-n", "2"], ["-p", "no:cacheprovider"]])
+@pytest.mark.parametrize("arguments", [[], XDIST, ["-p", "no:cacheprovider"]])
 def test_parametrised(pytester: pytest.Pytester, arguments: list[str]) -> None:
     pytester.makepyfile(PARITY)
     result = run(pytester, "-v", *arguments)
@@ -273,7 +277,7 @@ def known(pytester: pytest.Pytester, *lines: str) -> None:
     pytester.makepyfile(FAULTS.format(path=FAULTY_ADAPTERS))
 
 
-@pytest.mark.parametrize("processes", [[], ["-n", "2"]])
+@pytest.mark.parametrize("processes", [[], XDIST])
 def test_known_differences(pytester: pytest.Pytester, processes: list[str]) -> None:
     known(pytester, "faults.SwapInBoth@* | * | gate-order | the fault is planted | https://example.org/1")
     result = run(pytester, "-rx", *processes)
@@ -282,7 +286,7 @@ def test_known_differences(pytester: pytest.Pytester, processes: list[str]) -> N
     result.stdout.fnmatch_lines(["*gate-order: the fault is planted (https://example.org/1)*"])
 
 
-@pytest.mark.parametrize("processes", [[], ["-n", "2"]])
+@pytest.mark.parametrize("processes", [[], XDIST])
 def test_a_known_difference_of_nothing_fails(pytester: pytest.Pytester, processes: list[str]) -> None:
     known(
         pytester,
@@ -446,15 +450,16 @@ DIAGNOSES = {
 }
 
 
+@pytest.mark.frameworks
 @pytest.mark.parametrize("environment", LAYERS)
 def test_layers_in_the_user_s_own_process(
     pytester: pytest.Pytester, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """pytest runs here, with the packages of an environment beside it, as in a project that uses one."""
-    from rnnparity.environments import cache, declarations
+    from rnnparity.environments import declarations
 
     declared = declarations.declared()[environment]
-    python = cache.ensure(declared)
+    python = needs.environment(environment)
     asked = (
         "import sysconfig; print(*sysconfig.get_python_version().split('.'), sysconfig.get_path('purelib'))"
     )
@@ -462,7 +467,7 @@ def test_layers_in_the_user_s_own_process(
         [python, "-c", asked], check=True, capture_output=True, text=True
     ).stdout.split()
     if tuple(map(int, version)) != sys.version_info[:2]:
-        pytest.skip(f"needs Python {'.'.join(version)}")
+        needs.lacking(f"pytest in Python {'.'.join(version)}, as {environment} has it")
     monkeypatch.setenv("PYTHONPATH", packages)
     for name, value in declared.variables.items():
         monkeypatch.setenv(name, value)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import needs
 
 import rnnparity
 import rnnparity_adapters
 from rnnparity.diagnosis.causes import CONFIRMED, Cause
-from rnnparity.environments import cache, declarations
-from rnnparity.errors import Unavailable
+from rnnparity.environments import declarations
 from rnnparity.recordings.check import check
 from rnnparity.recordings.recording import Recording, read_recording
 
@@ -27,12 +27,7 @@ pytestmark = pytest.mark.frameworks
 def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The files that the framework of an environment wrote."""
     environment = declarations.declared()[request.param]
-    try:
-        python = cache.ensure(environment)
-    except Unavailable as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+    python = needs.environment(request.param)
     folder: Path = tmp_path_factory.mktemp(request.param)
     variables = {**os.environ, **environment.variables}
     subprocess.run(

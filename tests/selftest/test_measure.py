@@ -17,12 +17,14 @@ def scores() -> dict[str, measure.Score]:
     return {score.mistake: score for score in measure.measure(clean=150, each=46, jobs=2)}
 
 
+@pytest.mark.slow
 def test_no_clean_run_is_accused_and_every_mistake_is_noticed(scores: dict[str, measure.Score]) -> None:
     assert len(scores) == 1 + len(planted_mistakes.STRUCTURAL) + len(measure.RELATIVE)
     for score in scores.values():
         assert measure.as_it_should_be(score), score
 
 
+@pytest.mark.slow
 def test_one_weight_off_is_noticed_almost_as_often_as_can_be(scores: dict[str, measure.Score]) -> None:
     assert scores["one weight off by 0.001"].noticed[VERDICT] == 46
     assert scores["one weight off by 0.0001"].noticed[VERDICT] >= 45
@@ -30,6 +32,7 @@ def test_one_weight_off_is_noticed_almost_as_often_as_can_be(scores: dict[str, m
     assert off[IDEAL] >= off[VERDICT] >= 0.75 * 46
 
 
+@pytest.mark.slow
 def test_fixed_tolerances_lie_both_ways(scores: dict[str, measure.Score]) -> None:
     assert scores[CLEAN].noticed["numpy allclose"] > 0.5 * 150
     assert scores["one weight off by 0.0001"].noticed["Polygraphy 1e-5"] < 0.9 * 46

@@ -115,11 +115,15 @@ def _own_wheels(options: Sequence[str]) -> bool:
 
 
 def _get_python(specifier: str) -> str:
-    """The command that installs such a Python; pyenv also has those too old for uv."""
+    """What installs such a Python; pyenv and conda also have those too old for uv."""
     command = [binary(), "python", "list", "--only-downloads", "--no-config", specifier]
     offered = subprocess.run(command, check=False, capture_output=True).stdout.strip()
-    version = re.search(r"\d+\.\d+", specifier)
-    return f"{'uv python' if offered else 'pyenv'} install {version[0] if version else specifier}"
+    found = re.search(r"\d+\.\d+", specifier)
+    version = found[0] if found else specifier
+    if offered:
+        return f"uv python install {version}"
+    name = f"py{version.replace('.', '')}"
+    return f"pyenv install {version}, or conda create -n {name} python={version} with its bin folder on PATH"
 
 
 def binary() -> str:
