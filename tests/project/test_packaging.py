@@ -1,6 +1,5 @@
 """What an installation brings, and that it cannot break anybody's environment."""
 
-import ast
 import importlib.metadata
 import subprocess
 import sys
@@ -42,14 +41,6 @@ def test_the_wheel_brings_two_packages_and_nothing_else(wheel: list[str]) -> Non
     assert top == {"rnnparity", "rnnparity_adapters", f"rnnparity-{version}.dist-info"}
     data = {"environments.toml", "schema.json", "py.typed", "page.html", "page.css", "page.js"}
     assert data <= {Path(name).name for name in wheel}
-
-
-def test_the_adapters_import_no_harness() -> None:
-    for adapter in ADAPTERS:
-        for node in ast.walk(ast.parse(adapter.read_text("utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
-            assert not [name for name in names if name.partition(".")[0] == "rnnparity"], adapter
 
 
 def vermin() -> list[str]:
