@@ -4,7 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from support.cases import SIZES
+from support.records import RECORDS
 
+import rnnparity
 from rnnparity import Case
 from rnnparity.apis.selection import PUBLISHED_TARGETS, TARGETS
 from rnnparity.judge import compare, comparison
@@ -118,13 +121,33 @@ def test_what_does_not_fit_is_refused(case: Case) -> None:
         layout.extract(TENSORFLOW, {**native, "kernel": native["kernel"].T}, 1.0)
 
 
-def test_describe_points_at_the_gates(any_layout: Layout, case: Case) -> None:
-    """Each slice, used as an index, picks the canonical block of its gate."""
-    native = layout.load(any_layout, case.weights, 0.0)
+@pytest.mark.parametrize("name", RECORDS)
+def test_describe_points_at_the_gates(name: str) -> None:
+    """Each slice, used as an index, picks the canonical block of its gate, and together they pick everything
+    once; of a bias that several tensors hold, the parts add up to it.
+    """
+    record = RECORDS[name]
+    case = rnnparity.make_case(seed=7, **SIZES, cell=record.cell)
+    gates, bias_gates = case.kind.gates, case.kind.bias_gates
+    kernel = case.weights.kernel.reshape(-1, len(gates), case.units)
+    held = {gate for tensor in record.biases for gate in tensor.gates}
+    bias = {
+        gate: block * (gate in held)
+        for gate, block in zip(bias_gates, np.split(case.weights.bias, len(bias_gates)), strict=True)
+    }
+    native = layout.load(record, Weights(case.weights.kernel, np.concatenate(list(bias.values()))), 0.0)
     blocks = {"x": slice(0, case.input_size), "h": slice(case.input_size, None), "xh": slice(None)}
-    kernel = case.weights.kernel.reshape(-1, 4, case.units)
-    for found in layout.describe(any_layout, case.input_size, case.units):
+    times = {tensor: np.zeros(array.shape) for tensor, array in native.items()}
+    added = {gate: np.zeros_like(block) for gate, block in bias.items()}
+    for found in layout.describe(record, case.input_size, case.units):
+        arrays = {"array": native[found.tensor], "times": times[found.tensor]}
+        picked = eval(f"array{found.subscript}", arrays)
+        exec(f"times{found.subscript} += 1", arrays)
         if found.rows:
-            picked = eval(f"array{found.subscript}", {"array": native[found.tensor]})
-            expected = kernel[blocks[found.rows], GATES.index(found.gate)]
+            expected = kernel[blocks[found.rows], gates.index(found.gate)]
             assert np.array_equal(picked, expected) or np.array_equal(picked.T, expected)
+        else:
+            added[found.gate] += picked
+    for gate, block in bias.items():
+        assert np.array_equal(added[gate], block), gate
+    assert all(np.all(array == 1) for array in times.values())

@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from support.records import RECORDS
 
 from rnnparity import Case
 from rnnparity.judge import compare, comparison
 from rnnparity.recordings.recording import read_recording
 from rnnparity.reference import forward
-from rnnparity_adapters import layouts, published_adapter
+from rnnparity_adapters import published_adapter
 from rnnparity_adapters.adapter import CELL, HIDDEN, Setup
 from rnnparity_adapters.equation import ONE, Equation
 from rnnparity_adapters.kinds import PEEPHOLES
@@ -36,7 +37,6 @@ from rnnparity_adapters.layout import (
 from rnnparity_adapters.numpy_adapter import Stepped
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "layouts"
-RECORDS = {name: record for name, record in vars(layouts).items() if isinstance(record, Layout)}
 B, T, IN, U, P = 3, 8, 5, 6, 4
 FORGET_BIAS = 0.5
 

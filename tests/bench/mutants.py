@@ -7,21 +7,16 @@ import argparse
 import fnmatch
 import json
 import os
-import sys
 import time
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from support.mutations import MUTATIONS, Made, split
 
 import rnnparity
 from rnnparity.apis.api import Api
@@ -30,6 +25,8 @@ from rnnparity.diagnosis.causes import CONFIRMED
 from rnnparity.recordings.check import check
 from rnnparity.recordings.recording import from_arrays
 from rnnparity.report.console import console, print_table
+from rnnparity.selftest.planted_mistakes import FORGET_BIAS, MISTAKES, STATE, TWO_BIASES, M, Planted
+from rnnparity.selftest.planted_weights import split
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import LayoutError, Weights, load
 
@@ -43,35 +40,35 @@ class Trial(NamedTuple):
     """One mutant. ``first`` is the first cause; ``wrong``: that is confirmed, and the right one not named."""
 
     api: str
-    mutation: str
+    mistake: str
     right: bool
     wrong: bool
     first: str
     seconds: float
 
 
-def trial(api: str, mutation: str, seed: int, sizes: dict[str, Any]) -> Trial | None:
-    """None where the api cannot express what the mutation claims, or has nothing of the kind."""
-    random = np.random.RandomState((seed * 7919 + zlib.crc32(f"{api} {mutation}".encode())) % 2**32)
-    known, planted = APIS[api], MUTATIONS[mutation]
+def trial(api: str, mistake: str, seed: int, sizes: dict[str, Any]) -> Trial | None:
+    """None where the api cannot express what the mistake claims, or has nothing of the kind."""
+    random = np.random.RandomState((seed * 7919 + zlib.crc32(f"{api} {mistake}".encode())) % 2**32)
+    known, planted = APIS[api], MISTAKES[mistake]
     equation = known.equation({})
     if known.layout.cell not in planted.cells:
         return None
     case = rnnparity.make_case(seed, cell=known.layout.cell, forget_bias=equation.forget_bias, **sizes)
     case = replace(case, equation=equation)
-    if random.rand() < 0.5 and not planted.needs_state:
+    if random.rand() < 0.5 and STATE not in planted.needs:
         case = replace(case, initial_hidden=0 * case.initial_hidden, initial_cell=0 * case.initial_cell)
     layout = known.layout_for(equation)
     two = len([t for t in layout.biases if len(t.gates) == len(case.gates)]) == 2
-    if "b_hn" in mutation and not any("m" in tensor.gates for tensor in layout.biases):
+    m = any("m" in tensor.gates for tensor in layout.biases)
+    has = {STATE: True, FORGET_BIAS: equation.forget_bias != 0, TWO_BIASES: two, M: m}
+    if not all(has[need] for need in planted.needs):
         return None
-    if ("input bias" in mutation or "recurrent bias" in mutation) and not two:
-        return None
-    if not any("m" in tensor.gates for tensor in layout.biases) and "m" in case.kind.bias_gates:
+    if "m" in case.kind.bias_gates and not m:
         bias = case.weights.bias.reshape(len(case.kind.bias_gates), -1).copy()
         bias[-1] = 0
         case = replace(case, weights=Weights(case.weights.kernel, bias.reshape(-1)))
-    made = planted.plant(case, split(case, two), random)
+    made = planted.plant(case, random, split(case, two))
     arrays = recorded(api, known, made, hidden_only=random.rand() < 0.5)
     if arrays is None:
         return None
@@ -83,10 +80,10 @@ def trial(api: str, mutation: str, seed: int, sizes: dict[str, Any]) -> Trial | 
     named = {cause.id for cause in causes}
     right = first in planted.ids
     wrong = not right and bool(causes) and causes[0].status == CONFIRMED and not named & set(planted.ids)
-    return Trial(api, mutation, right, wrong, first, seconds)
+    return Trial(api, mistake, right, wrong, first, seconds)
 
 
-def recorded(api: str, known: Api, made: Made, hidden_only: bool) -> dict[str, np.ndarray] | None:
+def recorded(api: str, known: Api, made: Planted, hidden_only: bool) -> dict[str, np.ndarray] | None:
     """The arrays of a recording by ``api``; None where it cannot express the equation or the weights."""
     case = made.case
     options = expressed(known, case.equation)
@@ -115,9 +112,9 @@ def recorded(api: str, known: Api, made: Made, hidden_only: bool) -> dict[str, n
         if set(parts) <= set(tensors):
             tensors[whole] = np.concatenate([tensors.pop(part) for part in parts], axis=axis)
     arrays = {f"weights/scope/{name}": tensor for name, tensor in tensors.items()}
-    arrays |= {"inputs": case.inputs, "hidden": made.hidden, "initial_hidden": case.initial_hidden}
+    arrays |= {"inputs": case.inputs, "hidden": made.observed.hidden, "initial_hidden": case.initial_hidden}
     if case.has_cell_state:
-        arrays |= {"initial_cell": case.initial_cell} | ({} if hidden_only else {"cell": made.cell})
+        arrays |= {"initial_cell": case.initial_cell} | ({} if hidden_only else {"cell": made.observed.cell})
     meta = {"recording": 1, "api": api, "version": "", "options": options}
     return arrays | {"meta": np.array(json.dumps(meta))}
 
@@ -139,15 +136,15 @@ def expressed(known: Api, equation: Equation) -> dict[str, Any] | None:
 def tasks(pattern: str, seeds: int) -> Iterator[tuple[str, str, int]]:
     for api in APIS:
         if fnmatch.fnmatch(api, pattern):
-            for mutation in MUTATIONS:
+            for mistake in MISTAKES:
                 for seed in range(seeds):
-                    yield api, mutation, seed
+                    yield api, mistake, seed
 
 
 def main() -> None:
     """Plant, diagnose, count."""
     parser = argparse.ArgumentParser(prog="python -m bench.mutants", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=2, metavar="N", help="of each api and mutation")
+    parser.add_argument("--seeds", type=int, default=2, metavar="N", help="of each api and mistake")
     parser.add_argument("--api", default="*", metavar="PATTERN", help="which of the known apis")
     parser.add_argument("--large", action="store_true", help="B=8 T=50 I=32 U=64 instead of B=3 T=8 I=5 U=6")
     options = parser.parse_args()
@@ -161,24 +158,24 @@ def main() -> None:
 
 
 def report(trials: list[Trial], bar: float) -> None:
-    """What part is right by mutation, what is not, and the times."""
-    by_mutation: dict[str, list[Trial]] = defaultdict(list)
+    """What part is right by mistake, what is not, and the times."""
+    by_mistake: dict[str, list[Trial]] = defaultdict(list)
     for each in trials:
-        by_mutation[each.mutation].append(each)
+        by_mistake[each.mistake].append(each)
     rows = []
-    for mutation, some in by_mutation.items():
+    for mistake, some in by_mistake.items():
         others = Counter(t.first for t in some if not t.right)
         said = ", ".join(f"{name} {count}" for name, count in others.most_common(3))
         slow = max(t.seconds for t in some)
-        rows.append([mutation, str(len(some)), f"{_part(t.right for t in some):.1%}", f"{slow:.2f}", said])
-    print_table(["mutation", "trials", "right", "slowest", "else"], rows, console(), right=range(1, 4))
+        rows.append([mistake, str(len(some)), f"{_part(t.right for t in some):.1%}", f"{slow:.2f}", said])
+    print_table(["mistake", "trials", "right", "slowest", "else"], rows, console(), right=range(1, 4))
     wrong = [trial for trial in trials if trial.wrong]
     seconds = np.array([trial.seconds for trial in trials])
     apis, right = len({trial.api for trial in trials}), _part(trial.right for trial in trials)
     print(f"\n{len(trials)} mutants of {apis} apis: {right:.2%} right")
     print(f"wrong and confirmed: {len(wrong)}")
     for each in wrong:
-        print(f"  {each.api}: {each.mutation} -> {each.first}")
+        print(f"  {each.api}: {each.mistake} -> {each.first}")
     late = _part(seconds > bar)
     print(f"seconds: mean {seconds.mean():.3f}, largest {seconds.max():.2f}, above {bar:g}: {late:.2%}")
 

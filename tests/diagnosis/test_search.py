@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.mutations import MUTATIONS, Mutation, equation, ran, split
 
 import rnnparity
 from rnnparity import Case
@@ -15,7 +14,9 @@ from rnnparity.diagnosis.causes import CONFIRMED, Cause
 from rnnparity.diagnosis.explain import told
 from rnnparity.diagnosis.search import search
 from rnnparity.diagnosis.vocabulary import Vocabulary
-from rnnparity.selftest.planted_mistakes import CORRECT, STRUCTURAL, nudge, one_weight_off
+from rnnparity.selftest import plain_cells
+from rnnparity.selftest.planted_mistakes import MISTAKES, STATE, STRUCTURAL, Mistake
+from rnnparity.selftest.planted_weights import nudge, one_weight_off, split
 from rnnparity_adapters.layout import Weights
 
 
@@ -35,24 +36,24 @@ def found(case: Case, hidden: np.ndarray, cell: np.ndarray | None) -> list[Cause
 
 
 PLANTED = [
-    pytest.param(mutation, cell, zero, with_cell,
+    pytest.param(mistake, cell, zero, with_cell,
                  id="-".join((name, cell, "zero" * zero, "cell" * with_cell)))
-    for name, mutation in MUTATIONS.items()
-    for cell in mutation.cells
-    for zero in ((False,) if mutation.needs_state else (False, True))
+    for name, mistake in MISTAKES.items()
+    for cell in mistake.cells
+    for zero in ((False,) if STATE in mistake.needs else (False, True))
     for with_cell in ((True, False) if cell == "lstm" else (False,))
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("mutation", "cell", "zero", "with_cell"), PLANTED)
+@pytest.mark.parametrize(("mistake", "cell", "zero", "with_cell"), PLANTED)
 def test_the_cause_is_first(
-    mutation: Mutation, cell: str, zero: bool, with_cell: bool, request: pytest.FixtureRequest
+    mistake: Mistake, cell: str, zero: bool, with_cell: bool, request: pytest.FixtureRequest
 ) -> None:
     seed = zlib.crc32(request.node.name.encode()) % 2**16
     case = draw(seed, zero, cell=cell)
-    made = mutation.plant(case, split(case, two=True), np.random.RandomState(seed))
-    causes = found(made.case, made.hidden, made.cell if with_cell else None)
-    assert causes[0].id in mutation.ids, causes
+    claimed, (hidden, cell_state) = mistake.plant(case, np.random.RandomState(seed))
+    causes = found(claimed, hidden, cell_state if with_cell else None)
+    assert causes[0].id in mistake.ids, causes
     assert causes[0].status == CONFIRMED
     assert causes[0].after < 6 < causes[0].before
 
@@ -60,23 +61,25 @@ def test_the_cause_is_first(
 @pytest.mark.parametrize("with_cell", [True, False])
 @pytest.mark.parametrize("value", [2.5, -0.37, 0.123456])
 def test_a_constant_is_estimated(value: float, with_cell: bool) -> None:
-    case, hidden, cell = equation(forget_bias=value)(draw(3), (), np.random.RandomState(0))
+    case = draw(3)
+    hidden, cell = plain_cells.run(replace(case, equation=replace(case.equation, forget_bias=value)))
     cause = found(case, hidden, cell if with_cell else None)[0]
     assert case.equation.forget_bias + cause.about["value"] == pytest.approx(value, abs=1e-4)
-    case, hidden, cell = equation(cell_clip=0.4)(draw(3), (), np.random.RandomState(0))
+    hidden, cell = plain_cells.run(replace(case, equation=replace(case.equation, cell_clip=0.4)))
     assert found(case, hidden, cell if with_cell else None)[0].about["value"] == pytest.approx(0.4, abs=1e-4)
 
 
 def test_a_forget_bias_that_is_not_there_has_one_cause() -> None:
     """Nothing added after the sigmoid would explain it too, and says nothing."""
-    (cause,) = found(*equation(forget_bias=0.0)(draw(3), (), np.random.RandomState(0)))
+    case, observed = MISTAKES["forget bias missing"].plant(draw(3), np.random.RandomState(0))
+    (cause,) = found(case, *observed)
     assert (cause.id, cause.about["value"], cause.note) == ("forget-bias", -1, "")
 
 
 @pytest.mark.parametrize("steps", [13, -13, 1])
 def test_a_shift_is_estimated(steps: int) -> None:
     case = draw(3, steps=30, cell="gru")
-    hidden = np.roll(ran(case, case).hidden, steps, axis=1)
+    hidden = np.roll(plain_cells.run(case).hidden, steps, axis=1)
     cause = found(case, hidden, None)[0]
     assert (cause.id, cause.status, cause.about["steps"]) == ("time-shift", CONFIRMED, steps)
 
@@ -84,8 +87,9 @@ def test_a_shift_is_estimated(steps: int) -> None:
 def test_a_parameter_is_named() -> None:
     case = draw(5)
     weight = nudge(case, np.random.RandomState(5), 0.1)
-    for cell in (one_weight_off(case, weight).cell, None):
-        about = found(case, one_weight_off(case, weight).hidden, cell)[0].about
+    hidden, observed = plain_cells.run(one_weight_off(case, weight))
+    for cell in (observed, None):
+        about = found(case, hidden, cell)[0].about
         row = about["row"] + (case.input_size if about["tensor"] == "recurrent kernel" else 0)
         assert (row, "ijfo".index(about["gate"]) * case.units + about["unit"]) == (weight.row, weight.column)
         assert about["change"] == pytest.approx(float(weight.change), rel=1e-2)
@@ -94,7 +98,7 @@ def test_a_parameter_is_named() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_nothing_is_invented(seed: int) -> None:
     case = draw(seed, zero=bool(seed % 2), units=6 + seed)
-    hidden, cell = CORRECT.run(case)
+    hidden, cell = plain_cells.run(case)
     assert found(case, hidden, cell) == []
     assert found(case, hidden, None) == []
 
@@ -102,7 +106,7 @@ def test_nothing_is_invented(seed: int) -> None:
 @pytest.mark.parametrize("with_cell", [True, False])
 def test_what_nothing_explains_is_unknown(with_cell: bool) -> None:
     case = draw(1)
-    hidden, cell = CORRECT.run(case)
+    hidden, cell = plain_cells.run(case)
     random = np.random.RandomState(0)
     noise = random.uniform(-0.1, 0.1, hidden.shape).astype("float32")
     causes = found(case, hidden + noise, cell + noise if with_cell else None)
@@ -114,10 +118,10 @@ def test_what_nothing_explains_is_unknown(with_cell: bool) -> None:
 @pytest.mark.parametrize(("batch", "steps"), [(1, 8), (3, 2), (1, 2), (2, 1)])
 def test_little_data_is_enough(batch: int, steps: int) -> None:
     case = draw(4, batch=batch, steps=steps)
-    hidden, _ = STRUCTURAL["gate order, kernel and bias"][4](case, np.random.RandomState(0))
-    assert found(case, hidden, None)[0].id == "gate-order"
-    hidden, _ = STRUCTURAL["forget bias missing, halved"][0](case, np.random.RandomState(0))
-    assert found(case, hidden, None)[0].id == "forget-bias"
+    _, observed = STRUCTURAL["gate order, kernel and bias"][4].plant(case, np.random.RandomState(0))
+    assert found(case, observed.hidden, None)[0].id == "gate-order"
+    _, observed = MISTAKES["forget bias missing"].plant(case, np.random.RandomState(0))
+    assert found(case, observed.hidden, None)[0].id == "forget-bias"
 
 
 def test_float32_under_the_name_of_float64_is_precision() -> None:
@@ -129,7 +133,7 @@ def test_float32_under_the_name_of_float64_is_precision() -> None:
         initial_hidden=case.initial_hidden.astype("float32"),
         initial_cell=case.initial_cell.astype("float32"),
     )
-    hidden, cell = CORRECT.run(narrow)
+    hidden, cell = plain_cells.run(narrow)
     cause = found(case, hidden.astype("float64"), cell.astype("float64"))[0]
     assert (cause.id, cause.about["arithmetic"], cause.status) == ("precision", "float32", CONFIRMED)
 
@@ -142,7 +146,7 @@ def test_equal_explanations_name_the_run_that_tells() -> None:
         even, weights=Weights(case.weights.kernel, np.repeat(np.array([0.1, 0.2, 0.5, 0.3], "float32"), 6))
     )
     really = replace(constant, equation=replace(constant.equation, forget_bias=0.5))
-    causes = found(constant, ran(constant, really).hidden, None)
+    causes = found(constant, plain_cells.run(really).hidden, None)
     assert {cause.id for cause in causes} == {"forget-bias", "bias-doubled"}
     assert all("explain these data equally well" in cause.note for cause in causes)
     assert "c0 != 0 and h0 = 0" in causes[0].note

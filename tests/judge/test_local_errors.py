@@ -9,8 +9,9 @@ import rnnparity
 from rnnparity import Case
 from rnnparity.judge import compare, comparison, local_errors
 from rnnparity.reference import forward, noise
-from rnnparity.selftest import planted_mistakes
-from rnnparity.selftest.planted_mistakes import CORRECT, Nudge, Trajectory
+from rnnparity.selftest import plain_cells
+from rnnparity.selftest.plain_cells import Trajectory
+from rnnparity.selftest.planted_weights import Nudge, one_weight_off
 from rnnparity_adapters.layout import Weights
 
 GATES = "ijfo"
@@ -24,7 +25,7 @@ def long_case() -> Case:
 
 
 def test_a_correct_run_has_small_local_errors(long_case: Case) -> None:
-    found = local_errors.analyse(long_case, *CORRECT.run(long_case), FLOAT32)
+    found = local_errors.analyse(long_case, *plain_cells.run(long_case), FLOAT32)
     for errors in (found.hidden, found.cell):
         assert errors.shape == (4, 60, 9)
         assert np.abs(errors).max() < noise.LIMIT
@@ -38,7 +39,7 @@ def test_a_correct_run_has_small_local_errors(long_case: Case) -> None:
 )
 def test_a_weight_that_is_off_is_named(gate: int, row: int, long_case: Case) -> None:
     weight = Nudge(row, gate * 9 + 5, np.float32(3e-5))
-    found = local_errors.analyse(long_case, *planted_mistakes.one_weight_off(long_case, weight), FLOAT32)
+    found = local_errors.analyse(long_case, *plain_cells.run(one_weight_off(long_case, weight)), FLOAT32)
     parameter = found.parameter
     assert found.significance > 1
     assert found.gates == (GATES[gate],)
@@ -51,7 +52,7 @@ def test_a_bias_that_is_off_is_named(gate: int, long_case: Case) -> None:
     bias = long_case.weights.bias.copy()
     bias[gate * 9 + 2] -= np.float32(1e-4)
     changed = dataclasses.replace(long_case, weights=Weights(long_case.weights.kernel, bias))
-    found = local_errors.analyse(long_case, *CORRECT.run(changed), FLOAT32)
+    found = local_errors.analyse(long_case, *plain_cells.run(changed), FLOAT32)
     parameter = found.parameter
     assert found.significance > 1
     assert (parameter.gate, parameter.row, parameter.unit) == (GATES[gate], None, 2)
@@ -60,14 +61,14 @@ def test_a_bias_that_is_off_is_named(gate: int, long_case: Case) -> None:
 
 def test_an_error_is_seen_where_it_is_made_and_only_there(long_case: Case) -> None:
     """One state moved: the free run differs ever after, the local errors at that step and the next."""
-    hidden, cell = CORRECT.run(long_case)
+    hidden, cell = plain_cells.run(long_case)
     first = dataclasses.replace(long_case, inputs=long_case.inputs[:, :30])
     cut = cell[:, 29].copy()
     cut[2, 4] += np.float32(1e-3)
     rest = dataclasses.replace(
         long_case, inputs=long_case.inputs[:, 30:], initial_hidden=hidden[:, 29], initial_cell=cut
     )
-    after = CORRECT.run(rest)
+    after = plain_cells.run(rest)
     observed = Trajectory(
         np.concatenate([hidden[:, :30], after.hidden], 1), np.concatenate([cell[:, :30], after.cell], 1)
     )
@@ -81,7 +82,7 @@ def test_an_error_is_seen_where_it_is_made_and_only_there(long_case: Case) -> No
 
 
 def test_parts_are_joined_without_a_seam(long_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    observed = CORRECT.run(long_case)
+    observed = plain_cells.run(long_case)
     whole = local_errors.analyse(long_case, *observed, FLOAT32)
     monkeypatch.setattr(local_errors, "_ROWS", 7)
     pieces = local_errors.analyse(long_case, *observed, FLOAT32)
@@ -92,5 +93,5 @@ def test_parts_are_joined_without_a_seam(long_case: Case, monkeypatch: pytest.Mo
 
 def test_one_element_of_everything() -> None:
     case = rnnparity.make_case(5, batch=1, steps=1, input_size=1, units=1)
-    found = local_errors.analyse(case, *CORRECT.run(case), FLOAT32)
+    found = local_errors.analyse(case, *plain_cells.run(case), FLOAT32)
     assert found.significance < 1

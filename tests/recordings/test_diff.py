@@ -11,7 +11,7 @@ from rnnparity.cli import commands
 from rnnparity.errors import InputError
 from rnnparity.recordings import diff, trajectory
 from rnnparity.reference import forward
-from rnnparity.selftest.planted_mistakes import CORRECT
+from rnnparity.selftest import plain_cells
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "lstmcell_without_forget_bias.csv"
 
@@ -30,7 +30,7 @@ def test_the_article_s_two_tables(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.fixture
 def hidden() -> np.ndarray:
-    return CORRECT.run(rnnparity.make_case(0, batch=3, steps=8, input_size=5, units=6)).hidden
+    return plain_cells.run(rnnparity.make_case(0, batch=3, steps=8, input_size=5, units=6)).hidden
 
 
 def test_npy_and_npz_are_read(tmp_path: Path, hidden: np.ndarray) -> None:
@@ -110,7 +110,9 @@ def test_one_made_of_the_other(change: Change, said: str, shape: tuple[int, int,
     With as many rows as steps, what only reshapes says nothing that swapping does not.
     """
     batch, steps, units = shape
-    hidden = CORRECT.run(rnnparity.make_case(0, batch=batch, steps=steps, input_size=4, units=units)).hidden
+    hidden = plain_cells.run(
+        rnnparity.make_case(0, batch=batch, steps=steps, input_size=4, units=units)
+    ).hidden
     made = change(hidden)
     if batch == steps and "reshaped" in said:
         said = "one is other with batch and time swapped (batch-time-axes)"

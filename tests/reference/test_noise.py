@@ -11,7 +11,8 @@ import rnnparity
 from rnnparity import Case
 from rnnparity.judge import compare, comparison
 from rnnparity.reference import forward, noise
-from rnnparity.selftest.planted_mistakes import CORRECT, ROUNDED, Cell, Float32, Function, Trajectory
+from rnnparity.selftest import plain_cells
+from rnnparity.selftest.plain_cells import FUNCTIONS, ROUNDED, Array, Function, Rounding, Trajectory
 from rnnparity_adapters.numpy_adapter import lstm_cell
 
 
@@ -43,17 +44,19 @@ def fast(function: Function) -> Function:
 
 def stored(name: str) -> Callable[[Case], Trajectory]:
     """float32 arithmetic on factors and states that are kept in a shorter format."""
-    return Cell(round_state=ROUNDED[name], round_factor=ROUNDED[name]).run
+    return lambda case: plain_cells.run(case, Rounding(states=ROUNDED[name], factors=ROUNDED[name]))
 
 
 COMPUTED: dict[str, Callable[[Case], Trajectory]] = {
     "float64": in_float64,
-    "float32": CORRECT.run,
+    "float32": plain_cells.run,
     "float16": in_float16,
     "float16-float32": stored("float16"),
     "bfloat16-float32": stored("bfloat16"),
-    "tf32": Cell(round_factor=ROUNDED["tf32"]).run,
-    "float32-fast-activation": Cell(fast(CORRECT.gate), fast(np.tanh), fast(np.tanh)).run,
+    "tf32": lambda case: plain_cells.run(case, Rounding(factors=ROUNDED["tf32"])),
+    "float32-fast-activation": lambda case: plain_cells.run(
+        case, functions={name: fast(function) for name, function in FUNCTIONS.items()}
+    ),
 }
 
 
@@ -62,7 +65,7 @@ def exactly(case: Case, name: str) -> Case:
     format_ = name.partition("-")[0]
     if format_ not in ("float16", "bfloat16"):
         return case
-    rounded: Callable[[Float32], Float32] = ROUNDED[format_]
+    rounded: Callable[[Array], Array] = ROUNDED[format_]
     return dataclasses.replace(
         case,
         inputs=rounded(case.inputs),
@@ -107,7 +110,7 @@ def test_bfloat16_arithmetic_is_in_the_table() -> None:
 def test_a_clean_run_is_never_accused(sizes: dict[str, int], scale: float) -> None:
     for seed in range(3):
         case = rnnparity.make_case(seed, **sizes, scale=scale)  # type: ignore[arg-type]
-        compared = compare.compare(CORRECT.run(case)._asdict(), forward.run(case))
+        compared = compare.compare(plain_cells.run(case)._asdict(), forward.run(case))
         assert compared.verdict in (comparison.AGREE, comparison.CHAOTIC), compared.reason
 
 
@@ -115,7 +118,7 @@ def test_chaos_is_said() -> None:
     """Loud weights: past some step two correct runs have nothing in common, but each step still agrees."""
     case = rnnparity.make_case(0, batch=4, steps=300, input_size=16, units=48, scale=12)
     expected = forward.run(case)
-    observed = CORRECT.run(case)._asdict()
+    observed = plain_cells.run(case)._asdict()
     compared = compare.compare(observed, expected)
     assert compared.verdict == comparison.CHAOTIC
     assert np.abs(observed["hidden"] - expected.hidden)[:, -1].max() > 0.1
@@ -132,7 +135,7 @@ def test_a_long_memory_is_no_divergence() -> None:
         199058060, batch=32, steps=119, input_size=3, units=12, scale=1.4755505, forget_bias=5
     )
     expected = forward.run(case)
-    observed = CORRECT.run(case)._asdict()
+    observed = plain_cells.run(case)._asdict()
     beyond = np.abs(observed["hidden"] - expected.hidden) > noise.LIMIT * expected.hidden_noise
     assert beyond.any()
     assert compare.compare(observed, expected).verdict == comparison.AGREE

@@ -7,9 +7,9 @@ from support.faults import claiming
 import rnnparity
 from rnnparity.judge import compare, comparison
 from rnnparity.judge.comparison import Comparison
-from rnnparity.selftest import measure, planted_mistakes
+from rnnparity.selftest import measure, plain_cells, planted_mistakes
 from rnnparity.selftest.measure import CLEAN, IDEAL, RULES, VERDICT
-from rnnparity.selftest.planted_mistakes import CORRECT, ROUNDED
+from rnnparity.selftest.plain_cells import ROUNDED
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +56,9 @@ def test_a_verdict_that_accuses_fails() -> None:
 def test_every_mistake_is_one(name: str) -> None:
     """It changes the trajectory by more than rounding: else noticing it would mean nothing."""
     case = rnnparity.make_case(1, batch=3, steps=9, input_size=5, units=4)
-    clean = CORRECT.run(case)
-    for plant in planted_mistakes.STRUCTURAL[name]:
-        wrong = plant(case, np.random.RandomState(0))
+    clean = plain_cells.run(case)
+    for mistake in planted_mistakes.STRUCTURAL[name]:
+        _, wrong = mistake.plant(case, np.random.RandomState(0))
         assert wrong.hidden.shape == clean.hidden.shape
         assert wrong.hidden.dtype == np.float32
         assert np.abs(wrong.hidden - clean.hidden).max() > 1e-5

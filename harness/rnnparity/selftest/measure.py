@@ -21,8 +21,10 @@ from rnnparity.live.result import Row
 from rnnparity.live.runner import Notify, run, silent
 from rnnparity.reference import forward, noise
 from rnnparity.reference.case import MAX_SEED, Case, make_case
-from rnnparity.selftest import planted_mistakes
-from rnnparity.selftest.planted_mistakes import CORRECT, STRUCTURAL, Mistake, Nudge, Trajectory
+from rnnparity.selftest import plain_cells
+from rnnparity.selftest.plain_cells import Trajectory
+from rnnparity.selftest.planted_mistakes import STRUCTURAL
+from rnnparity.selftest.planted_weights import Nudge, nudge, one_weight_off
 
 RELATIVE = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """How far one weight is off, in units of the RMS of its kernel."""
@@ -209,21 +211,21 @@ def _score(mistake: str, noticed: Iterable[_Noticed]) -> Score:
 
 def _clean(effort: float, seed: int) -> _Noticed:
     case = draw(np.random.RandomState(seed), WIDE, effort)
-    return _noticed(case, CORRECT.run(case))
+    return _noticed(case, plain_cells.run(case))
 
 
 def _structural(name: str, seed: int) -> _Noticed:
     random = np.random.RandomState(seed)
     case = draw(random, USUAL)
-    plant: Mistake = STRUCTURAL[name][seed % len(STRUCTURAL[name])]
-    return _noticed(case, plant(case, random))
+    mistake = STRUCTURAL[name][seed % len(STRUCTURAL[name])]
+    return _noticed(*mistake.plant(case, random))
 
 
 def _off(relative: float, seed: int) -> _Noticed:
     random = np.random.RandomState(seed)
     case = draw(random, USUAL)
-    weight = planted_mistakes.nudge(case, random, relative)
-    observed = planted_mistakes.one_weight_off(case, weight)
+    weight = nudge(case, random, relative)
+    observed = plain_cells.run(one_weight_off(case, weight))
     return {**_noticed(case, observed), IDEAL: _ideal(case, observed, weight) > IDEAL_LIMIT}
 
 

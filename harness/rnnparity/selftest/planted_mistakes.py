@@ -1,217 +1,198 @@
-"""Mistakes to plant: an LSTM in float32, and one thing wrong with it."""
+"""The catalogue of planted mistakes: each with the cause that a diagnosis must name first.
+
+A mistake says what is different; who runs it is another matter (:mod:`rnnparity.selftest.plain_cells`). The
+self-test takes from here what the verdict must notice, the tests and the bench what a diagnosis must find.
+"""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnparity.reference.case import Case
-from rnnparity_adapters.layout import Weights
+from rnnparity.selftest import plain_cells
+from rnnparity.selftest import planted_changes as changes
+from rnnparity.selftest import planted_weights as weights
+from rnnparity.selftest.plain_cells import ROUNDED, UNROUNDED, Rounding, Trajectory
+from rnnparity.selftest.planted_changes import Aftermath, Change, Random, Shares, equation, in_turn, unchanged
+from rnnparity_adapters import equation as eq
 
-Float32 = NDArray[np.float32]
-Function = Callable[[Float32], Float32]
-
-
-class Trajectory(NamedTuple):
-    """Hidden and cell state, each ``[B, T, U]`` float32."""
-
-    hidden: Float32
-    cell: Float32
-
-
-def _sigmoid(z: Float32) -> Float32:
-    value: Float32 = np.float32(1) / (np.float32(1) + np.exp(-z))
-    return value
-
-
-def _hard_sigmoid(slope: float) -> Function:
-    return lambda z: np.clip(np.float32(slope) * z + np.float32(0.5), 0, 1, dtype=np.float32)
-
-
-def _identity(z: Float32) -> Float32:
-    return z
+STATE, FORGET_BIAS, TWO_BIASES, M = "initial states", "a forget bias", "two stored biases", "m"
+"""What a case or an api must have, and not of zeros, for a mistake to be one."""
 
 
 @dataclass(frozen=True)
-class Cell:
-    """An LSTM in float32, with a place for each mistake that is not one of weights or states.
+class Mistake:
+    """One mistake.
 
-    ``round_state`` and ``round_factor`` lower the precision of what is stored, and of what is multiplied.
+    ``ids`` are the cause, and any other that is provably the same function. ``cells`` are the kinds to which
+    it applies, and ``needs`` what a case of them must have. The run claims to be that of ``claim``; what
+    really ran is ``really`` of it, with this ``rounding``, and ``after`` is what became of the trajectory.
     """
 
-    gate: Function = _sigmoid
-    candidate: Function = np.tanh
-    output: Function = np.tanh
-    added_after: float = 0.0
-    round_state: Function = _identity
-    round_factor: Function = _identity
+    name: str
+    ids: tuple[str, ...]
+    cells: tuple[str, ...]
+    really: Change = unchanged
+    claim: Change = unchanged
+    after: Aftermath = changes.as_it_is
+    rounding: Rounding = UNROUNDED
+    needs: tuple[str, ...] = ()
 
-    def run(self, case: Case) -> Trajectory:
-        """The trajectory of a float32 case."""
-        kernel, bias = self.round_factor(case.weights.kernel), case.weights.bias
-        forget_bias, after = np.float32(case.equation.forget_bias), np.float32(self.added_after)
-        h: Any = case.initial_hidden
-        c: Any = case.initial_cell
-        states = []
-        with np.errstate(over="ignore", invalid="ignore"):  # a mistake may grow without bound
-            for x in case.inputs.swapaxes(0, 1):
-                xh: Any = np.concatenate([x, h], 1)
-                gates: list[Any] = np.split(self.round_factor(xh) @ kernel + bias, 4, 1)
-                i, j, f, o = gates
-                c = (self.gate(f + forget_bias) + after) * c + self.gate(i) * self.candidate(j)
-                c = self.round_state(c)
-                h = self.round_state(self.gate(o) * self.output(c))
-                states.append((h, c))
-        return Trajectory(*(np.stack(state, axis=1) for state in zip(*states, strict=True)))
+    def plant(self, case: Case, random: Random, shares: Shares | None = None) -> "Planted":
+        """The mistake, made in a run of ``case``, whose bias is stored in ``shares``: two unless given."""
+        shares = weights.split(case, two=True) if shares is None else shares
+        claimed = self.claim(case, shares, random)
+        trajectory = plain_cells.run(self.really(claimed, shares, random), self.rounding)
+        return Planted(claimed, self.after(trajectory, claimed, random))
 
 
-CORRECT = Cell()
-Mistake = Callable[[Case, np.random.RandomState], Trajectory]
+class Planted(NamedTuple):
+    """The case as claimed, and what was observed."""
+
+    case: Case
+    observed: Trajectory
 
 
-def _blocks(array: Float32) -> Float32:
-    """``[..., 4U]`` -> ``[..., 4, U]``, gates i, j, f, o."""
-    return array.reshape(*array.shape[:-1], 4, array.shape[-1] // 4)
+L, G, GATED, ALL = ("lstm",), ("gru",), ("lstm", "gru"), ("lstm", "gru", "rnn")
+
+_SIGMOID = equation(recurrent_activation=eq.SIGMOID)
+_HARD_5 = equation(recurrent_activation=eq.HARD_SIGMOID_5)
+_HARD_6 = equation(recurrent_activation=eq.HARD_SIGMOID_6)
+_BEFORE, _AFTER = equation(reset_after=False), equation(reset_after=True)
+_PEEPHOLES, _PROJECTION = weights.with_peepholes, weights.with_projection
+_STEP_BY_STEP = changes.one_after_the_other
+
+_ORDER = ("gate-order",)
+_DROPPED, _DOUBLED, _FORGET = ("bias-dropped",), ("bias-doubled",), ("forget-bias",)
+_GATE, _FUNCTION, _OUTPUT = ("recurrent-activation",), ("activation",), ("output-activation",)
+
+MISTAKES: Mapping[str, Mistake] = {mistake.name: mistake for mistake in (
+    Mistake("gate order", _ORDER, GATED, weights.gate_order("xhb")),
+    Mistake("gate order, recurrent", _ORDER, GATED, weights.gate_order("h")),
+    Mistake("gate order, input", _ORDER, GATED, weights.gate_order("x")),
+    Mistake("gate order, bias", _ORDER, GATED, weights.gate_order("b")),
+    Mistake("Keras 2.0.1's candidate", _ORDER, G, weights.projected_as_r),
+    Mistake("transposed", ("kernel-transposed",), ALL, weights.kernel(weights.transposed)),
+    Mistake("flat transposed", ("kernel-transposed",), ALL, weights.kernel(weights.flat_transposed)),
+    Mistake("[h, x]", ("concat-order",), ALL, weights.kernel(weights.rows_turned)),
+
+    Mistake("no bias", _DROPPED, ALL, weights.shares_times(0, 0)),
+    Mistake("recurrent bias dropped", _DROPPED, ALL, weights.shares_times(1, 0), needs=(TWO_BIASES,)),
+    Mistake("input bias dropped", _DROPPED, ALL, weights.shares_times(0, 1), needs=(TWO_BIASES,)),
+    Mistake("a gate's bias dropped", _DROPPED, ALL, weights.one_gates_bias(0)),
+    Mistake("b_hn dropped", _DROPPED, G, weights.bias(weights.without_m), needs=(M,)),
+    Mistake("bias doubled", _DOUBLED, ALL, weights.shares_times(2, 2)),
+    Mistake("input bias doubled", _DOUBLED, ALL, weights.shares_times(2, 1), needs=(TWO_BIASES,)),
+    Mistake("recurrent bias doubled", _DOUBLED, ALL, weights.shares_times(1, 2), needs=(TWO_BIASES,)),
+    Mistake("a gate's bias doubled", _DOUBLED, ALL, weights.one_gates_bias(2)),
+    Mistake("new input's bias everywhere", _DOUBLED, L, weights.bias(weights.everywhere)),
+    Mistake("b_hn folded", ("bias-folded",), G, weights.bias(weights.folded), _AFTER, needs=(M,)),
+
+    Mistake("forget bias", _FORGET, L, changes.other_forget_bias),
+    Mistake("forget bias missing", _FORGET, L, changes.forget_bias_times(0, 0), needs=(FORGET_BIAS,)),
+    Mistake("forget bias halved", _FORGET, L, changes.forget_bias_times(0.5, 0), needs=(FORGET_BIAS,)),
+    Mistake("forget bias after", ("forget-bias-after-sigmoid",), L, changes.also_after),
+    Mistake("forget bias moved after", ("forget-bias-after-sigmoid",), L, changes.forget_bias_times(0, 1),
+            needs=(FORGET_BIAS,)),
+
+    Mistake("hard sigmoid 1/5", _GATE, GATED, _HARD_5, _SIGMOID),
+    Mistake("hard sigmoid 1/6", _GATE, GATED, _HARD_6, _SIGMOID),
+    Mistake("1/6 for 1/5", _GATE, GATED, _HARD_6, _HARD_5),
+    Mistake("relu", _FUNCTION, ALL, equation(activation=eq.RELU)),
+    Mistake("tanh for relu", _FUNCTION, ALL, equation(activation=eq.TANH), equation(activation=eq.RELU)),
+    Mistake("linear", _FUNCTION, L, equation(activation=eq.LINEAR, output_activation=eq.TANH)),
+    Mistake("functions swapped", _FUNCTION, GATED,
+            equation(activation=eq.SIGMOID, recurrent_activation=eq.TANH, output_activation=eq.TANH)),
+    Mistake("h = o c", _OUTPUT, L, equation(output_activation=eq.LINEAR)),
+    Mistake("output gate alone", _OUTPUT, L, equation(output_activation=eq.ONE)),
+    Mistake("hard sigmoid and relu", ("recurrent-activation + activation",), L,
+            in_turn(_HARD_5, equation(activation=eq.RELU, output_activation=eq.TANH)), _SIGMOID),
+    Mistake("hard sigmoid, output gate alone", ("recurrent-activation + output-activation",), L,
+            in_turn(_HARD_5, equation(output_activation=eq.ONE)), _SIGMOID),
+    Mistake("three other functions", ("recurrent-activation + activation + output-activation",), L,
+            in_turn(_HARD_5, equation(activation=eq.SIGMOID, output_activation=eq.LINEAR)), _SIGMOID),
+
+    Mistake("coupled", ("coupled-gates",), L, equation(coupled=True)),
+    Mistake("not coupled", ("coupled-gates",), L, equation(coupled=False), equation(coupled=True)),
+    Mistake("peepholes dropped", ("peephole-dropped",), L, weights.peepholes(lambda v: 0 * v), _PEEPHOLES),
+    Mistake("peephole order", ("peephole-order",), L, weights.peepholes(lambda v: v[[0, 2, 1]]), _PEEPHOLES),
+    Mistake("peephole previous", ("peephole-previous",), L, equation(output_peephole_previous=True),
+            _PEEPHOLES),
+    Mistake("clipped", ("cell-clip",), L, changes.clipped),
+    Mistake("projection missing", ("projection",), L, weights.projection(lambda v: np.eye(len(v))),
+            _PROJECTION),
+    Mistake("projection transposed", ("projection",), L, weights.projection(np.transpose), _PROJECTION),
+    Mistake("projection through tanh", ("projection",), L, equation(projection_activation=eq.TANH),
+            _PROJECTION),
+    Mistake("update gate inverted", ("update-gate-inverted",), G, equation(update_inverted=True)),
+    Mistake("reset before", ("reset-gate",), G, _BEFORE, _AFTER),
+    Mistake("reset after", ("reset-gate",), G, _AFTER, _BEFORE),
+
+    Mistake("state zero", ("initial-state",), ALL, changes.states_zeroed, needs=(STATE,)),
+    Mistake("states swapped", ("initial-state",), L, changes.states_swapped, needs=(STATE,)),
+    Mistake("state never updated", ("initial-state",), ALL, changes.single_steps, after=_STEP_BY_STEP),
+    Mistake("state carried", ("state-carried",), ALL, changes.run_twice, after=changes.second_half),
+    Mistake("inputs reversed", ("direction",), ALL, changes.inputs_reversed),
+    Mistake("outputs turned", ("direction",), ALL, after=changes.outputs_reversed),
+    Mistake("both turned", ("direction",), ALL, changes.inputs_reversed, after=changes.outputs_reversed),
+    Mistake("axes", ("batch-time-axes",), ALL, changes.axes_swapped, after=changes.axes_swapped_back),
+    Mistake("shifted", ("time-shift",), ALL, after=changes.shifted()),
+    Mistake("zeroed past lengths", ("masking",), ALL, after=changes.masked(zeroed=True)),
+    Mistake("held past lengths", ("masking",), ALL, after=changes.masked(zeroed=False)),
+    Mistake("dropout", ("dropout",), ALL, after=changes.dropped_out),
+
+    Mistake("float16 states", ("precision",), ALL, rounding=Rounding(states=ROUNDED["float16"])),
+    Mistake("bfloat16 states", ("precision",), ALL, rounding=Rounding(states=ROUNDED["bfloat16"])),
+    Mistake("TF32 products", ("precision",), ALL, rounding=Rounding(factors=ROUNDED["tf32"])),
+    Mistake("one weight", ("parameter",), ALL, weights.one_weight),
+    Mistake("one block", ("parameter",), ALL, weights.one_block()),
+    Mistake("a block of a reset gate before", ("parameter",), G, weights.one_block("r"), _BEFORE),
+
+    Mistake("order and forget bias", ("gate-order + forget-bias",), L,
+            in_turn(weights.gate_order("xhb", (0, 2, 1, 3)), equation(forget_bias=2.25))),
+    Mistake("order and hard sigmoid", ("gate-order + recurrent-activation",), L,
+            in_turn(weights.gate_order("xhb", (3, 1, 0, 2)), _HARD_5), _SIGMOID),
+    Mistake("order and clip", ("gate-order + cell-clip",), L,
+            in_turn(weights.gate_order("xhb", (0, 2, 1, 3)), equation(cell_clip=0.5))),
+    Mistake("hard sigmoid and forget bias", ("recurrent-activation + forget-bias",), L,
+            in_turn(_HARD_5, equation(forget_bias=2.25)), _SIGMOID),
+    Mistake("order and reset", ("gate-order + reset-gate",), G,
+            in_turn(weights.gate_order("xhb", (1, 0, 2)), _BEFORE), _AFTER),
+    Mistake("reset before, never updated", ("initial-state + reset-gate", "reset-gate + initial-state"), G,
+            in_turn(changes.other_reset, changes.single_steps), after=_STEP_BY_STEP, needs=(STATE,)),
+)}  # fmt: skip
+"""By name."""
 
 
-def _reordered(array: Float32, order: tuple[int, ...]) -> Float32:
-    return _blocks(array)[..., order, :].reshape(array.shape)
+def _named(*names: str) -> tuple[Mistake, ...]:
+    return tuple(MISTAKES[name] for name in names)
 
 
-def _with(case: Case, kernel: Float32 | None = None, bias: Float32 | None = None) -> Trajectory:
-    old = case.weights
-    weights = Weights(old.kernel if kernel is None else kernel, old.bias if bias is None else bias)
-    return CORRECT.run(replace(case, weights=weights))
+def _in_every_order(name: str, tensors: str) -> tuple[Mistake, ...]:
+    """An LSTM's gate order, with nothing left to chance."""
+    orders = list(itertools.permutations(range(4)))[1:]
+    return tuple(replace(MISTAKES[name], really=weights.gate_order(tensors, order)) for order in orders)
 
 
-def _gate_order(kernel: str, bias: bool, order: tuple[int, ...]) -> Mistake:
-    """Gates in a wrong order, in all rows of the kernel, the recurrent ones or none, and in the bias."""
-
-    def run(case: Case, _: np.random.RandomState) -> Trajectory:
-        changed, biases = case.weights.kernel.copy(), case.weights.bias
-        first = {"all": 0, "recurrent": case.input_size, "none": len(changed)}[kernel]
-        changed[first:] = _reordered(changed[first:], order)
-        return _with(case, changed, _reordered(biases, order) if bias else biases)
-
-    return run
-
-
-def _transposed(case: Case, _: np.random.RandomState) -> Trajectory:
-    kernel = case.weights.kernel.copy()
-    recurrent = _blocks(kernel[case.input_size :])
-    kernel[case.input_size :] = recurrent.transpose(2, 1, 0).reshape(case.units, -1)
-    return _with(case, kernel)
-
-
-def _bias_times(factor: float) -> Mistake:
-    """Of two biases that add up to 3/4 and 1/4 of the bias, one dropped or doubled."""
-    return lambda case, _: _with(case, bias=case.weights.bias * np.float32(factor))
-
-
-def _forget_bias(factor: float, after: float) -> Mistake:
-    def run(case: Case, _: np.random.RandomState) -> Trajectory:
-        bias = case.equation.forget_bias
-        changed = replace(case, equation=replace(case.equation, forget_bias=factor * bias))
-        return Cell(added_after=after * bias).run(changed)
-
-    return run
-
-
-def _cell(cell: Cell) -> Mistake:
-    return lambda case, _: cell.run(case)
-
-
-def _states_zeroed(case: Case, _: np.random.RandomState) -> Trajectory:
-    zeros = np.zeros_like(case.initial_hidden)
-    return CORRECT.run(replace(case, initial_hidden=zeros, initial_cell=zeros))
-
-
-def _states_swapped(case: Case, _: np.random.RandomState) -> Trajectory:
-    return CORRECT.run(replace(case, initial_hidden=case.initial_cell, initial_cell=case.initial_hidden))
-
-
-def _states_carried(case: Case, _: np.random.RandomState) -> Trajectory:
-    hidden, cell = CORRECT.run(case)
-    return CORRECT.run(replace(case, initial_hidden=hidden[:, -1], initial_cell=cell[:, -1]))
-
-
-def _reversed(case: Case, _: np.random.RandomState) -> Trajectory:
-    return CORRECT.run(replace(case, inputs=case.inputs[:, ::-1]))
-
-
-def _shifted(case: Case, _: np.random.RandomState) -> Trajectory:
-    return Trajectory(*(np.roll(state, 1, axis=1) for state in CORRECT.run(case)))
-
-
-def _keep_bits(bits: int) -> Function:
-    """Round float32 to ``bits`` bits of mantissa, half to even."""
-    drop = 23 - bits
-
-    def rounded(values: Float32) -> Float32:
-        whole = np.ascontiguousarray(values, np.float32).view(np.uint32)
-        half = np.uint32((1 << (drop - 1)) - 1) + ((whole >> np.uint32(drop)) & np.uint32(1))
-        kept: Float32 = ((whole + half) & np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)).view(np.float32)
-        return kept
-
-    return rounded
-
-
-ROUNDED: Mapping[str, Function] = {
-    "bfloat16": _keep_bits(7),
-    "float16": lambda values: values.astype(np.float16).astype(np.float32),
-    "tf32": _keep_bits(10),
+STRUCTURAL: Mapping[str, tuple[Mistake, ...]] = {
+    "gate order, kernel and bias": _in_every_order("gate order", "xhb"),
+    "gate order, recurrent": _in_every_order("gate order, recurrent", "h"),
+    "gate order, bias": _in_every_order("gate order, bias", "b"),
+    "recurrent kernel transposed": _named("transposed"),
+    "a bias dropped": _named("recurrent bias dropped", "input bias dropped", "no bias"),
+    "a bias doubled": _named("input bias doubled", "recurrent bias doubled", "bias doubled"),
+    "forget bias missing, halved": _named("forget bias missing", "forget bias halved"),
+    "forget bias after sigmoid": _named("forget bias moved after"),
+    "hard_sigmoid": _named("hard sigmoid 1/5", "hard sigmoid 1/6"),
+    "activations swapped": _named("functions swapped"),
+    "activation dropped": _named("h = o c", "linear"),
+    "states zeroed or swapped": _named("state zero", "states swapped"),
+    "states carried over": _named("state carried"),
+    "time reversed": _named("inputs reversed"),
+    "shifted by one step": (replace(MISTAKES["shifted"], after=changes.shifted(1)),),
+    "bfloat16, float16, TF32": _named("bfloat16 states", "float16 states", "TF32 products"),
 }
-"""float32 rounded to what these formats can hold."""
-
-
-class Nudge(NamedTuple):
-    """One weight of the kernel, and what is added to it."""
-
-    row: int
-    column: int
-    change: np.float32
-
-
-def nudge(case: Case, random: np.random.RandomState, relative: float) -> Nudge:
-    """One weight off by ``relative`` times the RMS of its kernel: the recurrent one half of the time."""
-    rows = slice(case.input_size, None) if random.rand() < 0.5 else slice(0, case.input_size)
-    kernel = case.weights.kernel[rows]
-    row, column = (random.randint(length) for length in kernel.shape)
-    change = relative * np.sqrt(np.mean(kernel**2)) * (1 if random.rand() < 0.5 else -1)
-    return Nudge((rows.start or 0) + row, column, np.float32(change))
-
-
-def one_weight_off(case: Case, weight: Nudge) -> Trajectory:
-    """The trajectory with that weight changed."""
-    kernel = case.weights.kernel.copy()
-    kernel[weight.row, weight.column] += weight.change
-    return _with(case, kernel)
-
-
-_ORDERS = list(itertools.permutations(range(4)))[1:]
-
-STRUCTURAL: Mapping[str, list[Mistake]] = {
-    "gate order, kernel and bias": [_gate_order("all", True, order) for order in _ORDERS],
-    "gate order, recurrent": [_gate_order("recurrent", False, order) for order in _ORDERS],
-    "gate order, bias": [_gate_order("none", True, order) for order in _ORDERS],
-    "recurrent kernel transposed": [_transposed],
-    "a bias dropped": [_bias_times(0.75), _bias_times(0.25), _bias_times(0.0)],
-    "a bias doubled": [_bias_times(1.75), _bias_times(1.25), _bias_times(2.0)],
-    "forget bias missing, halved": [_forget_bias(0, 0), _forget_bias(0.5, 0)],
-    "forget bias after sigmoid": [_forget_bias(0, 1)],
-    "hard_sigmoid": [_cell(Cell(gate=_hard_sigmoid(slope))) for slope in (1 / 5, 1 / 6)],
-    "activations swapped": [_cell(Cell(gate=np.tanh, candidate=_sigmoid))],
-    "activation dropped": [_cell(Cell(output=_identity)), _cell(Cell(candidate=_identity))],
-    "states zeroed or swapped": [_states_zeroed, _states_swapped],
-    "states carried over": [_states_carried],
-    "time reversed": [_reversed],
-    "shifted by one step": [_shifted],
-    "bfloat16, float16, TF32": [
-        *(_cell(Cell(round_state=ROUNDED[name])) for name in ("bfloat16", "float16")),
-        _cell(Cell(round_factor=ROUNDED["tf32"])),
-    ],
-}
-"""Mistakes that no tolerance excuses: all of them must be noticed."""
+"""Mistakes in an LSTM that no tolerance excuses: all of them must be noticed."""
