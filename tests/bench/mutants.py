@@ -5,7 +5,6 @@ cd tests && python -m bench.mutants [--seeds N] [--api PATTERN] [--large]
 
 import argparse
 import fnmatch
-import json
 import os
 import time
 import zlib
@@ -16,6 +15,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from support.writer import Arrays, expressed, written
 from threadpoolctl import threadpool_limits
 
 import rnnparity
@@ -27,8 +27,7 @@ from rnnparity.recordings.recording import from_arrays
 from rnnparity.report.console import console, print_table
 from rnnparity.selftest.planted_mistakes import FORGET_BIAS, MISTAKES, STATE, TWO_BIASES, M, Planted
 from rnnparity.selftest.planted_weights import split
-from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import LayoutError, Weights, load
+from rnnparity_adapters.layout import LayoutError, Weights
 
 SMALL = {"batch": 3, "steps": 8, "input_size": 5, "units": 6}
 LARGE = {"batch": 8, "steps": 50, "input_size": 32, "units": 64}
@@ -69,7 +68,7 @@ def trial(api: str, mistake: str, seed: int, sizes: dict[str, Any]) -> Trial | N
         bias[-1] = 0
         case = replace(case, weights=Weights(case.weights.kernel, bias.reshape(-1)))
     made = planted.plant(case, random, split(case, two))
-    arrays = recorded(api, known, made, hidden_only=random.rand() < 0.5)
+    arrays = recorded(known, made, hidden_only=random.rand() < 0.5)
     if arrays is None:
         return None
     recording = from_arrays(arrays)
@@ -83,54 +82,17 @@ def trial(api: str, mistake: str, seed: int, sizes: dict[str, Any]) -> Trial | N
     return Trial(api, mistake, right, wrong, first, seconds)
 
 
-def recorded(api: str, known: Api, made: Planted, hidden_only: bool) -> dict[str, np.ndarray] | None:
+def recorded(api: Api, made: Planted, hidden_only: bool) -> Arrays | None:
     """The arrays of a recording by ``api``; None where it cannot express the equation or the weights."""
-    case = made.case
-    options = expressed(known, case.equation)
-    if options is None:
+    case, layout = made.case, api.layout_for(made.case.equation)
+    options = expressed(api, case.equation)
+    extras = ((case.peepholes, layout.peepholes), (case.projection, layout.projection))
+    if options is None or any(values is not None and not tensors for values, tensors in extras):
         return None
-    layout = known.layout_for(case.equation)
     try:
-        tensors = load(
-            layout, Weights(*(np.asarray(a, "float32") for a in case.weights)), case.equation.forget_bias
-        )
+        return written(api, case, made.observed.hidden, None if hidden_only else made.observed.cell, options)
     except LayoutError:
         return None
-    for what, optional in (("peepholes", layout.peepholes), ("projection", layout.projection)):
-        values = getattr(case, what)
-        if values is not None and not optional:
-            return None
-        if values is not None:
-            for tensor in optional:
-                block = (
-                    values[["ifo".index(g) for g in tensor.gates]]
-                    if what == "peepholes"
-                    else values.T[:, None]
-                )
-                tensors[tensor.name] = tensor.to_native(block.astype("float32"))
-    for whole, (axis, parts) in known.joined.items():
-        if set(parts) <= set(tensors):
-            tensors[whole] = np.concatenate([tensors.pop(part) for part in parts], axis=axis)
-    arrays = {f"weights/scope/{name}": tensor for name, tensor in tensors.items()}
-    arrays |= {"inputs": case.inputs, "hidden": made.observed.hidden, "initial_hidden": case.initial_hidden}
-    if case.has_cell_state:
-        arrays |= {"initial_cell": case.initial_cell} | ({} if hidden_only else {"cell": made.observed.cell})
-    meta = {"recording": 1, "api": api, "version": "", "options": options}
-    return arrays | {"meta": np.array(json.dumps(meta))}
-
-
-def expressed(known: Api, equation: Equation) -> dict[str, Any] | None:
-    """The options of an api that amount to an equation."""
-    default = vars(known.equation({}))
-    fields = {name: value for name, value in vars(equation).items() if value != default[name]}
-    options: dict[str, Any] = {}
-    for name, option in known.arguments.items():
-        if option.field in fields:
-            value = fields.pop(option.field)
-            if option.only and value not in option.only:
-                return None
-            options[name] = value
-    return None if fields else options
 
 
 def tasks(pattern: str, seeds: int) -> Iterator[tuple[str, str, int]]:

@@ -11,8 +11,9 @@ import rnnparity
 from rnnparity import Case
 from rnnparity.judge import compare, comparison
 from rnnparity.reference import forward, noise
+from rnnparity.reference.formats import ROUNDED
 from rnnparity.selftest import plain_cells
-from rnnparity.selftest.plain_cells import FUNCTIONS, ROUNDED, Array, Function, Rounding, Trajectory
+from rnnparity.selftest.plain_cells import FUNCTIONS, Array, Function, Rounding, Trajectory
 from rnnparity_adapters.numpy_adapter import lstm_cell
 
 

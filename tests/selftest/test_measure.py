@@ -7,9 +7,9 @@ from support.faults import claiming
 import rnnparity
 from rnnparity.judge import compare, comparison
 from rnnparity.judge.comparison import Comparison
+from rnnparity.reference.formats import ROUNDED
 from rnnparity.selftest import measure, plain_cells, planted_mistakes
 from rnnparity.selftest.measure import CLEAN, IDEAL, RULES, VERDICT
-from rnnparity.selftest.plain_cells import ROUNDED
 
 
 @pytest.fixture(scope="module")

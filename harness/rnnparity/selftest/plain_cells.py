@@ -1,6 +1,7 @@
 """Cells written plainly, in the dtype of a case: what frameworks do, and a second opinion on the reference.
 
-Nothing here comes from :mod:`rnnparity.reference` but the case itself, so that no mistake can be in both.
+Nothing here comes from :mod:`rnnparity.reference` but the case itself, so that no mistake can be in both. How
+numbers are rounded to a format is said in one place, :mod:`rnnparity.reference.formats`.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,27 +54,6 @@ FUNCTIONS: Mapping[str, Function] = {
     equations.ONE: np.ones_like,
 }
 """By the names that an equation has for them."""
-
-
-def _keep_bits(bits: int) -> Function:
-    """Round float32 to ``bits`` bits of mantissa, half to even."""
-    drop = 23 - bits
-
-    def rounded(values: Array) -> Array:
-        whole = np.ascontiguousarray(values, np.float32).view(np.uint32)
-        half = np.uint32((1 << (drop - 1)) - 1) + ((whole >> np.uint32(drop)) & np.uint32(1))
-        kept: Array = ((whole + half) & np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)).view(np.float32)
-        return kept
-
-    return rounded
-
-
-ROUNDED: Mapping[str, Function] = {
-    "bfloat16": _keep_bits(7),
-    "float16": lambda values: values.astype(np.float16).astype(np.float32),
-    "tf32": _keep_bits(10),
-}
-"""float32 rounded to what these formats can hold."""
 
 
 class Rounding(NamedTuple):

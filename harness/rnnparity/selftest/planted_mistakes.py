@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnparity.reference.case import Case
+from rnnparity.reference.formats import ROUNDED
 from rnnparity.selftest import plain_cells
 from rnnparity.selftest import planted_changes as changes
 from rnnparity.selftest import planted_weights as weights
-from rnnparity.selftest.plain_cells import ROUNDED, UNROUNDED, Rounding, Trajectory
+from rnnparity.selftest.plain_cells import UNROUNDED, Rounding, Trajectory
 from rnnparity.selftest.planted_changes import Aftermath, Change, Random, Shares, equation, in_turn, unchanged
 from rnnparity_adapters import equation as eq
 
