@@ -231,7 +231,7 @@ import sys
 sys.path.insert(0, {str(TESTS)!r})
 import rnnparity, rnnparity.cli.commands, signal
 from support.faults import FAULTY_ADAPTERS, fault
-signal.signal(signal.SIGTERM, rnnparity.cli.commands._interrupt)
+signal.signal(signal.SIGTERM, rnnparity.cli.commands.interrupt)
 print("running", flush=True)
 rnnparity.run(rnnparity.make_case(0), [fault("Hang")])
 """

@@ -1,6 +1,7 @@
 """Reports: each form says what the JSON says, and nothing is lost in making it small."""
 
 import json
+import re
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
@@ -21,9 +22,9 @@ from rnnparity.diagnosis.findings import Unknown
 from rnnparity.judge import compare, comparison
 from rnnparity.judge.comparison import Comparison, Difference
 from rnnparity.live.result import Row, Run
-from rnnparity.report import cause_text, html, json_document, markdown
+from rnnparity.report import json_document
 from rnnparity.report.charts import POINTS
-from rnnparity.report.write import FILES
+from rnnparity.report.write import FILES, write
 
 LIMIT_OF_SIZE = 10_000_000
 
@@ -45,9 +46,10 @@ def test_json_follows_its_schema(document: dict[str, Any]) -> None:
 def test_making_it_small_keeps_every_maximum(case: Case) -> None:
     random = np.random.RandomState(3)
     errors = random.exponential(size=(2, 20_011, 131)) ** 3 + 1
-    difference = compare._difference("hidden", "hidden", errors, errors)
+    zeros, noise = np.zeros_like(errors), np.full_like(errors, np.sqrt(0.5))
+    (difference,) = compare.compare_recorded(errors, zeros, noise, "hidden").differences
     assert difference.heat is not None
-    assert difference.heat.noise.max() == errors.max()
+    assert difference.heat.noise.max() == pytest.approx(errors.max())
     assert max(difference.heat.noise.shape) <= compare.HEAT_CELLS
     row = Row(fault("Sound"), "1", "3", comparison.DIVERGE, "", (run_of(difference),))
     (drawn,) = json_document.of_result(Result((case,), (row,), "float32"), charts=True)["rows"][0]["runs"]
@@ -130,14 +132,20 @@ def test_the_page_makes_sense_without_eyes(folder: Path) -> None:
         assert tag != "link" or values["href"] == "data:,"
 
 
-def test_what_a_cause_says_is_no_markup() -> None:
-    cause = Cause((Unknown(None),), "suspect", np.inf, np.inf, detail="<b>", fix="`<i>` & `x`")
-    shown = html._cause(cause_text.objects([cause])[0])
+def test_what_a_cause_says_is_no_markup(tmp_path: Path, case: Case) -> None:
+    cause = Cause(
+        (Unknown(None),), "suspect", np.inf, np.inf, detail="<b> `b*` *c*", fix="`<i>` & `x` [d] ` e"
+    )
+    run = Run(0, "loaded", Comparison(comparison.DIVERGE, "made up"), causes=(cause,))
+    row = Row(fault("Sound"), "1", "3", comparison.DIVERGE, "made up", (run,))
+    write(json_document.full(Result((case,), (row,), "float32"), []), tmp_path)
+    page, text = ((tmp_path / name).read_text("utf-8") for name in ("report.html", "report.md"))
+    (shown,) = re.findall(r'<ul class="causes".*?</ul>', page, re.DOTALL)
     assert "<b>" not in shown
-    assert "<code>&lt;i&gt;</code> &amp; <code>x</code>" in shown
+    assert "<code>&lt;i&gt;</code> &amp; <code>x</code> [d]" in shown
     assert "to find out" in shown
-    assert markdown._escaped("a `b*` *c* [d]") == r"a `b*` \*c\* \[d\]"
-    assert markdown._escaped("a ` *c*") == r"a \` \*c\*"
+    assert r"- **unknown: \<b\> `b*` \*c\***" in text
+    assert r"to find out: \`\<i\>\` & \`x\` \[d\] \` e" in text
 
 
 @pytest.mark.slow

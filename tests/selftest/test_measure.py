@@ -40,7 +40,7 @@ def test_fixed_tolerances_lie_both_ways(scores: dict[str, measure.Score]) -> Non
 
 def test_a_verdict_that_sleeps_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "compare", lambda observed, reference: Comparison(comparison.AGREE))
-    trial = measure._structural("time reversed", 0)
+    trial = measure.structural_trial("time reversed", 0)
     assert not trial[VERDICT]
     assert all(trial[rule] for rule in RULES)
     assert not measure.as_it_should_be(measure.Score("time reversed", 1, trial))
@@ -48,8 +48,8 @@ def test_a_verdict_that_sleeps_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_verdict_that_accuses_fails() -> None:
     assert not measure.as_it_should_be(measure.Score(CLEAN, 1000, {VERDICT: 1}))
-    assert not measure.as_it_should_be(measure.Score("one weight off by 0.001", 60, {VERDICT: 59}))
-    assert measure.as_it_should_be(measure.Score("one weight off by 1e-05", 60, {VERDICT: 50}))
+    assert not measure.as_it_should_be(measure.Score("one weight off by 0.001", 60, {VERDICT: 59}, off=1e-3))
+    assert measure.as_it_should_be(measure.Score("one weight off by 1e-05", 60, {VERDICT: 50}, off=1e-5))
 
 
 @pytest.mark.parametrize("name", planted_mistakes.STRUCTURAL)

@@ -21,7 +21,7 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     options = parser(_COMMANDS).parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
@@ -255,6 +255,6 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
-def _interrupt(number: int, frame: object) -> NoReturn:
+def interrupt(number: int, frame: object) -> NoReturn:
     """SIGTERM ends a run as Ctrl-C does: no process and no half-made environment stays behind."""
     raise KeyboardInterrupt

@@ -20,7 +20,8 @@ from rnnparity.judge.local_errors import parts, typical
 from rnnparity.live.result import Row
 from rnnparity.live.runner import Notify, run, silent
 from rnnparity.reference import forward, noise
-from rnnparity.reference.case import MAX_SEED, Case, make_case
+from rnnparity.reference.case import Case, make_case
+from rnnparity.reference.draw import EFFORT, USUAL, WIDE, draw
 from rnnparity.selftest import plain_cells
 from rnnparity.selftest.plain_cells import Trajectory
 from rnnparity.selftest.planted_mistakes import STRUCTURAL
@@ -57,38 +58,22 @@ RULES = {
 VERDICT, IDEAL = "rnnparity", "ideal"
 
 
+Noticed = dict[str, bool]
+"""Detector -> whether it noticed the mistake of one trial."""
+
+
 @dataclass(frozen=True)
 class Score:
-    """Of ``trials`` with one kind of mistake, how many each detector noticed. ``IDEAL`` is there only where
-    it exists: for one weight that is off.
+    """Of ``trials`` with one kind of mistake, how many each detector noticed.
+
+    Where one weight is off, ``off`` says by how much, in units of the RMS of its kernel, and ``IDEAL`` is
+    among the detectors.
     """
 
     mistake: str
     trials: int
     noticed: Mapping[str, int]
-
-
-class Ranges(NamedTuple):
-    """From where to where the sizes of drawn cases go, and how loud their weights are, all log-uniform;
-    and the forget biases that they may have.
-    """
-
-    batch: tuple[int, int]
-    steps: tuple[int, int]
-    input_size: tuple[int, int]
-    units: tuple[int, int]
-    scale: tuple[float, float]
-    forget_biases: tuple[float, ...]
-
-
-USUAL = Ranges((3, 8), (7, 300), (4, 64), (3, 128), (1, 6), (1,))
-"""Where mistakes are planted."""
-
-WIDE = Ranges((1, 64), (1, 100_000), (1, 512), (1, 2048), (0.03, 20), (0, 1, 5))
-"""Where nothing may be accused."""
-
-EFFORT = 1e8
-"""Products that a drawn case may take, a step counting for 200,000 at least: about 0.1 s."""
+    off: float | None = None
 
 
 MUST_BE_NOTICED = 1e-3
@@ -99,28 +84,8 @@ def as_it_should_be(score: Score) -> bool:
     """Whether the verdict accused no clean run, and noticed every mistake that it must."""
     if score.mistake == CLEAN:
         return score.noticed[VERDICT] == 0
-    off = score.mistake.partition("one weight off by ")[2]
-    return score.noticed[VERDICT] == score.trials or (off != "" and float(off) < MUST_BE_NOTICED)
-
-
-def draw(random: np.random.RandomState, ranges: Ranges, effort: float = EFFORT) -> Case:
-    """A case of random sizes within ``ranges``; sizes that take more than ``effort`` are drawn again."""
-
-    def between(lowest: float, highest: float) -> float:
-        return float(np.exp(random.uniform(np.log(lowest), np.log(highest))))
-
-    while True:
-        batch, steps, input_size, units = (int(between(low, high + 0.99)) for low, high in ranges[:4])
-        if steps * (batch * (input_size + units) * 4 * units + 2e5) <= effort:
-            return make_case(
-                int(random.randint(MAX_SEED, dtype=np.uint32)),
-                batch=batch,
-                steps=steps,
-                input_size=input_size,
-                units=units,
-                scale=between(*ranges.scale),
-                forget_bias=float(random.choice(ranges.forget_biases)),
-            )
+    may_be_missed = score.off is not None and score.off < MUST_BE_NOTICED
+    return score.noticed[VERDICT] == score.trials or may_be_missed
 
 
 def measure(
@@ -130,13 +95,11 @@ def measure(
 
     ``jobs`` processes share the work (one for each CPU unless given). The same seed gives the same trials.
     """
-    planted: dict[str, Callable[[int], _Noticed]] = {
-        **{name: functools.partial(_structural, name) for name in STRUCTURAL},
-        **{f"one weight off by {size:g}": functools.partial(_off, size) for size in RELATIVE},
-    }
-    trials: dict[str, tuple[Callable[[int], _Noticed], int]] = {
-        CLEAN: (functools.partial(_clean, effort), clean),
-        **{name: (trial, each) for name, trial in planted.items()},
+    sizes = {f"one weight off by {size:g}": size for size in RELATIVE}
+    trials: dict[str, tuple[Callable[[int], Noticed], int]] = {
+        CLEAN: (functools.partial(clean_trial, effort), clean),
+        **{name: (functools.partial(structural_trial, name), each) for name in STRUCTURAL},
+        **{name: (functools.partial(weight_trial, size), each) for name, size in sizes.items()},
     }
     with ProcessPoolExecutor(jobs or os.cpu_count(), initializer=threadpool_limits, initargs=(1,)) as pool:
         results = {
@@ -144,7 +107,7 @@ def measure(
             for name, (trial, count) in trials.items()
         }
         for name, noticed in results.items():
-            yield _score(name, noticed)
+            yield _score(name, noticed, sizes.get(name))
 
 
 @dataclass(frozen=True)
@@ -200,28 +163,29 @@ def _live(row: Row) -> LiveScore:
     )
 
 
-_Noticed = dict[str, bool]
-
-
-def _score(mistake: str, noticed: Iterable[_Noticed]) -> Score:
+def _score(mistake: str, noticed: Iterable[Noticed], off: float | None) -> Score:
     trials = list(noticed)
     detectors = dict.fromkeys(detector for trial in trials for detector in trial)
-    return Score(mistake, len(trials), {name: sum(trial[name] for trial in trials) for name in detectors})
+    counts = {name: sum(trial[name] for trial in trials) for name in detectors}
+    return Score(mistake, len(trials), counts, off)
 
 
-def _clean(effort: float, seed: int) -> _Noticed:
+def clean_trial(effort: float, seed: int) -> Noticed:
+    """One run without a mistake."""
     case = draw(np.random.RandomState(seed), WIDE, effort)
     return _noticed(case, plain_cells.run(case))
 
 
-def _structural(name: str, seed: int) -> _Noticed:
+def structural_trial(name: str, seed: int) -> Noticed:
+    """One run with a mistake of :data:`~rnnparity.selftest.planted_mistakes.STRUCTURAL`."""
     random = np.random.RandomState(seed)
     case = draw(random, USUAL)
     mistake = STRUCTURAL[name][seed % len(STRUCTURAL[name])]
     return _noticed(*mistake.plant(case, random))
 
 
-def _off(relative: float, seed: int) -> _Noticed:
+def weight_trial(relative: float, seed: int) -> Noticed:
+    """One run with a weight off by ``relative`` times the RMS of its kernel."""
     random = np.random.RandomState(seed)
     case = draw(random, USUAL)
     weight = nudge(case, random, relative)
@@ -229,7 +193,7 @@ def _off(relative: float, seed: int) -> _Noticed:
     return {**_noticed(case, observed), IDEAL: _ideal(case, observed, weight) > IDEAL_LIMIT}
 
 
-def _noticed(case: Case, observed: Trajectory) -> _Noticed:
+def _noticed(case: Case, observed: Trajectory) -> Noticed:
     expected = forward.run(case)
     verdict = compare.compare(observed._asdict(), expected).verdict
     found = {VERDICT: verdict in (comparison.DIVERGE, comparison.NONFINITE)}
