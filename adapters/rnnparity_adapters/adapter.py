@@ -82,7 +82,7 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def write(self, tensors: Dict[str, np.ndarray]) -> None:
-        """Put native tensors ``[...]``, by name, into the object; their shapes are those of the api's layout."""
+        """Put native tensors ``[...]`` into the object, by name and in the shapes of the api's layout."""
 
     @abc.abstractmethod
     def read(self) -> Dict[str, np.ndarray]:

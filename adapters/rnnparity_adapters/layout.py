@@ -100,7 +100,7 @@ class Tensor:
         return [order.index(word) for group in self.groups for word in group if word != "1"]
 
     def to_native(self, block: np.ndarray) -> np.ndarray:
-        """``block`` ``[rows, gates, U]``, a bias ``[gates, U]``, in the order of ``gates`` -> native shape."""
+        """``block`` ``[rows, gates, U]``, a bias ``[gates, U]``, in this order of gates -> native shape."""
         lengths = dict(zip([self.rows, "gate", "unit"][0 if self.rows else 1 :], block.shape))
         lengths["1"] = 1
         native = block.transpose(self._permutation())

@@ -81,6 +81,6 @@ def prefixed(prefix: str, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray
 
 
 def group(prefix: str, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """The inverse of :func:`prefixed`: the arrays ``[...]`` whose names begin with ``prefix/``, by the rest."""
+    """The inverse of :func:`prefixed`: the arrays ``[...]`` of one group, without the prefix."""
     start = prefix + "/"
     return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}

@@ -127,7 +127,7 @@ class _Sums:
         return max(self._kernel(scale), self._bias(scale))
 
     def _kernel(self, scale: float) -> float:
-        """That of the kernel's parameters. v is centred, because its mean acts as a bias: see :meth:`_bias`."""
+        """That of the kernel. v is centred, because its mean acts as a bias: see :meth:`_bias`."""
         mean = self.first / np.where(self.bias_second > 0, self.bias_second, 1)
         second = self.second - mean * self.first
         second[second <= 1e-9 * self.second] = np.inf  # v is constant but for rounding
