@@ -132,7 +132,7 @@ class UvOption:
 
 @dataclass(frozen=True)
 class UvVariable:
-    """The environment variable ``uv`` that uv reads for pip's setting ``name``; ``value`` translates its text."""
+    """The environment variable ``uv`` for pip's setting ``name``; ``value`` translates the text."""
 
     name: str
     uv: str
