@@ -115,7 +115,7 @@ class FourAffines(_Stepped):
 
 
 class Cell(_Stepped):
-    """``PF.lstm_cell``."""
+    """``PF.lstm_cell``, called for one step at a time."""
 
     api = staticmethod(PF.lstm_cell)
 
@@ -152,7 +152,7 @@ class ArticleLayer(_Layer):
 
 
 class ParametricLayer(_Layer):
-    """``PF.lstm``."""
+    """``PF.lstm``, called for the whole sequence and for one step at a time."""
 
     time_axis = 0
     state_axes = (1, 1)  # layers, directions

@@ -1,4 +1,4 @@
-"""``tf.nn.rnn_cell.LSTMCell`` and its kin in graph mode, on TensorFlow 1 and, through ``compat.v1``, 2."""
+"""``tf.nn.rnn_cell.LSTMCell`` and similar cells in graph mode, on TensorFlow 1, or 2 through ``compat.v1``."""
 
 import functools
 import random

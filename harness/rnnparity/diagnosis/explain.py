@@ -26,12 +26,12 @@ def diagnose(
     names: Mapping[str, str] | None = None,
     arithmetic: str | None = None,
 ) -> list[Cause]:
-    """Why a trajectory ``hidden`` ``[B, T, P]``, ``cell`` ``[B, T, U]`` differs from the reference of
-    ``case``.
+    """The causes, best first, why ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` differ from the
+    reference.
 
-    Returns causes, the best first, each with the change to make to ``api``. ``cell`` is None where it was not
-    recorded. ``weights`` are the native tensors ``[...]`` of the api's layout, and ``names`` their names in
-    the file or object that they come from. ``arithmetic`` is that of the case's dtype unless given.
+    Each has the change to make to ``api``. The reference is that of ``case``. ``cell`` is None where it was
+    not recorded. ``weights`` are the native tensors ``[...]`` of the api's layout, and ``names`` their names
+    in the file or object that they come from. ``arithmetic`` is that of the case's dtype unless given.
     """
     words = Vocabulary(api, case.equation, names or {})
     shares = _shares(words.layout, weights, case.equation.forget_bias)
@@ -52,10 +52,10 @@ def told(causes: Iterable[Cause], words: Vocabulary) -> list[Cause]:
 
 
 def _shares(layout: Layout, weights: Mapping[str, np.ndarray], forget_bias: float) -> tuple[Array, ...]:
-    """The two biases ``[G U]`` that add up to the canonical one, the input's first; empty if there is only
-    one.
+    """The two biases ``[G U]`` that add up to the canonical one, the input's first.
 
-    A layout has two if two of its tensors hold all gates: PyTorch's and ONNX's, for instance.
+    Empty if only one is stored. A layout has two if two of its tensors hold all gates: PyTorch's and ONNX's,
+    for instance.
     """
     biases = [tensor for tensor in layout.biases if len(tensor.gates) == len(layout.kind.gates)]
     if len(biases) != 2:

@@ -92,8 +92,9 @@ class GateBorrowed(Finding):
 
 @dataclass(frozen=True)
 class KernelTransposed(Finding):
-    """``tensors`` (``x``, ``h`` or ``xh``) are transposed, all gates or one ``gate``, in the way that ``how``
-    names.
+    """``tensors`` (``x``, ``h`` or ``xh``) are transposed, in all gates or in one ``gate``.
+
+    ``how`` names the way, one of those in :mod:`rnnparity.diagnosis.weight_hypotheses`.
 
     https://github.com/keras-team/keras/pull/8307
     """
@@ -209,9 +210,7 @@ class Projection(Finding):
 
 @dataclass(frozen=True)
 class OtherEquation(Finding):
-    """The ``fields`` of the equation have other values. ``value`` is the estimate of a constant, if there is
-    one.
-    """
+    """The ``fields`` of the equation have other values. ``value`` is an estimated constant, if any."""
 
     id: str
     fields: Mapping[str, Any]
@@ -328,9 +327,7 @@ class Precision(Finding):
 
 @dataclass(frozen=True)
 class Parameter(Finding):
-    """One parameter is larger by ``change``: in the tensor ``x``, ``h`` or ``b``, at ``row`` (None in a
-    bias).
-    """
+    """One parameter of the tensor ``x``, ``h`` or ``b`` is larger by ``change``. A bias has no ``row``."""
 
     tensor: str
     gate: str

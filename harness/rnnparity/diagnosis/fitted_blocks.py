@@ -34,9 +34,7 @@ _MIXED = 512
 
 
 class Solved(NamedTuple):
-    """A block ``[rows, U]``, and whether it is ``certain``: the errors of each unit follow it at enough
-    steps.
-    """
+    """A block ``[rows, U]``, and whether it is ``certain``, because enough steps depend on it."""
 
     block: Block
     certain: bool
@@ -149,8 +147,9 @@ class _Problem:
         self._instant = setting.complete
 
     def errors(self, changes: Array, added: float = 0.0) -> Array:
-        """The errors ``[S, N, units]`` after ``changes`` ``[S, rows, units]``, and ``added`` to the
-        pre-activation.
+        """The errors ``[S, N, units]`` after ``changes`` ``[S, rows, units]`` of the block.
+
+        ``added`` is added to the gate's pre-activation.
         """
         z = np.repeat(self._forced.z, len(changes), axis=0)
         difference = np.einsum("btr,sru->sbtu", self._unknown.v, changes) + added
@@ -159,8 +158,9 @@ class _Problem:
         return residual.reshape(len(changes), -1, changes.shape[2])
 
     def slopes(self, change: Array, errors: Array) -> Array:
-        """The derivatives ``[units, rows, N]`` of the errors by the parameters, at ``change`` ``[rows,
-        units]``.
+        """The derivatives ``[units, rows, N]`` of the errors by the parameters of the block.
+
+        They are those at ``change`` ``[rows, units]``, where the errors are ``errors`` ``[1, N, units]``.
         """
         if not self._instant:
             nudged = change[None] + NUDGE * np.eye(len(change))[:, :, None]

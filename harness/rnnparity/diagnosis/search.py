@@ -81,12 +81,12 @@ def search(
     shares: tuple[Array, ...] = (),
     arithmetic: str | None = None,
 ) -> list[Cause]:
-    """Why a trajectory ``hidden`` ``[B, T, P]``, ``cell`` ``[B, T, U]`` differs from the reference of
-    ``case``.
+    """The causes, best first, why ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` differ from the
+    reference.
 
-    Returns causes without sentences, the best first, or none if the trajectory agrees. ``shares`` are the
-    canonical biases ``[G U]`` that add up to the case's bias, if the api stores more than one. ``arithmetic``
-    is that of the case's dtype unless given.
+    There are none if the trajectory agrees with the reference of ``case``. They have no sentences. ``shares``
+    are the canonical biases ``[G U]`` that add up to the case's bias, if the api stores more than one.
+    ``arithmetic`` is that of the case's dtype unless given.
     """
     with threadpool_limits(1):  # there are thousands of small products, for which threads only wait
         found = _Search(case, hidden, cell, shares, arithmetic or case.dtype)
@@ -176,8 +176,9 @@ class _Search:
     def _equations(
         self, setting: Setting, hypothesis: EquationHypothesis, start: float
     ) -> Iterator[tuple[Equation, float]]:
-        """The changed equation and its constant: a round number, the one fitted in the window, and the one
-        fitted to all data.
+        """The changed equations to try, each with its constant.
+
+        The constant is a round number, the value fitted in the window, or the value fitted to all data.
         """
         changed = replace(setting.case.equation, **hypothesis.fields)
         if not hypothesis.fitted:
@@ -376,9 +377,7 @@ def _rms(residual: Array) -> Array:
 
 
 def _distinct(causes: Iterable[Cause]) -> list[Cause]:
-    """The first cause of each id. A parameter explains anything, so it comes after causes that are more
-    specific.
-    """
+    """The first cause of each id. ``parameter`` explains anything, so it comes last."""
     first: dict[str, Cause] = {}
     for cause in sorted(causes, key=lambda cause: cause.id == "parameter"):
         first.setdefault(cause.id, cause)

@@ -28,11 +28,11 @@ Units = NDArray[np.signedinteger]
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """A case, and the trajectory that it should have: ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``,
-    float64.
+    """A case, and the trajectory that it should have, in float64.
 
-    ``cell`` is None where it was not observed, or where the cell has no cell state. ``shares`` are the
-    canonical biases ``[G U]`` that add up to the case's bias, the input's before the recurrent one.
+    The trajectory is ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``. ``cell`` is None where it was not
+    observed, or where the cell has no cell state. ``shares`` are the canonical biases ``[G U]`` that add up
+    to the case's bias, the input's before the recurrent one.
     """
 
     case: Case
@@ -274,9 +274,7 @@ class TeacherForcedGru(TeacherForced):
             yield BlockInput("h", "n", 2, reset * v["h"])
 
     def for_units(self, units: Units, equation: Equation) -> tuple[TeacherForced, Units]:
-        """As in the base class: without ``reset_after`` all units ``[U]`` are kept, because r acts on all of
-        them.
-        """
+        """As in the base class. Without ``reset_after`` all units ``[U]`` stay, because r acts on all."""
         if not equation.reset_after:
             return self, units
         columns = np.arange(len(units))
@@ -304,9 +302,7 @@ def _hidden(settings: Sequence[Setting], window: Window) -> Array:
 
 
 def vectors(setting: Setting, rows: NDArray[np.signedinteger], steps: int) -> Array:
-    """``[x, h]`` ``[B, T, I+P]``: what the kernel multiplies at each of the first ``steps`` steps of
-    ``rows``.
-    """
+    """What the kernel multiplies, ``[x, h]`` ``[B, T, I+P]``, in ``rows`` and the first ``steps`` steps."""
     case = setting.case
     before = np.concatenate([case.initial_hidden[rows, None], setting.hidden[rows, : steps - 1]], axis=1)
     return np.concatenate([case.inputs[rows, :steps], before], axis=2, dtype=np.float64)

@@ -53,9 +53,7 @@ class Found(NamedTuple):
 
 
 def irregular(setting: Setting, base: Reference) -> Iterator[Found]:
-    """Find steps ``[B, T]`` past a length that were zeroed or held, and outputs ``[B, T, U]`` that were
-    dropped.
-    """
+    """Find steps past lengths ``[B]`` that were zeroed or held, and dropped outputs ``[B, T, U]``."""
     tails = _tails(setting.hidden)
     for how, lengths in tails.items():
         if np.all(lengths == setting.case.steps):

@@ -257,11 +257,13 @@ def _layouts(kind: Kind) -> Iterator[Hypothesis]:
 
 
 _Times = tuple[tuple[int, int], ...]
-_DROPPED: _Times = ((0, 0), (1, 0), (0, 1))
-_DOUBLED: _Times = ((2, 2), (2, 1), (1, 2), (2, 0), (0, 2))
 """How often the input bias and the recurrent bias are added."""
+_DROPPED: _Times = ((0, 0), (1, 0), (0, 1))
+"""One of them, or both, are left out."""
+_DOUBLED: _Times = ((2, 2), (2, 1), (1, 2), (2, 0), (0, 2))
+"""One of them, or both, are added twice."""
 _DOUBLED_OF_A_GATE: _Times = ((2, 2),)
-"""As above, where only one gate's bias is added twice."""
+"""As above, where this happens in one gate only."""
 
 
 def _biases(kind: Kind) -> Iterator[Hypothesis]:

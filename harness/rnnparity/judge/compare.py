@@ -144,7 +144,7 @@ def compare_hidden_only(hidden: NDArray[np.floating], reference: Reference) -> C
 def compare_weights(extracted: Weights, loaded: Weights, cell: str = "lstm") -> Comparison:
     """Compare weights read back from a framework with those loaded into it, bit for bit.
 
-    Both are canonical: a kernel ``[I+U, G U]`` and a bias, of the gates of the kind of ``cell``.
+    Both are canonical, a kernel ``[I+U, G U]`` and a bias ``[G U]``. ``cell`` names the kind of cell.
     """
     blocks_of = KINDS[cell].gates, KINDS[cell].bias_gates
     for name, names, got, expected in zip(Weights._fields, blocks_of, extracted, loaded, strict=True):

@@ -142,7 +142,7 @@ class _Sums:
 
 
 class Part(NamedTuple):
-    """Part of a local analysis: ``rows`` says which N of all batch rows times steps.
+    """Part of a local analysis: ``rows`` are N of all batch rows times steps.
 
     ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]`` are the local errors in noise units, and ``sensitivities``
     say how each gate's parameters show in them.

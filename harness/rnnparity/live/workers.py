@@ -92,7 +92,7 @@ class Worker:
         raise WorkerCrashed(summary, self._tail())
 
     def close(self) -> None:
-        """End the process."""
+        """End the worker's process, and close its pipes and its log."""
         self._processes.end(self._process)
         self._collector.join()
         for stream in (self._process.stdin, self._process.stdout, self._log):

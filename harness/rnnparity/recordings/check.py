@@ -75,6 +75,7 @@ def _masking(recording: Recording, expected: Reference) -> Cause | None:
     last = recording.hidden[np.arange(len(past)), recording.lengths - 1]
     held = np.broadcast_to(last[:, None], recording.hidden.shape)[past]
     away = np.abs(own - expected.hidden[past]) / expected.hidden_noise[past]
+    # Generous, because this only has to tell computed states from others, which are far away.
     computed = bool(np.all(away < 10 * LIMIT))
     ways = ((ZEROED, not own.any()), (HELD, np.array_equal(own, held)), (COMPUTED, computed))
     found = next((how for how, is_so in ways if is_so), NEITHER)

@@ -181,7 +181,7 @@ PyTorch's export to ONNX once packed them in the wrong order (https://github.com
 
 def _relation(one: HiddenTrajectory, other: HiddenTrajectory) -> str:
     """A sentence on the change that turns one trajectory into the other, or nothing."""
-    # Four roundings of the coarser dtype, and at least what files with few decimals keep.
+    # Four roundings of the coarser dtype, and at least 1e-5: correct float32 runs differ by about 1e-6.
     limit = max(1e-5, 4 * one.element, 4 * other.element) * max(1.0, float(np.abs(_wide(one)).max()))
 
     def same(changed: np.ndarray, wanted: np.ndarray, limit: float = limit) -> bool:

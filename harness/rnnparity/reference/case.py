@@ -26,8 +26,8 @@ class Case:
 
     ``weights`` are canonical, a kernel ``[I+P, G U]`` and a bias ``[G U]``: see
     :mod:`rnnparity_adapters.layout`. ``inputs`` are ``[B, T, I]``, ``initial_hidden`` ``[B, P]`` and
-    ``initial_cell`` ``[B, U]``, or ``[B, 0]`` where the cell has no cell state. All of them have the dtype of
-    the inputs.
+    ``initial_cell`` ``[B, U]``, or ``[B, 0]`` where the cell has no cell state. The states
+    have the dtype of the inputs. So have the weights of a drawn case; those of a recording are float64.
 
     Some LSTMs have ``peepholes`` ``[3, U]``, those of the gates i, f, o, or a ``projection`` ``[U, P]``.
     Without a projection P is U. ``seed`` also seeds the weights that a framework initialises itself.

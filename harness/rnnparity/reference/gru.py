@@ -25,7 +25,7 @@ class GruGates(NamedTuple):
 
 
 class Gru(Step):
-    """The GRU of :class:`~rnnparity_adapters.equation.Equation`, which has the two other forms too::
+    """The GRU of :class:`~rnnparity_adapters.equation.Equation`, which describes its other forms as well::
 
         r = sigma([x, h] kernel_r + bias_r)     z = sigma([x, h] kernel_z + bias_z)
         n = tanh(x kernel_xn + bias_n + r (h kernel_hn + bias_m))

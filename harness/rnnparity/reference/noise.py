@@ -22,8 +22,8 @@ correct run of any framework is 4.7, on TensorFlow 1.15, whose tanh is approxima
 """
 
 HORIZON = 2.0**-4
-"""A hidden state with a standard error above this says nothing about the cell: |h| is at most 1, and a
-difference of ``LIMIT`` standard errors would be a third of its range.
+"""A hidden state with a standard error above this says nothing about the cell: |h| is at most 1, and
+``LIMIT`` standard errors are then more than a third of that.
 """
 
 
@@ -75,7 +75,8 @@ def dot(vector: Array, vector_variance: Array | float, squared_matrix: Array, a:
 
     ``squared_matrix`` has the squares of the matrix's elements. Each of the n products is rounded, and so is
     each partial sum: together that is about n/3 roundings of every product. Where a matrix product rounds
-    its factors first, that is two more errors, each uniform and so with a variance of a third.
+    its factors first, that is two more errors, each uniform, so that its variance is a third of the
+    largest one's square.
     """
     each = a.accumulation**2 * vector.shape[-1] / 3 + a.factor**2 * 2 / 3
     variance: Array = (each * vector * vector + vector_variance) @ squared_matrix
