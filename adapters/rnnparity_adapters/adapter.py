@@ -86,7 +86,7 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def read(self) -> Dict[str, np.ndarray]:
-        """The native tensors ``[...]`` by name, as the object holds them now; copies, not views."""
+        """The native tensors ``[...]`` by name, as the object holds them now."""
 
     @abc.abstractmethod
     def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:

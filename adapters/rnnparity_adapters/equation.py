@@ -26,8 +26,10 @@ ONE = "1"
 
 @dataclass(frozen=True)
 class Equation:
-    """The function of one cell, without its weights. x ``[B, I]`` is the input, h ``[B, U]`` the hidden state
-    and c ``[B, U]`` the cell state; h' and c' are the new ones.
+    """The function of one cell, without its weights.
+
+    x ``[B, I]`` is the input, h ``[B, U]`` the hidden state and c ``[B, U]`` the cell state. h' and c' are
+    the new states.
 
     ``lstm``, with z = [x, h] kernel + bias, split into the gates i, j, f, o, each ``[B, U]``::
 

@@ -1,4 +1,4 @@
-"""``tf.nn.rnn_cell.LSTMCell`` and similar cells in graph mode, on TensorFlow 1, or 2 through ``compat.v1``."""
+"""``tf.nn.rnn_cell.LSTMCell`` and similar cells in graph mode, on TensorFlow 1, or 2 by ``compat.v1``."""
 
 import functools
 import random

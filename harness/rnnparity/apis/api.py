@@ -138,10 +138,10 @@ class Api:
         return [Target(self, live) for live in self.live]
 
     def equation(self, options: Mapping[str, Any], version: str = "") -> Equation:
-        """The equation of an object made with ``options`` by a version of the framework, the latest by
-        default.
+        """The equation of an object made with ``options`` by a ``version`` of the framework.
 
-        Raises :class:`~rnnparity.errors.InputError` for an option or a value that is not supported.
+        Without a version it is the latest. Raises :class:`~rnnparity.errors.InputError` for an option or a
+        value that is not supported.
         """
         defaults = {"forget_bias": 0.0, **_at(self.defaults, _numbers(version))}
         return Equation(self.layout.cell, **{**defaults, **self.fields(options, version)})

@@ -26,12 +26,12 @@ def diagnose(
     names: Mapping[str, str] | None = None,
     arithmetic: str | None = None,
 ) -> list[Cause]:
-    """The causes, best first, why ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` differ from the
-    reference.
+    """Find out why a trajectory ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` diverges.
 
-    Each has the change to make to ``api``. The reference is that of ``case``. ``cell`` is None where it was
-    not recorded. ``weights`` are the native tensors ``[...]`` of the api's layout, and ``names`` their names
-    in the file or object that they come from. ``arithmetic`` is that of the case's dtype unless given.
+    Returns the causes of its difference from the reference of ``case``, the best first, each with the change
+    to make to ``api``. ``cell`` is None where it was not recorded. ``weights`` are the native tensors
+    ``[...]`` of the api's layout, and ``names`` their names in the file or object that they come from.
+    ``arithmetic`` is that of the case's dtype unless given.
     """
     words = Vocabulary(api, case.equation, names or {})
     shares = _shares(words.layout, weights, case.equation.forget_bias)

@@ -81,12 +81,11 @@ def search(
     shares: tuple[Array, ...] = (),
     arithmetic: str | None = None,
 ) -> list[Cause]:
-    """The causes, best first, why ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` differ from the
-    reference.
+    """Find out why a trajectory ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` diverges.
 
-    There are none if the trajectory agrees with the reference of ``case``. They have no sentences. ``shares``
-    are the canonical biases ``[G U]`` that add up to the case's bias, if the api stores more than one.
-    ``arithmetic`` is that of the case's dtype unless given.
+    Returns the causes of its difference from the reference of ``case``, the best first, without sentences;
+    none if it agrees. ``shares`` are the canonical biases ``[G U]`` that add up to the case's bias, if the
+    api stores more than one. ``arithmetic`` is that of the case's dtype unless given.
     """
     with threadpool_limits(1):  # there are thousands of small products, for which threads only wait
         found = _Search(case, hidden, cell, shares, arithmetic or case.dtype)

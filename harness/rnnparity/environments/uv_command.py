@@ -45,9 +45,7 @@ class Uv:
         self._variables = {"UV_PYTHON_SEARCH_PATH": search_path(), **pip_settings.variables(self._settings)}
 
     def create(self, python: str, folder: Path) -> None:
-        """Make a virtual environment with a Python that fits. Raises :class:`Unavailable` where there is
-        none.
-        """
+        """Make a virtual environment. Raises :class:`Unavailable` if there is no Python that fits."""
         self._notify(f"finding Python {python}")
         try:
             self._run(["venv", "--relocatable", "--no-project", "--python", python, str(folder)], {})

@@ -21,9 +21,7 @@ _BFLOAT16 = "BF16"
 
 
 class Arrays(NamedTuple):
-    """The arrays ``[...]`` of a file, and the names of those that were stored in bfloat16: they are float32
-    here.
-    """
+    """The arrays ``[...]`` of a file, and the names of those that were widened from bfloat16 to float32."""
 
     arrays: dict[str, np.ndarray]
     bfloat16: frozenset[str]

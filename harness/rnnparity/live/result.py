@@ -71,9 +71,7 @@ class Row:
 
     @property
     def counted(self) -> str:
-        """The verdict that counts for :attr:`Result.agree`. For a published equation to diverge is no
-        failure.
-        """
+        """The verdict for :attr:`Result.agree`: a published equation that diverges counts as ``agree``."""
         return (
             comparison.AGREE
             if self.target.api.source and self.verdict == comparison.DIVERGE

@@ -99,8 +99,8 @@ class Recording:
     def case(self) -> Case:
         """The case that was recorded: canonical weights, and initial states of zeros where none are recorded.
 
-        The weights are float64, the inputs ``[B, T, I]`` and states have the recorded dtype, or float32
-        instead of float16. The inputs are in the order in which the api read them.
+        The weights are float64. The inputs ``[B, T, I]`` and states get the dtype of the hidden state, or
+        float32 if that is float16. The inputs are in the order in which the api read them.
         """
         dtype = np.promote_types(self.hidden.dtype, np.float32)
         equation, layout = self.equation, self.layout

@@ -38,10 +38,10 @@ class HiddenTrajectory:
 
 
 def trajectory_of(name: str, hidden: NDArray[np.floating], bfloat16: bool = False) -> HiddenTrajectory:
-    """A trajectory from an array ``[B, T, U]``, or ``[T, U]`` for B = 1; ``bfloat16`` if it was stored as
-    that.
+    """A trajectory from an array ``[B, T, U]``, or ``[T, U]`` for B = 1.
 
-    Raises :class:`~rnnparity.errors.InputError` for other shapes and dtypes, and for NaN and infinity.
+    ``bfloat16`` says that the array was stored in that format. Raises :class:`~rnnparity.errors.InputError`
+    for other shapes and dtypes, and for NaN and infinity.
     """
     if str(hidden.dtype) not in STORED_DTYPES or hidden.ndim not in (2, 3) or hidden.size == 0:
         given = f"{hidden.dtype} {list(hidden.shape)}"
@@ -81,9 +81,7 @@ def _from_arrays(path: Path, name: str) -> tuple[np.ndarray, bool]:
 
 
 def _from_npy(path: Path, name: str) -> tuple[np.ndarray, bool]:
-    """Read a ``.npy`` with the checks of :func:`~rnnparity.files.npz.read_npz`: as the only entry of an
-    archive.
-    """
+    """Read a ``.npy`` as the only entry of an archive, so that it is checked like an ``.npz``."""
     stream = io.BytesIO()
     try:
         if path.stat().st_size > npz.MAX_BYTES:
