@@ -1,8 +1,8 @@
-"""What an adapter is.
+"""The base of all adapters.
 
 An adapter puts native tensors into a framework's own public object, reads them back, and runs it.
-It knows nothing of gates: :mod:`rnnparity_adapters.layout` turns canonical weights into native
-tensors and back. A complete one, for a framework whose cell is ``cell(x, h, c) -> (h, c)``::
+It knows nothing about gates: :mod:`rnnparity_adapters.layout` turns canonical weights into native
+tensors and back. This is a complete adapter for a framework whose cell is ``cell(x, h, c) -> (h, c)``::
 
     import framework                                       # imported in the worker, nowhere else
 
@@ -28,7 +28,7 @@ tensors and back. A complete one, for a framework whose cell is ``cell(x, h, c) 
                 steps.append((hidden, cell))
             return stepped(steps)
 
-It runs once the record of its api names it (``rnnparity.apis.catalogue``).
+An adapter runs as soon as the record of its api names it (``rnnparity.apis.catalogue``).
 """
 
 import abc
@@ -38,21 +38,22 @@ from typing import Any, Dict, Iterable, Tuple
 import numpy as np
 
 HIDDEN = "hidden"
-"""``[B, T, U]``: the hidden state at each step; for a layer, of its kernel over the whole sequence."""
+"""``[B, T, U]``: the hidden state at each step. For a layer it is that of one call for the whole sequence."""
 CELL = "cell"
 """``[B, T, U]``: the cell state at each step."""
 STEPPED_HIDDEN = "stepped_hidden"
-"""``[B, T, U]``, layers only: the hidden state when the layer is run one step at a time."""
+"""``[B, T, U]``, for layers only: the hidden state where the layer is called for one step at a time."""
 LAST_CELL = "last_cell"
-"""``[B, U]``, layers only: the cell state that the kernel over the whole sequence returns."""
+"""``[B, U]``, for layers only: the last cell state that the call for the whole sequence returns."""
 
 
 @dataclass(frozen=True)
 class Setup:
     """What an adapter builds its object from.
 
-    ``name`` is the api's dotted name, ``options`` are the framework's own constructor arguments,
-    with ``forget_bias`` among them where the api keeps it in its equation.
+    ``name`` is the api's dotted name. ``batch``, ``steps``, ``input_size`` and ``units`` are B, T, I and U,
+    ``dtype`` is ``float32`` or ``float64``. ``options`` are the framework's own constructor arguments, with
+    ``forget_bias`` among them where the api adds it in its equation.
     """
 
     name: str
@@ -65,7 +66,7 @@ class Setup:
 
 
 class Adapter(abc.ABC):
-    """One api's object of fixed sizes, used for many cases. All arrays have the dtype of the setup."""
+    """One object of an api, of fixed sizes, used for many cases. All arrays have the dtype of the setup."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -77,41 +78,45 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def initialise(self, seed: int) -> None:
-        """Let the framework initialise the weights itself; the same seed gives the same weights."""
+        """Let the framework initialise the weights. The same seed gives the same weights."""
 
     @abc.abstractmethod
     def write(self, tensors: Dict[str, np.ndarray]) -> None:
-        """Put native tensors into the object."""
+        """Put native tensors ``[...]`` into the object, by name and in the shapes of the api's layout."""
 
     @abc.abstractmethod
     def read(self) -> Dict[str, np.ndarray]:
-        """Native name -> native tensor, as the object now holds them."""
+        """The native tensors ``[...]`` by name, as the object holds them now."""
 
     @abc.abstractmethod
     def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        """Run ``inputs`` ``[B, T, I]`` from ``hidden`` and ``cell`` ``[B, U]``.
+        """Run ``inputs`` ``[B, T, I]``, starting from ``hidden`` and ``cell`` ``[B, U]``.
 
-        Returns ``hidden`` and ``cell``, and for a layer ``stepped_hidden`` and ``last_cell`` as well.
+        Returns :data:`HIDDEN` and :data:`CELL` ``[B, T, U]``, and for a layer also :data:`STEPPED_HIDDEN`
+        ``[B, T, U]`` and :data:`LAST_CELL` ``[B, U]``.
         """
 
     @classmethod
     def of(cls, setup: Setup, given: Any) -> "Adapter":
-        """An adapter of an object that exists already, of which it makes a copy."""
+        """An adapter of a copy of ``given``, an object of the framework. Raises as :meth:`copy` does."""
         adapter = cls.__new__(cls)
         adapter.setup = setup
         adapter.copy(given)
         return adapter
 
     def copy(self, given: Any) -> None:
-        """Make a copy of a framework's object the one to run, where the framework can."""
+        """Hold a copy of ``given``, an object of the framework, and run that.
+
+        Raises NotImplementedError where the adapter has no way to copy one.
+        """
         raise NotImplementedError
 
     def close(self) -> None:  # noqa: B027  (most hold nothing)
-        """Give back what the object holds outside of Python's memory, such as a session."""
+        """Give back what the object holds besides Python's memory, such as a session."""
 
 
 def stepped(steps: Iterable[Tuple[np.ndarray, np.ndarray]]) -> Dict[str, np.ndarray]:
-    """T pairs of hidden and cell state ``[B, U]`` -> the two trajectories ``[B, T, U]``."""
+    """T pairs of hidden and cell state, each ``[B, U]`` -> both trajectories, each ``[B, T, U]``."""
     hidden, cell = zip(*steps)
     return {HIDDEN: np.stack(hidden, axis=1), CELL: np.stack(cell, axis=1)}
 
@@ -119,8 +124,10 @@ def stepped(steps: Iterable[Tuple[np.ndarray, np.ndarray]]) -> Dict[str, np.ndar
 def layer(
     hidden: np.ndarray, last_cell: np.ndarray, steps: Iterable[Tuple[np.ndarray, np.ndarray]]
 ) -> Dict[str, np.ndarray]:
-    """What a layer's two runs make together: ``hidden`` ``[B, T, U]`` and ``last_cell`` ``[B, U]`` of the
-    run over the whole sequence, and T pairs of the run step by step.
+    """The result of a layer's two runs.
+
+    ``hidden`` ``[B, T, U]`` and ``last_cell`` ``[B, U]`` come from the call for the whole sequence. ``steps``
+    are T pairs of hidden and cell state, each ``[B, U]``, from the calls for one step at a time.
     """
     alone = stepped(steps)
     return {HIDDEN: hidden, STEPPED_HIDDEN: alone[HIDDEN], CELL: alone[CELL], LAST_CELL: last_cell}

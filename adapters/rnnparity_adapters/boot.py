@@ -1,7 +1,8 @@
 """Start a worker: ``python -I boot.py``, with any interpreter from 3.7 on.
 
-The package is imported by its place, not through ``sys.path``: beside it may lie packages of another
-interpreter, and a foreign numpy would not load.
+The package is imported from its folder, not through ``sys.path``: the folder above may hold packages of
+another interpreter, such as a numpy that this one cannot load. For the same reason ``-I`` keeps PYTHONPATH
+and the user's own packages out: https://docs.python.org/3/using/cmdline.html#cmdoption-I
 """
 
 import faulthandler
@@ -12,7 +13,7 @@ from typing import BinaryIO, Tuple
 
 
 def _take_stdio() -> Tuple[BinaryIO, BinaryIO]:
-    """The two ends of the harness's pipes, moved off 0 and 1, where frameworks read and print."""
+    """The two pipes to the harness, on new file descriptors: frameworks print on 1, and may read from 0."""
     requests, responses = os.dup(0), os.dup(1)
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)

@@ -5,45 +5,60 @@ from typing import Optional
 
 SIGMOID = "sigmoid"
 HARD_SIGMOID_5 = "hard_sigmoid(z/5 + 1/2)"
-"""Keras 1 and 2, tf.keras and ONNX: ``clip(0.2 z + 0.5, 0, 1)``."""
+"""``clip(0.2 z + 0.5, 0, 1)``: Keras 1 and 2, tf.keras, and ONNX's HardSigmoid by default.
+
+Sources: https://github.com/keras-team/keras/blob/2.2.4/keras/backend/tensorflow_backend.py,
+https://onnx.ai/onnx/operators/onnx__HardSigmoid.html
+"""
 HARD_SIGMOID_6 = "hard_sigmoid(z/6 + 1/2)"
-"""Keras 3 and PyTorch: ``clip(z / 6 + 0.5, 0, 1)``."""
+"""``clip(z / 6 + 0.5, 0, 1)``: Keras 3 and PyTorch.
+
+Sources: https://github.com/keras-team/keras/blob/v3.0.0/keras/activations/activations.py,
+https://docs.pytorch.org/docs/stable/generated/torch.nn.Hardsigmoid.html
+"""
 TANH = "tanh"
 RELU = "relu"
 LINEAR = "linear"
 SOFTSIGN = "softsign"
 ONE = "1"
-"""The constant: h' is the output gate alone, as in an equation that leaves tanh(c') out."""
+"""The constant 1. With it h' is the output gate alone, as in an equation that omits tanh(c')."""
 
 
 @dataclass(frozen=True)
 class Equation:
-    """One cell, up to its weights; x is the input, h the hidden state, c the cell state, each ``[B, ...]``.
+    """The function of one cell, without its weights.
 
-    ``lstm``, with z = [x, h] kernel + bias, split into the gates i, j, f, o (each ``[B, U]``)::
+    x ``[B, I]`` is the input, h ``[B, U]`` the hidden state and c ``[B, U]`` the cell state. h' and c' are
+    the new states.
+
+    ``lstm``, with z = [x, h] kernel + bias, split into the gates i, j, f, o, each ``[B, U]``::
 
         c' = recurrent_activation(f + forget_bias) * c + recurrent_activation(i) * activation(j)
         h' = recurrent_activation(o) * activation(c')
 
-    Source: Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000;
-    ``forget_bias`` as in ``tf.nn.rnn_cell.LSTMCell``.
+    Source: Hochreiter & Schmidhuber 1997 (https://doi.org/10.1162/neco.1997.9.8.1735) with the forget gate of
+    Gers et al. 2000 (https://doi.org/10.1162/089976600300015015); ``forget_bias`` as in
+    ``tf.nn.rnn_cell.LSTMCell``.
 
-    Less common: ``output_activation`` squashes c' instead of ``activation``; ``forget_bias_after`` is
-    added behind the activation of f; ``coupled`` has 1 - i for the forget gate (Greff et al. 2015);
-    ``cell_clip`` limits the size of c', before h' is computed from it; with ``output_peephole_previous`` the
-    output gate's peephole sees c, where Gers & Schmidhuber 2000 have c'. With a projection
-    (Sak et al. 2014) h' is multiplied by it, and goes through ``projection_activation``.
+    Rarer fields of an LSTM: ``output_activation`` replaces ``activation`` for c'. ``forget_bias_after`` is
+    added after the activation of f. ``coupled`` makes the forget gate 1 - i (Greff et al. 2015,
+    https://arxiv.org/abs/1503.04069). ``cell_clip`` limits |c'| before h' is computed from it. The output
+    gate's peephole sees c' (Gers & Schmidhuber 2000, https://ieeexplore.ieee.org/document/861302), or c with
+    ``output_peephole_previous``. With a projection (Sak et al. 2014, https://arxiv.org/abs/1402.1128) h' is
+    multiplied by a matrix ``[U, P]`` and goes through ``projection_activation``.
 
-    ``gru``, with x_g and h_g what x and h contribute to a gate g of r, z, n::
+    ``gru``, where x_g and h_g are what x and h contribute to the gate g, one of r, z, n::
 
         r = recurrent_activation(x_r + h_r)        z = recurrent_activation(x_z + h_z)
         n = activation(x_n + r * h_n)              h' = z * h + (1 - z) * n
 
-    Source: Cho et al. 2014 as cuDNN and PyTorch have it: the reset gate scales what the recurrent kernel made
-    of h, its bias m included. Without ``reset_after`` it scales h before, as in the paper, and m is added
-    outside. With ``update_inverted`` h' = (1 - z) * h + z * n (Chung et al. 2014).
+    Source: Cho et al. 2014 (https://arxiv.org/abs/1406.1078) in the form of PyTorch and cuDNN: the reset gate
+    scales the product of h and the recurrent kernel, with its bias m
+    (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html). Without ``reset_after`` it scales h
+    before the product, as in the paper, and m is added afterwards. With ``update_inverted``
+    h' = (1 - z) * h + z * n (Chung et al. 2014, https://arxiv.org/abs/1412.3555).
 
-    ``rnn``: h' = activation([x, h] kernel + bias) (Elman 1990).
+    ``rnn``: h' = activation([x, h] kernel + bias) (Elman 1990, https://doi.org/10.1207/s15516709cog1402_1).
     """
 
     cell: str = "lstm"
@@ -61,5 +76,5 @@ class Equation:
 
     @property
     def output(self) -> str:
-        """The function that an LSTM's h' takes c' through."""
+        """The function that an LSTM applies to c' to compute h'."""
         return self.output_activation or self.activation

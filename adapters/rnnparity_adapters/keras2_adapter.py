@@ -11,11 +11,11 @@ from .adapter import Adapter, layer
 from .tensorflow_graph_adapter import CALLER_THREAD
 
 NAMES = "kernel", "recurrent_kernel", "bias"
-"""The order of ``get_weights()``."""
+"""The tensors in the order of ``get_weights()``."""
 
 
 class Layer(Adapter):
-    """One functional model, for the whole sequence and for one step at a time."""
+    """``keras.layers.LSTM`` in one functional model, called for the whole sequence and for single steps."""
 
     session: Any
     lstm: Any
@@ -34,7 +34,9 @@ class Layer(Adapter):
             self.model = keras.models.Model([inputs, hidden, cell], outputs)
 
     def initialise(self, seed: int) -> None:
-        np.random.seed(seed)  # all that Keras 2 draws, or the seed of the op that draws it, is from here
+        # Keras 2 draws its weights, or the seeds of the ops that draw them, from numpy's global generator:
+        # https://github.com/keras-team/keras/blob/2.2.4/keras/backend/tensorflow_backend.py
+        np.random.seed(seed)
         with self._active():
             self.lstm.set_weights(self._initial_values())
 
@@ -61,16 +63,16 @@ class Layer(Adapter):
 
     @contextlib.contextmanager
     def _active(self) -> Iterator[None]:
-        """Keras works in the current graph and session, and gives all weights one dtype."""
+        """Make the session current, in which Keras works, and the dtype of all weights that it creates."""
         keras.backend.set_floatx(self.setup.dtype)
         with self.session.graph.as_default(), self.session.as_default():
             yield
 
     def _initial_values(self) -> Any:
-        """What a new layer would start from, made in a graph that is thrown away."""
+        """The initial weights of a new layer, computed in a graph that is dropped afterwards."""
         with tf.Graph().as_default(), tf.Session(config=CALLER_THREAD) as session:
             lstm = keras.layers.LSTM.from_config(self.lstm.get_config())
             lstm.build((None, None, self.setup.input_size))
             values = session.run([variable.initial_value for variable in lstm.weights])
-        keras.backend.reset_uids()  # Keras would keep every graph that it has named a layer in
+        keras.backend.reset_uids()  # its table of names would keep every graph alive
         return values

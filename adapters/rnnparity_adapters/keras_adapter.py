@@ -8,7 +8,8 @@ import numpy as np
 
 from .adapter import Adapter, layer, stepped
 
-# How a user of the backend wraps a call for inference. Eager, TensorFlow's LSTM takes ten times as long.
+# How a user of each backend wraps a call for inference. Without a tf.function TensorFlow's LSTM takes ten
+# times as long.
 _INFERENCE: Dict[str, Any] = {
     "tensorflow": lambda tensorflow: tensorflow.function,
     "torch": lambda torch: torch.inference_mode(),
@@ -25,7 +26,7 @@ def _array(tensor: Any) -> np.ndarray:
 
 
 class _Object(Adapter):
-    """What the two share: their weights."""
+    """What the layer and the cell share: their weights."""
 
     def _hold(self, new: Any, *shape: int) -> None:
         """Build ``new`` for inputs of ``shape`` and keep it."""
@@ -42,7 +43,8 @@ class _Object(Adapter):
             new.set_weights(given.get_weights())
 
     def initialise(self, seed: int) -> None:
-        # Not keras.utils.set_random_seed: it empties TensorFlow's caches, which triples the next run's time.
+        # Not keras.utils.set_random_seed: it clears TensorFlow's caches, and the next run takes three times
+        # as long.
         config = self.object.get_config()
         for name in ("kernel_initializer", "recurrent_initializer"):
             config[name]["config"]["seed"] = seed
@@ -66,7 +68,7 @@ class _Object(Adapter):
 
 
 class Cell(_Object):
-    """``keras.layers.LSTMCell``, stepped."""
+    """``keras.layers.LSTMCell``, called for one step at a time."""
 
     def build(self) -> None:
         self._hold(keras.layers.LSTMCell(**self._options()), self.setup.batch, self.setup.input_size)
@@ -81,7 +83,7 @@ class Cell(_Object):
 
 
 class Layer(_Object):
-    """``keras.layers.LSTM``: called over the sequence, and called one step at a time."""
+    """``keras.layers.LSTM``, called for the whole sequence and for one step at a time."""
 
     def build(self) -> None:
         new = keras.layers.LSTM(return_sequences=True, return_state=True, **self._options())

@@ -6,12 +6,12 @@ from typing import Dict
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of cell.
+    """One kind of cell. Gates are canonical letters, as in :data:`GATE_NAMES`.
 
     ``gates`` are the blocks of its canonical kernel, ``bias_gates`` those of its canonical bias.
-    ``recurrent_bias_gates`` are the blocks that a second stored bias has, one that goes with the recurrent
-    kernel. ``candidate`` is the gate that goes through ``activation``: what may become the new state.
-    ``has_cell_state`` says whether there is a state beside the hidden one.
+    ``recurrent_bias_gates`` are the blocks of a second stored bias, the one that belongs to the recurrent
+    kernel. ``candidate`` is the gate that goes through ``activation`` and may become the new state.
+    ``has_cell_state`` says whether there is a cell state beside the hidden state.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Kind:
 
     @property
     def title(self) -> str:
-        """As it is printed: ``LSTM``."""
+        """The name in capitals, as it is printed: ``LSTM``."""
         return self.name.upper()
 
 
@@ -35,7 +35,7 @@ KINDS: Dict[str, Kind] = {
         Kind("rnn", "n", "n", "n", candidate="n", has_cell_state=False),
     )
 }
-"""By :attr:`Equation.cell <rnnparity_adapters.equation.Equation.cell>`."""
+"""The kinds of cell, by :attr:`Equation.cell <rnnparity_adapters.equation.Equation.cell>`."""
 
 PEEPHOLES = "ifo"
 """The gates that may see the cell state, in the order of canonical peepholes."""

@@ -2,8 +2,8 @@
 
 This is the only place where gates are reordered, kernels transposed and biases added up.
 
-Axes: I input_size, U units, P the width of a projection (U without one). Canonical weights are a kernel
-``[I+P, G U]``, rows ``[x, h]``, and a bias, in blocks of U columns for each gate:
+Axes: I input_size, U units, P the width of h (U without a projection), G gates. Canonical weights are a
+kernel ``[I+P, G U]``, rows x before h, and a bias ``[G U]``. Each gate is a block of U columns:
 
 ======  ==================  =====================================================================
 cell    kernel              bias
@@ -13,7 +13,8 @@ gru     r, z, n             r, z, n, m: reset gate, update gate, new state, recu
 rnn     n                   n: new state
 ======  ==================  =====================================================================
 
-m is what a GRU adds to h times the recurrent kernel before the reset gate scales it (PyTorch's b_hn).
+m is the bias that a GRU adds to h times the recurrent kernel before the reset gate scales the sum. PyTorch
+calls it b_hn: https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
 """
 
 from dataclasses import dataclass
@@ -28,11 +29,14 @@ _ROW_TOKENS = ("x", "h", "xh")
 
 
 class LayoutError(ValueError):
-    """Tensors that do not fit a layout: a missing, unknown or wrongly shaped one."""
+    """Tensors do not fit a layout: one is missing, unknown or of a wrong shape."""
 
 
 class Weights(NamedTuple):
-    """Canonical weights: ``kernel`` ``[I+P, G U]``, rows x then h, and ``bias``, both in blocks as above."""
+    """Canonical weights: ``kernel`` ``[I+P, G U]``, rows x before h, and ``bias`` ``[G U]``.
+
+    The gates are in the order of this module's table; a GRU's bias has one block more than its kernel.
+    """
 
     kernel: np.ndarray
     bias: np.ndarray
@@ -42,11 +46,11 @@ class Weights(NamedTuple):
 class Tensor:
     """One native tensor.
 
-    ``axes`` is written from the words ``gate``, ``unit``, ``1`` (an axis of length one) and what the
-    rows multiply: ``x``, ``h`` or ``xh``. Words in brackets share one axis, the first varying slowest:
-    ``"(gate unit) x"`` is PyTorch's ``[4U, I]`` with one block of U rows for each gate, and
-    ``"xh (unit gate)"`` would interleave the gates. ``gates`` is their order along ``gate``.
-    A tensor without rows is a bias; where several biases hold a gate, they add up.
+    ``axes`` names the axes in their order, with the words ``gate``, ``unit``, ``1`` (an axis of length one)
+    and what the rows multiply: ``x``, ``h`` or ``xh``. Words in brackets share one axis, on which the first
+    word varies slowest. So ``"(gate unit) x"`` is PyTorch's ``[4U, I]``, with a block of U rows for each
+    gate, and ``"xh (unit gate)"`` is ``[I+U, 4U]`` with interleaved gates. ``gates`` is the order of the
+    gates. A tensor without rows is a bias. Where several biases hold the same gate, their sum counts.
     """
 
     name: str
@@ -96,7 +100,7 @@ class Tensor:
         return [order.index(word) for group in self.groups for word in group if word != "1"]
 
     def to_native(self, block: np.ndarray) -> np.ndarray:
-        """``block`` ``[rows, gate, unit]``, a bias ``[gate, unit]``, gates in this order -> native shape."""
+        """``block`` ``[rows, gates, U]``, a bias ``[gates, U]``, in this order of gates -> native shape."""
         lengths = dict(zip([self.rows, "gate", "unit"][0 if self.rows else 1 :], block.shape))
         lengths["1"] = 1
         native = block.transpose(self._permutation())
@@ -105,7 +109,7 @@ class Tensor:
         )
 
     def from_native(self, native: np.ndarray, input_size: int, units: int, hidden: int = 0) -> np.ndarray:
-        """The inverse of :meth:`to_native`: ``[rows, gate, unit]``."""
+        """The inverse of :meth:`to_native`: native shape -> ``[rows, gates, U]``, a bias ``[gates, U]``."""
         lengths = self.lengths(input_size, units, hidden)
         flat = native.reshape([lengths[word] for group in self.groups for word in group if word != "1"])
         return flat.transpose(np.argsort(self._permutation()))
@@ -115,10 +119,9 @@ class Tensor:
 class Layout:
     """All tensors of an api.
 
-    ``forget_bias`` says where the api keeps it: ``"equation"``, added at each step by the cell itself
-    and absent from its tensors, or ``"bias"``, part of the stored bias; the empty string where the cell has
-    none. ``peepholes`` and ``projection`` are the tensors that come along where an option of the api asks
-    for them.
+    ``forget_bias`` says where the api keeps the forget bias. ``"equation"``: the cell adds it at each step,
+    and it is in no tensor. ``"bias"``: it is part of the stored bias. Empty: the cell has no forget gate.
+    ``peepholes`` and ``projection`` are tensors that exist only if an option of the api asks for them.
     """
 
     tensors: Tuple[Tensor, ...]
@@ -139,12 +142,12 @@ class Layout:
 
     @property
     def biases(self) -> List[Tensor]:
-        """The tensors without rows, those that add up in their order: input before recurrent."""
+        """The tensors without rows. Where there are two, the input's bias comes before the recurrent one."""
         return [tensor for tensor in self.tensors if not tensor.rows]
 
     @property
     def optional(self) -> Tuple[Tensor, ...]:
-        """Those that only some options bring along."""
+        """The tensors that exist only if an option asks for them."""
         return self.peepholes + self.projection
 
     def shapes(self, input_size: int, units: int) -> Dict[str, Tuple[int, ...]]:
@@ -155,10 +158,11 @@ class Layout:
 def load(
     layout: Layout, weights: Weights, forget_bias: float = 0.0, hidden: int = 0
 ) -> Dict[str, np.ndarray]:
-    """Canonical weights -> native tensors, in the dtype of the weights; ``hidden`` is P, unless it is U.
+    """Canonical weights, a kernel ``[I+P, G U]`` and a bias ``[G U]`` -> native tensors by name, same dtype.
 
-    Of several biases that hold a gate, the first gets three quarters and the last the rest: both
-    matter then, and their sum is exactly the canonical bias (the subtraction is exact, Sterbenz 1974).
+    ``hidden`` is P where that is not U.
+
+    Where the api stores two biases, both get a part, so that a run shows whether both are used.
     Raises :class:`LayoutError` where the layout has no place for a gate's bias that is not zero.
     """
     gates, bias_gates = layout.kind.gates, layout.kind.bias_gates
@@ -168,6 +172,8 @@ def load(
     input_size = len(kernel) - (hidden or units)
     if layout.forget_bias == "bias":
         bias = _add_forget_bias(layout.kind, bias, forget_bias)
+    # Three quarters and the rest add up to exactly the bias, because the difference of two numbers within a
+    # factor of two is exact: the lemma of Sterbenz 1974, https://en.wikipedia.org/wiki/Sterbenz_lemma
     first = (bias * 0.75).astype(bias.dtype)
     parts = {1: [bias], 2: [first, bias - first]}
     holders = {gate: [t for t in layout.biases if gate in t.gates] for gate in bias_gates}
@@ -191,8 +197,9 @@ def load(
 
 
 def extract(layout: Layout, tensors: Mapping[str, np.ndarray], forget_bias: float = 0.0) -> Weights:
-    """Native tensors -> canonical weights in float64, so that sums of biases are exact.
+    """Native tensors by name -> canonical weights, a kernel ``[I+P, G U]`` and a bias ``[G U]``.
 
+    They are float64, so that the sum of two float32 biases is exact.
     Raises :class:`LayoutError` when a tensor is missing, unknown or of a wrong shape.
     """
     input_size, units, hidden = _native_sizes(layout, tensors)
@@ -241,7 +248,10 @@ def extract_projection(layout: Layout, tensors: Mapping[str, np.ndarray]) -> Opt
 def convert(
     source: Layout, target: Layout, tensors: Mapping[str, np.ndarray], forget_bias: float
 ) -> Dict[str, np.ndarray]:
-    """Native tensors of one api -> native tensors of another, in the dtype of the first tensor given."""
+    """Native tensors ``[...]`` of one api -> those of another, in the dtype of the first tensor given.
+
+    Raises :class:`LayoutError` as :func:`extract` and :func:`load` do.
+    """
     dtype = next(iter(tensors.values())).dtype
     weights = extract(source, tensors, forget_bias)
     return load(target, Weights(weights.kernel.astype(dtype), weights.bias.astype(dtype)), forget_bias)
@@ -250,7 +260,8 @@ def convert(
 class Slice(NamedTuple):
     """Where one gate sits in a native tensor: ``weight_ih_l0[0:64, :]`` is the input gate.
 
-    ``symbols`` is the shape in letters, ``rows`` what the rows multiply (empty for a bias).
+    ``shape`` is the tensor's shape, ``symbols`` the same in letters, such as ``[4U, I]``. ``rows`` is what
+    the rows multiply, empty for a bias.
     """
 
     tensor: str
@@ -262,7 +273,7 @@ class Slice(NamedTuple):
 
 
 def describe(layout: Layout, input_size: int, units: int) -> List[Slice]:
-    """Every gate's slice of every tensor, for a reader."""
+    """Every gate's slice of every tensor, to be shown to a person."""
     slices = []
     for tensor in layout.tensors:
         shape = tensor.shape(input_size, units)
@@ -293,7 +304,7 @@ def _index(group: Sequence[str], position: int, gates: int, units: int) -> str:
 
 
 def _rows(input_size: int) -> Dict[str, slice]:
-    """The rows of a canonical kernel by what they multiply."""
+    """The rows of a canonical kernel ``[I+P, G U]``, by what they multiply."""
     return {"x": slice(0, input_size), "h": slice(input_size, None), "xh": slice(0, None)}
 
 
@@ -301,12 +312,12 @@ _Sizes = Tuple[int, int, int]
 
 
 def _block(tensor: Tensor, tensors: Mapping[str, np.ndarray], sizes: _Sizes) -> np.ndarray:
-    """A native tensor as ``[rows, gate, unit]`` in float64."""
+    """A native tensor as ``[rows, gates, U]``, or ``[gates, U]`` of a bias, in float64."""
     return tensor.from_native(np.asarray(tensors[tensor.name], np.float64), *sizes)
 
 
 def _native_sizes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> _Sizes:
-    """input_size, units and the width of h read off the tensors, whose names and shapes are checked."""
+    """I, U and P, read off the shapes of the tensors. Checks all names and shapes."""
     optional = {tensor.name for tensor in layout.optional}
     missing = [name for name in layout.names if name not in tensors]
     unknown = [name for name in tensors if name not in layout.names and name not in optional]

@@ -1,5 +1,7 @@
-"""One layout for each way of storing a cell. Each is proven by a run of its framework: see
-``tests/adapters/test_layout_proofs.py``, which fails for a record that has no proof.
+"""The layouts: one record for each way of storing a cell.
+
+Each record is proven by a run of its framework: ``tests/adapters/test_layout_proofs.py`` fails for a record
+without a proof. The links say where a framework's source or documentation shows the same.
 """
 
 from typing import Any, Sequence, Tuple
@@ -8,8 +10,9 @@ from .layout import Layout, Tensor
 
 # The LSTM.
 
-# tf.nn.rnn_cell.BasicLSTMCell and LSTMCell, tf.raw_ops.BlockLSTM: gates "i = input_gate, j = new_input,
-# f = forget_gate, o = output_gate" over [x, h], forget_bias added at each step.
+# tf.nn.rnn_cell.BasicLSTMCell and LSTMCell: i = input_gate, j = new_input, f = forget_gate, o = output_gate,
+# over [x, h], and forget_bias is added at each step.
+# https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/python/ops/rnn_cell_impl.py
 TENSORFLOW = Layout(
     tensors=(Tensor("kernel", "xh (gate unit)", "ijfo"), Tensor("bias", "(gate unit)", "ijfo")),
     forget_bias="equation",
@@ -20,6 +23,8 @@ TENSORFLOW = Layout(
 # The reference cell's own layout.
 CANONICAL = TENSORFLOW
 
+# The columns are i, ci, f, o, although the documentation of tf.raw_ops.LSTMBlockCell says i, f, ci, o:
+# https://www.tensorflow.org/api_docs/python/tf/raw_ops/LSTMBlockCell
 BLOCK_LSTM = Layout(
     tensors=(Tensor("w", "xh (gate unit)", "ijfo"), Tensor("b", "(gate unit)", "ijfo")),
     forget_bias="equation",
@@ -28,17 +33,18 @@ BLOCK_LSTM = Layout(
 
 
 def _keras(cell: str, gates: str, *biases: Tensor, **more: Any) -> Layout:
-    """Keras's: two kernels, and the biases; one of all gates unless given."""
+    """A layout of Keras: two kernels, and ``biases``, or else one bias of all gates."""
     kernels = (Tensor("kernel", "x (gate unit)", gates), Tensor("recurrent_kernel", "h (gate unit)", gates))
     return Layout(tensors=kernels + (biases or (Tensor("bias", "(gate unit)", gates),)), cell=cell, **more)
 
 
-# Keras calls the new input c; unit_forget_bias=True only initialises the stored bias with ones.
+# Keras calls the new input c. unit_forget_bias=True only initialises the forget block of the stored bias with
+# ones: https://github.com/keras-team/keras/blob/2.2.4/keras/layers/recurrent.py
 KERAS = _keras("lstm", "ifjo", forget_bias="bias")
 
 
 def _torch(cell: str, gates: str, suffix: str, recurrent: str = "", **more: Any) -> Layout:
-    """PyTorch's: two kernels and two biases, which add up; ``recurrent`` are the gates of the second bias."""
+    """A layout of PyTorch: two kernels and two biases. ``recurrent`` are the gates of the second bias."""
     parts = (
         ("weight_ih", "(gate unit) x", gates),
         ("weight_hh", "(gate unit) h", gates),
@@ -49,13 +55,15 @@ def _torch(cell: str, gates: str, suffix: str, recurrent: str = "", **more: Any)
     return Layout(tensors=tensors, cell=cell, **more)
 
 
-# PyTorch calls the new input g. The cells have the plain names, the first layer of a layer a suffix.
+# PyTorch calls the new input g. A cell's tensors have plain names, those of a layer's first layer a suffix:
+# https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
 TORCH_CELL = _torch("lstm", "ifjo", "", forget_bias="bias")
 TORCH_LAYER = _torch(
     "lstm", "ifjo", "_l0", forget_bias="bias", projection=(Tensor("weight_hr_l0", "h (gate unit)", "p"),)
 )
 
-# F.lstm and PF.lstm: one layer, one direction.
+# F.lstm and PF.lstm, one layer and one direction. A layer's axes are [directions, gates, U, I+U]:
+# https://nnabla.readthedocs.io/en/latest/python/api/function.html
 NNABLA_LSTM = Layout(
     tensors=(
         Tensor("lstm/weight_l0", "1 gate unit xh", "ifjo"),
@@ -64,6 +72,8 @@ NNABLA_LSTM = Layout(
     forget_bias="bias",
 )
 
+# PF.lstm_cell splits its one affine into i, o, f and the new input, in another order than PF.lstm:
+# https://github.com/sony/nnabla/blob/v1.39.0/python/src/nnabla/parametric_functions.py
 NNABLA_LSTM_CELL = Layout(
     tensors=(
         Tensor("lstm/affine/W", "xh gate unit", "iofj"),
@@ -72,7 +82,7 @@ NNABLA_LSTM_CELL = Layout(
     forget_bias="bias",
 )
 
-# The article's cell: a (new input), i, f, o, in one affine or in four.
+# The article's cell: a (the new input), i, f, o, in one affine or in four. See nnabla_article.py.
 NNABLA_ONE_AFFINE = Layout(
     tensors=(
         Tensor("WaWiWfWo/affine/W", "xh (gate unit)", "jifo"),
@@ -92,7 +102,7 @@ NNABLA_FOUR_AFFINES = Layout(
 
 
 def _onnx(cell: str, gates: str, recurrent: str = "", **more: Any) -> Layout:
-    """ONNX's: B holds the biases of W and of R side by side. Only one of the operator's directions."""
+    """A layout of ONNX, of one direction. Its B holds two biases side by side, here called Wb and Rb."""
     parts = (
         ("W", "1 (gate unit) x", gates),
         ("R", "1 (gate unit) h", gates),
@@ -102,16 +112,18 @@ def _onnx(cell: str, gates: str, recurrent: str = "", **more: Any) -> Layout:
     return Layout(tensors=tuple(Tensor(*part) for part in parts), cell=cell, **more)
 
 
-# ONNX calls the new input c, and has the peepholes i, o, f in P.
+# ONNX orders the gates i, o, f, c, where c is the new input, and the peepholes in P i, o, f:
+# https://onnx.ai/onnx/operators/onnx__LSTM.html
 ONNX = _onnx("lstm", "iofj", forget_bias="bias", peepholes=(Tensor("P", "1 (gate unit)", "iof"),))
 
-# The GRU. A bias that is added inside the reset gate's product is m.
+# The GRU. m is the bias inside of the product with the reset gate.
 CANONICAL_GRU = Layout(
     tensors=(Tensor("kernel", "xh (gate unit)", "rzn"), Tensor("bias", "(gate unit)", "rznm")),
     cell="gru",
 )
 
-# tf.nn.rnn_cell.GRUCell calls the update gate u, and the new state the candidate.
+# tf.nn.rnn_cell.GRUCell calls the update gate u and the new state the candidate, whose weights are apart:
+# https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/python/ops/rnn_cell_impl.py
 TENSORFLOW_GRU = Layout(
     tensors=(
         Tensor("gates/kernel", "xh (gate unit)", "rz"),
@@ -122,8 +134,9 @@ TENSORFLOW_GRU = Layout(
     cell="gru",
 )
 
-# Keras calls the new state h. With reset_after its bias has two rows: that of the kernel, and that of the
-# recurrent kernel; without, it is the first one alone.
+# Keras calls the new state h. With reset_after its bias has two rows, that of the kernel and that of the
+# recurrent kernel. Without, it has the first one alone:
+# https://github.com/keras-team/keras/blob/2.2.4/keras/layers/recurrent.py
 KERAS_GRU = _keras("gru", "zrn")
 KERAS_GRU_RESET_AFTER = _keras(
     "gru",
@@ -132,9 +145,13 @@ KERAS_GRU_RESET_AFTER = _keras(
     Tensor("recurrent_bias", "1 (gate unit)", "zrm"),
 )
 
+# b_hn is inside of the product with the reset gate, so the second bias holds m where the first holds n:
+# https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
 TORCH_GRU_CELL = _torch("gru", "rzn", "", recurrent="rzm")
 TORCH_GRU_LAYER = _torch("gru", "rzn", "_l0", recurrent="rzm")
 
+# The bias has four rows, b_r, b_z, b_in and b_hn; the weight has three:
+# https://nnabla.readthedocs.io/en/latest/python/api/function.html
 NNABLA_GRU = Layout(
     tensors=(
         Tensor("gru/weight_l0", "1 gate unit xh", "rzn"),
@@ -143,15 +160,17 @@ NNABLA_GRU = Layout(
     cell="gru",
 )
 
-# ONNX calls the new state h; without linear_before_reset Rb's part of it is added outside.
+# ONNX calls the new state h. Only with linear_before_reset is Rb's part of it inside of the product with the
+# reset gate: https://onnx.ai/onnx/operators/onnx__GRU.html
 ONNX_GRU = _onnx("gru", "zrn", recurrent="zrm")
 
-# The simple RNN.
+# The simple RNN. The tensors have the same names as those of the framework's other cells.
 CANONICAL_RNN = Layout(
     tensors=(Tensor("kernel", "xh (gate unit)", "n"), Tensor("bias", "(gate unit)", "n")), cell="rnn"
 )
 
-# tf.nn.rnn_cell.BasicRNNCell
+# tf.nn.rnn_cell.BasicRNNCell:
+# https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/python/ops/rnn_cell_impl.py
 TENSORFLOW_RNN = CANONICAL_RNN
 
 KERAS_RNN = _keras("rnn", "n")
@@ -170,25 +189,31 @@ ONNX_RNN = _onnx("rnn", "n")
 
 
 def _printed(gates: Sequence[Tuple[str, str]], tensors: Sequence[Tuple[str, str]]) -> Layout:
-    """Of a printed equation, which has a matrix or vector for each gate: (symbol, gate), (name, axes)."""
+    """A layout of a printed equation, which has matrices and a vector of its own for each gate.
+
+    ``gates`` are pairs of the equation's symbol and the canonical gate. ``tensors`` are pairs of a name, with
+    ``%s`` for the symbol, and its axes.
+    """
     return Layout(
         tensors=tuple(Tensor(name % symbol, axes, gate) for symbol, gate in gates for name, axes in tensors),
         forget_bias="bias",
     )
 
 
-# Deep Learning, 10.10: the new input's symbols have no superscript.
+# Deep Learning, 10.10. The symbols of the new input have no superscript:
+# https://www.deeplearningbook.org/contents/rnn.html
 GOODFELLOW = _printed(
     (("", "j"), ("f", "f"), ("g", "i"), ("o", "o")),
     (("b%s", "(gate unit)"), ("U%s", "(gate unit) x"), ("W%s", "(gate unit) h")),
 )
 
-# Deep Learning with Python, 6.2.2, without Vo, which has no counterpart anywhere.
+# Deep Learning with Python, 6.2.2, without its matrix Vo: no framework has a tensor for that.
 CHOLLET = _printed(
     (("o", "o"), ("i", "i"), ("f", "f"), ("k", "j")),
     (("U%s", "h (gate unit)"), ("W%s", "x (gate unit)"), ("b%s", "(gate unit)")),
 )
 
+# The equation in the documentation: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
 PYTORCH_PRINTED = _printed(
     (("i", "i"), ("f", "f"), ("g", "j"), ("o", "o")),
     (

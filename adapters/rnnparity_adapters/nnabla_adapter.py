@@ -1,7 +1,7 @@
 """NNabla: the article's LSTM, ``PF.lstm_cell``, ``PF.lstm`` and ``F.lstm``.
 
-Each api becomes a static graph over all T steps, connected once and run forward for each case: a graph
-of one step, run T times, takes up to three times as long.
+Each api becomes a static graph of all T steps, built once and run forward for each case. A graph of one step,
+run T times, takes up to three times as long.
 """
 
 from collections import OrderedDict
@@ -18,17 +18,18 @@ from . import nnabla_article
 from .adapter import Adapter, layer, stepped
 
 Pair = Tuple[np.ndarray, np.ndarray]
+"""Hidden and cell state, each ``[B, U]``."""
 
 
 class _Graph(Adapter):
-    """What all share: their parameters, and T steps connected one after another."""
+    """What all of them share: their parameters, and a graph of T steps, one after another."""
 
     scope = ""
-    """Where the api puts its parameters, if that is not a part of their names in the layout."""
+    """The scope in which the api puts its parameters, if their names in the layout leave it out."""
     time_axis = 1
-    """1 for inputs ``[B, T, I]``, 0 for ``[T, B, I]``."""
+    """1 where the api takes inputs ``[B, T, I]``, 0 where it takes ``[T, B, I]``."""
     state_axes: Tuple[int, ...] = ()
-    """Axes of the states before ``[B, U]``."""
+    """The lengths of the axes that the api's states have before ``[B, U]``."""
 
     def build(self) -> None:
         self.inputs, self.hidden, self.cell = self._variables(self.setup.steps)
@@ -41,15 +42,15 @@ class _Graph(Adapter):
             x = self.inputs[(slice(None),) * self.time_axis + (slice(step, step + 1),)]
             h, c = self._step(x, h, c)
             steps.append((h, c))
-        # Reading one variable costs more than a step: [T, ..., B, U], read once.
+        # Stacked to [T, ..., B, U] and read once, because reading a variable takes longer than a step.
         self.outputs = [F.stack(*states, axis=0) for states in zip(*steps)]
 
     def _step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
-        """Connect one step: x with T = 1, h and c -> new h and c."""
+        """Build the graph of one step: x ``[B, 1, I]`` or ``[1, B, I]``, h and c -> the new h and c."""
         raise NotImplementedError
 
     def _variables(self, steps: int) -> Tuple[Any, Any, Any]:
-        """Make variables for inputs of so many steps, the hidden and the cell state."""
+        """New variables for inputs of so many steps, for the hidden state and for the cell state."""
         batch, size, units = self.setup.batch, self.setup.input_size, self.setup.units
         inputs = (batch, steps, size) if self.time_axis else (steps, batch, size)
         state = (*self.state_axes, batch, units)
@@ -68,7 +69,7 @@ class _Graph(Adapter):
         return {name: parameter.d.copy() for name, parameter in self.parameters.items()}
 
     def _forward(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Iterable[Pair]:
-        """Run the graph -> the hidden and cell state ``[B, U]`` at each step, in NNabla's own memory."""
+        """Run the graph -> the hidden and cell state ``[B, U]`` of each step, in NNabla's own memory."""
         self.inputs.d = inputs if self.time_axis else inputs.swapaxes(0, 1)
         self.hidden.d = hidden.reshape(self.hidden.shape)
         self.cell.d = cell.reshape(self.cell.shape)
@@ -78,9 +79,9 @@ class _Graph(Adapter):
 
 
 def _parameters(connect: Callable[[], Any], scope: str) -> Dict[str, Any]:
-    """Call ``connect`` -> the parameters that it creates in ``scope``, by name.
+    """Call ``connect``, and return the parameters that it creates in ``scope``, by name.
 
-    The root scope is a new one: NNabla's own would hand on those of an earlier call.
+    They are created in a new root scope: in NNabla's own, an earlier call's parameters would be used again.
     """
     with nn.parameter_scope("", OrderedDict()):
         connect()
@@ -89,7 +90,7 @@ def _parameters(connect: Callable[[], Any], scope: str) -> Dict[str, Any]:
 
 
 class _Stepped(_Graph):
-    """A cell ``api(x, h, c, units) -> (h, c)``."""
+    """An api that is a cell: ``api(x, h, c, units) -> (h, c)``, x ``[B, I]``, h and c ``[B, U]``."""
 
     api: Any = None
 
@@ -114,16 +115,16 @@ class FourAffines(_Stepped):
 
 
 class Cell(_Stepped):
-    """``PF.lstm_cell``."""
+    """``PF.lstm_cell``, called for one step at a time."""
 
     api = staticmethod(PF.lstm_cell)
 
 
 class _Layer(_Graph):
-    """A layer: called over the sequence, and called one step at a time."""
+    """An api that is a layer, called for the whole sequence and for one step at a time."""
 
     def _call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
-        """Connect the layer -> its hidden states over the sequence, and the last h and c."""
+        """Build the graph of the layer -> its hidden states over the sequence, and the last h and c."""
         raise NotImplementedError
 
     def _step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
@@ -141,7 +142,7 @@ class _Layer(_Graph):
 
 
 class ArticleLayer(_Layer):
-    """The article's function over a sequence."""
+    """The article's function for a whole sequence."""
 
     scope = "lstm"
 
@@ -151,7 +152,7 @@ class ArticleLayer(_Layer):
 
 
 class ParametricLayer(_Layer):
-    """``PF.lstm``."""
+    """``PF.lstm``, called for the whole sequence and for one step at a time."""
 
     time_axis = 0
     state_axes = (1, 1)  # layers, directions
@@ -161,7 +162,7 @@ class ParametricLayer(_Layer):
 
 
 class FunctionLayer(_Layer):
-    """``F.lstm``, which has no parameters of its own: weight and bias as ``PF.affine`` would make them."""
+    """``F.lstm``. It has no parameters of its own, so they are initialised as ``PF.affine`` does it."""
 
     time_axis = 0
     state_axes = (1, 1)  # layers, directions

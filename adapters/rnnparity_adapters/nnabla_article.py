@@ -1,7 +1,6 @@
-"""A Keras-like LSTM in NNabla: the cells and the function over a sequence of the article of that subject.
+"""The LSTM of an article on a Keras-like LSTM in NNabla: its cells, and its function for a whole sequence.
 
-With [x, h] the concatenation of an input ``[B, I]`` and a hidden state ``[B, U]``, and without any
-forget bias in the equation::
+[x, h] is the concatenation of an input ``[B, I]`` and a hidden state ``[B, U]``. No forget bias is added::
 
     a = tanh([x, h] Wa + ba)    i, f, o = sigmoid([x, h] W + b), each with its own W and b
     c' = i * a + f * c          h' = o * tanh(c')
@@ -14,10 +13,11 @@ import nnabla.functions as F
 import nnabla.parametric_functions as PF
 
 Pair = Tuple[Any, Any]
+"""The new hidden and cell state, variables ``[B, U]``."""
 
 
 def lstm_cell_four_affines(x: Any, h: Any, c: Any, units: int) -> Pair:
-    """One step with an affine for each gate, Wa, Wi, Wf and Wo: W ``[I + U, U]`` and b ``[U]`` in each.
+    """One step with four affines Wa, Wi, Wf and Wo, each of a W ``[I+U, U]`` and a b ``[U]``.
 
     Variables x ``[B, I]``, h and c ``[B, U]`` -> new h and c, float32.
     """
@@ -26,7 +26,7 @@ def lstm_cell_four_affines(x: Any, h: Any, c: Any, units: int) -> Pair:
 
 
 def lstm_cell(x: Any, h: Any, c: Any, units: int) -> Pair:
-    """One step with one affine, WaWiWfWo: W ``[I + U, 4U]`` and b ``[4U]``, gates in the order a, i, f, o.
+    """One step with one affine WaWiWfWo: W ``[I+U, 4U]`` and b ``[4U]``, gates in the order a, i, f, o.
 
     Variables x ``[B, I]``, h and c ``[B, U]`` -> new h and c, float32.
     """
@@ -35,7 +35,7 @@ def lstm_cell(x: Any, h: Any, c: Any, units: int) -> Pair:
 
 
 def _update(c: Any, a: Any, i: Any, f: Any, o: Any) -> Pair:
-    """Apply the equation to the gates before their activations -> new h and c, each ``[B, U]``."""
+    """The pre-activations of the gates, and c, each ``[B, U]`` -> the new h and c ``[B, U]``."""
     c = F.sigmoid(i) * F.tanh(a) + F.sigmoid(f) * c
     return F.sigmoid(o) * F.tanh(c), c
 
@@ -49,9 +49,9 @@ def lstm(
 ) -> Union[Any, Tuple[Any, Any, Any]]:
     """:func:`lstm_cell` over ``inputs`` ``[B, T, I]``, float32, its parameters in the scope ``lstm``.
 
-    ``initial_state`` is (cell, hidden), each ``[B, U]``; both are zeros without it. Returns the output,
-    ``[B, T, U]`` with ``return_sequences`` and else ``[B, U]``, the last one; with ``return_state``
-    (output, cell, hidden), the two states ``[B, U]`` after the last step.
+    ``initial_state`` is (cell, hidden), each ``[B, U]``, or zeros if not given. The output is ``[B, T, U]``
+    with ``return_sequences``, otherwise that of the last step, ``[B, U]``. With ``return_state`` the result
+    is (output, cell, hidden), with both states ``[B, U]`` after the last step.
 
     Raises ValueError where the initial state does not fit.
     """

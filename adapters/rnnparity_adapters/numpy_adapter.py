@@ -1,4 +1,4 @@
-"""A plain numpy cell: the smallest real adapter, and the proof of the path to a worker and back."""
+"""A plain numpy cell: the smallest real adapter, which tests the path to a worker and back."""
 
 import abc
 from typing import Any, Dict, Tuple
@@ -10,37 +10,44 @@ from .adapter import Adapter, stepped
 from .layout import Layout
 
 Pair = Tuple[np.ndarray, np.ndarray]
+"""The new hidden and cell state, each ``[B, U]``."""
 
 
 def sigmoid(z: Any) -> Any:
-    """The logistic function, in the dtype of ``z``, without overflow."""
+    """The logistic function of ``z`` ``[...]``, in its dtype. By way of tanh, which cannot overflow."""
     return 0.5 * np.tanh(0.5 * z) + 0.5
 
 
 def lstm_cell(
     kernel: np.ndarray, bias: np.ndarray, forget_bias: float, x: np.ndarray, h: np.ndarray, c: np.ndarray
 ) -> Pair:
-    """One step of ``tf.nn.rnn_cell.LSTMCell`` in numpy: x ``[B, I]``, h and c ``[B, U]`` -> new h and c."""
+    """One step of ``tf.nn.rnn_cell.LSTMCell``: x ``[B, I]``, h and c ``[B, U]`` -> the new h and c.
+
+    ``kernel`` is ``[I+U, 4U]``, ``bias`` ``[4U]``, both in the order i, j, f, o.
+    Source: https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/python/ops/rnn_cell_impl.py
+    """
     i, j, f, o = np.split(np.concatenate([x, h], axis=1) @ kernel + bias, 4, axis=1)
     c = sigmoid(f + forget_bias) * c + sigmoid(i) * np.tanh(j)
     return sigmoid(o) * np.tanh(c), c
 
 
 class Stepped(Adapter):
-    """A step in numpy, and the tensors of ``layout`` that it takes by their names."""
+    """A step in numpy. It takes the tensors of ``layout`` by their names from ``self.tensors``."""
 
     layout: Layout
 
     @abc.abstractmethod
     def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
-        """One step: x ``[B, I]``, h and c ``[B, U]`` -> new h and c."""
+        """One step: x ``[B, I]``, h and c ``[B, U]`` -> the new h and c ``[B, U]``."""
 
     def build(self) -> None:
-        """Most have nothing to make."""
+        """Do nothing: a step in numpy needs no object. Subclasses read their options here."""
 
     def initialise(self, seed: int) -> None:
         random = np.random.RandomState(seed)
         size, units = self.setup.input_size, self.setup.units
+        # The limit of Glorot & Bengio 2010 for a kernel [I+U, 4U]:
+        # https://proceedings.mlr.press/v9/glorot10a.html
         limit = (6.0 / (size + 5 * units)) ** 0.5
         shapes = self.layout.shapes(size, units)
         drawn = {name: random.uniform(-limit, limit, shape) for name, shape in shapes.items()}
@@ -61,7 +68,7 @@ class Stepped(Adapter):
 
 
 class Cell(Stepped):
-    """:func:`lstm_cell`, stepped."""
+    """:func:`lstm_cell`, called for one step at a time."""
 
     layout = layouts.CANONICAL
 

@@ -1,7 +1,7 @@
-"""LSTM equations as they are printed, each written down once, in numpy and in the symbols of its source.
+"""LSTM equations as books and documentation print them, in numpy and with the symbols of the source.
 
-Every step takes x ``[B, I]``, h and c ``[B, U]`` and returns the new h and c, in the dtype of the case.
-Whatever the source calls its states, h is what it hands on as output and c what it keeps inside.
+Every step takes x ``[B, I]``, h and c ``[B, U]`` and returns the new h and c ``[B, U]``, in the dtype of the
+case. Whatever the source calls its states, h is the one that is the output, and c the one that is not.
 """
 
 from typing import Any, Callable, Dict, Tuple
@@ -20,12 +20,13 @@ _FUNCTIONS: Dict[str, Tuple[Callable[..., Any], Callable[..., Any]]] = {
 
 
 class Goodfellow(Stepped):
-    """The textbook's: external input gate g, forget gate f, output gate q (of parameters named o), state s.
+    """The equation of the textbook Deep Learning: input gate g, forget gate f, output gate q, state s.
 
-    ``squashing`` is what the new input goes through: ``sigmoid`` as it is printed, or ``tanh``, which the
-    text allows as any other squashing function, and which is what is used.
+    The parameters of q are named o. ``squashing`` is the function of the new input: ``sigmoid`` as printed,
+    or ``tanh``, which implementations use and which the text allows.
 
-    Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 10.10.
+    Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 10.10:
+    https://www.deeplearningbook.org/contents/rnn.html
     """
 
     layout = layouts.GOODFELLOW
@@ -43,12 +44,12 @@ class Goodfellow(Stepped):
 
 
 class Chollet(Stepped):
-    """The one of Deep Learning with Python: state_t is h, the carry C_t is c.
+    """The equation of Deep Learning with Python: state_t is h, the carry C_t is c.
 
     As printed, ``activation`` is one unspecified function, and output_t sees the carry before it is updated,
-    through a full matrix Vo ``[U, U]``, which no implementation has. So the readings are options:
-    ``activation`` is ``sigmoid`` or ``tanh`` everywhere, or ``sigmoid/tanh``: tanh for k and sigmoid for the
-    others, as Keras has it; ``carry`` is ``no Vo``, or ``Vo``, whose values are drawn here.
+    through a full matrix Vo ``[U, U]``, which no implementation has. So the possible readings are options.
+    ``activation`` is ``sigmoid`` or ``tanh`` everywhere, or ``sigmoid/tanh``: as in Keras, tanh for k and
+    sigmoid for the others. ``carry`` is ``no Vo``, or ``Vo``, whose values are drawn here.
 
     Source: Chollet, Deep Learning with Python, 2017, section 6.2.2.
     """
@@ -71,9 +72,10 @@ class Chollet(Stepped):
 
 
 class PyTorch(Stepped):
-    """PyTorch's documented one, with two biases in each gate.
+    """The equation in PyTorch's documentation, with two biases in each gate.
 
-    Source: the documentation of ``torch.nn.LSTM``, https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
+    Source: the documentation of ``torch.nn.LSTM``,
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
     """
 
     layout = layouts.PYTORCH_PRINTED
@@ -89,10 +91,10 @@ class PyTorch(Stepped):
 
 
 class TensorFlow(Stepped):
-    """TensorFlow's documented one, without peepholes and without a limit on the cell state.
+    """The equation in TensorFlow's documentation, without peepholes and without a limit on the cell state.
 
-    ``gates`` are the parts of ``xh w + b`` from left to right: ``i, f, ci, o`` as it is printed, with the
-    weights as TensorFlow stores them, or ``i, ci, f, o``, the order in which its kernels take them apart.
+    ``gates`` are the parts of ``xh w + b`` ``[B, 4U]`` from left to right: ``i, f, ci, o`` as printed, or
+    ``i, ci, f, o``, the order that TensorFlow's kernels use for the weights that it stores.
 
     Source: the documentation of ``tf.raw_ops.LSTMBlockCell``,
     https://www.tensorflow.org/api_docs/python/tf/raw_ops/LSTMBlockCell
@@ -113,7 +115,7 @@ class TensorFlow(Stepped):
 
 
 class NNablaArticle(Stepped):
-    """The article's on a Keras-like LSTM in NNabla: an affine over [x, h] for each of a, i, f and o.
+    """The equation of an article on a Keras-like LSTM in NNabla: affines of [x, h] for a, i, f and o.
 
     Source: that article; :mod:`rnnparity_adapters.nnabla_article` is the same in NNabla.
     """

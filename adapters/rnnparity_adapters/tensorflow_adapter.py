@@ -9,7 +9,10 @@ from .adapter import Adapter, layer
 
 
 class BlockLSTM(Adapter):
-    """The kernel over the sequence, and over one step at a time."""
+    """``tf.raw_ops.BlockLSTM``, called for the whole sequence and for one step at a time.
+
+    Source: https://www.tensorflow.org/api_docs/python/tf/raw_ops/BlockLSTM
+    """
 
     variables: Dict[str, Any]
     no_peephole: Any

@@ -1,4 +1,4 @@
-"""``tf.nn.rnn_cell.LSTMCell`` and its kin in graph mode, on TensorFlow 1 and, through ``compat.v1``, 2."""
+"""``tf.nn.rnn_cell.LSTMCell`` and similar cells in graph mode, on TensorFlow 1, or 2 by ``compat.v1``."""
 
 import functools
 import random
@@ -11,11 +11,18 @@ import tensorflow.compat.v1 as tf
 from .adapter import Adapter, layer
 
 CALLER_THREAD = tf.ConfigProto(inter_op_parallelism_threads=-1)
-"""Run each op where ``run`` was called: for steps as small as these, other threads only double the time."""
+"""Run each op in the thread that calls the session, which a negative number asks for. For steps as small as
+these, a pool of threads doubles the time.
+
+Source: https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/core/protobuf/config.proto
+"""
 
 
 class StaticRNN(Adapter):
-    """A cell under ``nn.static_rnn``: one graph of all T steps, and a graph of one step run T times."""
+    """A cell in ``nn.static_rnn``: a graph of all T steps, and a graph of one step that is run T times.
+
+    Inputs are ``[B, T, I]``, states ``[B, U]``.
+    """
 
     session: Any
     names: List[str]
@@ -42,8 +49,10 @@ class StaticRNN(Adapter):
         self._share(lstm.weights)
 
     def initialise(self, seed: int) -> None:
-        random.seed(seed)  # tf-keras takes the seeds of its initialisers from here
-        with tf.Graph().as_default():  # one for each seed, which is fixed once random ops are made
+        # tf_keras draws the seeds of its initialisers from Python's generator:
+        # https://github.com/keras-team/tf-keras/blob/master/tf_keras/backend.py
+        random.seed(seed)
+        with tf.Graph().as_default():  # a new graph: random ops keep the seed that they were made with
             tf.set_random_seed(seed)
             lstm = self._cell()
             lstm.build(tf.TensorShape([None, self.setup.input_size]))
@@ -74,8 +83,11 @@ class StaticRNN(Adapter):
         return cell(self.setup.units, dtype=self.setup.dtype, **self.setup.options)
 
     def _share(self, variables: List[Any]) -> None:
-        """Reach the cell's variables from outside: values are fed to their initialisers in place of the
-        initial values, as ``Variable.load`` does, so that no op is ever added.
+        """Prepare reading and writing the cell's variables without adding an op to the graph.
+
+        Values to write are fed to the variables' initialisers, in place of the initial values. So does
+        ``Variable.load``:
+        https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/python/ops/variables.py
         """
         initialisers = [variable.initializer for variable in variables]
         values = [initialiser.inputs[1] for initialiser in initialisers]

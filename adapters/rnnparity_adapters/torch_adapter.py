@@ -10,7 +10,7 @@ from .adapter import Adapter, layer, stepped
 
 
 class _Module(Adapter):
-    """What the two share: their parameters."""
+    """What the layer and the cell share: their parameters."""
 
     module: Any
 
@@ -35,7 +35,7 @@ class _Module(Adapter):
 
 
 class Cell(_Module):
-    """``torch.nn.LSTMCell``, stepped."""
+    """``torch.nn.LSTMCell``, called for one step at a time."""
 
     def build(self) -> None:
         self.module = torch.nn.LSTMCell(self.setup.input_size, self.setup.units, **self._options())
@@ -51,7 +51,7 @@ class Cell(_Module):
 
 
 class Layer(_Module):
-    """``torch.nn.LSTM``: its kernel over the sequence, and the layer called one step at a time."""
+    """``torch.nn.LSTM``, called for the whole sequence and for one step at a time."""
 
     def build(self) -> None:
         sizes = self.setup.input_size, self.setup.units
@@ -59,6 +59,8 @@ class Layer(_Module):
 
     def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
         x = torch.from_numpy(inputs)
+        # A state is [layers * directions, B, U] even with batch_first:
+        # https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
         first = torch.from_numpy(hidden)[None], torch.from_numpy(cell)[None]
         steps = []
         with torch.inference_mode():

@@ -1,8 +1,9 @@
-"""Frames between the harness and a worker: a mark, two lengths, a header in JSON, then the arrays' bytes.
+"""Frames between the harness and a worker: a mark, two lengths, a header in JSON, then the bytes of arrays.
 
-The header holds the message and, in the order of the bytes, each array's name, dtype and shape: plain
-numbers, so that reading a frame can never run code. npz would do the same, but its zip costs a fast
-framework a third of its time.
+The header holds the message and, in the order of the bytes, each array's name, dtype and shape. Nothing is
+pickled, so reading a frame can never run code. An npz file would be as safe, but writing its zip takes a
+third of the time that a fast framework needs. execnet, which also talks to other interpreters, dropped Python
+3.7 in version 2.1: https://github.com/pytest-dev/execnet/blob/master/CHANGELOG.rst
 """
 
 import json
@@ -14,22 +15,22 @@ import numpy as np
 _HEAD = struct.Struct("<4sQ")
 _HEADER = struct.Struct("<Q")
 _MARK = b"rnnp"
-_KINDS = "biufc"  # numbers; an array of objects would have to be unpickled
+_KINDS = "biufc"  # of dtypes: numbers only, because an array of objects would have to be unpickled
 
 
 class Frame(NamedTuple):
-    """A JSON-able message and named arrays."""
+    """A message, which JSON can hold, and arrays ``[...]`` by name."""
 
     message: Dict[str, Any]
     arrays: Dict[str, np.ndarray]
 
 
 class WireError(Exception):
-    """Bytes that are no frame."""
+    """Bytes were read that are no frame."""
 
 
 def encode(frame: Frame) -> bytes:
-    """A frame as bytes, head first."""
+    """The bytes of a frame: mark and length, header, then the arrays in the order of the header."""
     arrays = {name: np.asarray(array, order="C") for name, array in frame.arrays.items()}
     forms = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
     header = json.dumps([frame.message, forms]).encode("utf-8")
@@ -39,7 +40,10 @@ def encode(frame: Frame) -> bytes:
 
 
 def read(stream: BinaryIO) -> Optional[bytes]:
-    """The bytes of the next frame, or None where the stream ends. Raises :class:`WireError`."""
+    """The bytes of the next frame, or None where the stream ends.
+
+    Raises :class:`WireError` for bytes that do not begin a frame.
+    """
     head = stream.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None
@@ -51,7 +55,7 @@ def read(stream: BinaryIO) -> Optional[bytes]:
 
 
 def decode(body: bytes) -> Frame:
-    """The inverse of :func:`encode`, for a body that :func:`read` returned."""
+    """The inverse of :func:`encode`, for a body that :func:`read` returned. Raises :class:`WireError`."""
     try:
         (length,) = _HEADER.unpack_from(body)
         place = _HEADER.size + length
@@ -72,11 +76,11 @@ def decode(body: bytes) -> Frame:
 
 
 def prefixed(prefix: str, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """``arrays`` with ``prefix/`` before each name, to put several groups into one frame."""
+    """``arrays`` ``[...]`` with ``prefix/`` before each name, so that one frame can hold several groups."""
     return {"%s/%s" % (prefix, name): array for name, array in arrays.items()}
 
 
 def group(prefix: str, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """The inverse of :func:`prefixed`."""
+    """The inverse of :func:`prefixed`: the arrays ``[...]`` of one group, without the prefix."""
     start = prefix + "/"
     return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}

@@ -1,4 +1,4 @@
-"""The process side of a worker: frames in, frames out, one adapter object kept between cases."""
+"""What runs in a worker process: it reads frames and answers them, and keeps one adapter between cases."""
 
 import functools
 import importlib
@@ -18,14 +18,14 @@ from . import wire
 from .adapter import Adapter, Setup
 
 LOADED = "loaded"
-"""Weights of the case, put into the framework."""
+"""A run with the weights of the case, put into the framework."""
 OWN = "own"
-"""Weights that the framework initialised itself."""
+"""A run with weights that the framework initialised itself."""
 
 
 def serve(requests: BinaryIO, responses: BinaryIO) -> None:
-    """Answer frames until the harness closes its end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the harness's to handle
+    """Answer frames until the harness closes its end of the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the harness handles it
     waiting: queue.Queue[bytes] = queue.Queue()
     threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
     adapters = _Adapters()
@@ -35,7 +35,7 @@ def serve(requests: BinaryIO, responses: BinaryIO) -> None:
 
 
 def _receive(requests: BinaryIO, waiting: "queue.Queue[bytes]") -> None:
-    """Read ahead, and leave with the harness, even from the middle of a long case."""
+    """Read frames ahead, and end the process with the harness, even in the middle of a long case."""
     while True:
         body = wire.read(requests)
         if body is None:
@@ -44,7 +44,7 @@ def _receive(requests: BinaryIO, waiting: "queue.Queue[bytes]") -> None:
 
 
 class _Adapters:
-    """The adapter in use. Cases of one api follow each other, so one is enough."""
+    """The adapter in use. Cases of the same api come one after another, so only one is kept."""
 
     def __init__(self) -> None:
         self._current: Optional[Tuple[str, Adapter]] = None
@@ -62,7 +62,7 @@ class _Adapters:
 
 
 def adapter_class(path: str) -> Type[Adapter]:
-    """The class at ``module:Class`` of this package, or at ``file.py:Class``."""
+    """The adapter class at ``module:Class`` of this package, or at ``file.py:Class``."""
     module, _, name = path.rpartition(":")
     if not module.endswith(".py"):
         return getattr(importlib.import_module("rnnparity_adapters." + module), name)
@@ -76,7 +76,7 @@ def adapter_class(path: str) -> Type[Adapter]:
 
 
 def _answer(request: wire.Frame, adapters: _Adapters) -> wire.Frame:
-    """Both directions of one case, or what went wrong."""
+    """The answer to one case: both directions, or what went wrong."""
     try:
         message = request.message
         adapter = adapters.get(message["adapter"], Setup(**message["setup"]))
@@ -93,7 +93,12 @@ def _answer(request: wire.Frame, adapters: _Adapters) -> wire.Frame:
 
 
 def run(direction: str, adapter: Adapter, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """What the adapter makes of the arrays of a case, with its weights, under the name of the direction."""
+    """Run the adapter with its present weights on ``arrays``: those of a case, by name.
+
+    These are ``inputs`` ``[B, T, I]``, ``initial_hidden`` and ``initial_cell`` ``[B, U]``. The result has the
+    native tensors under ``direction/weights/`` and what :meth:`Adapter.run` returns under
+    ``direction/trajectory/``.
+    """
     weights = adapter.read()
     trajectory = adapter.run(arrays["inputs"], arrays["initial_hidden"], arrays["initial_cell"])
     named = dict(wire.prefixed("weights", weights), **wire.prefixed("trajectory", trajectory))

@@ -1,4 +1,4 @@
-"""What is known of an api, in one record: what its options mean, how it stores its weights, where it runs."""
+"""The record of an api: what its options mean, how it stores its weights, where it runs."""
 
 import difflib
 import re
@@ -12,14 +12,16 @@ from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Layout
 
 Version = tuple[int, ...]
+"""The first two numbers of a version: ``2.2.4`` is ``(2, 2)``."""
 _Value = TypeVar("_Value")
 Since = tuple[tuple[Version, _Value], ...]
-"""What holds from each version on, the oldest first; the first entry's version is ``()``."""
+"""Pairs of a version and what holds from it on, the oldest first. The first version is ``()``."""
 
 BOTH = ("float32", "float64")
 FLOAT32 = ("float32",)
+"""The dtypes that an api can run in."""
 ZEROED, HELD = "zeroed", "held"
-"""What becomes of the hidden state at a masked step."""
+"""What an api returns as the hidden state of a masked step: zeros, or the last state before it."""
 
 _FUNCTIONS: Mapping[str | None, str] = {
     None: equations.LINEAR,
@@ -31,13 +33,19 @@ _FUNCTIONS: Mapping[str | None, str] = {
     equations.HARD_SIGMOID_5: equations.HARD_SIGMOID_5,
     equations.HARD_SIGMOID_6: equations.HARD_SIGMOID_6,
 }
-"""The frameworks' names of functions that mean the same everywhere; ``hard_sigmoid`` does not."""
+"""Names of functions that mean the same in all frameworks. ``hard_sigmoid`` does not: see :class:`Api`."""
 _SWITCHES = ("coupled", "output_peephole_previous", "reset_after", "update_inverted")
-_LARGEST = 1e30  # no constant of an equation is as large
+"""The fields of an equation that are true or false."""
+_LARGEST = 1e30
+"""A larger option is refused: no constant of an equation is as large."""
 
 
 class Order(NamedTuple):
-    """In which order an object takes a sequence: ``backwards``, its outputs ``turned_back`` or not."""
+    """The order in which an object reads a sequence ``[B, T, I]``.
+
+    ``backwards`` is from the last step to the first. ``turned_back`` means that the outputs of such a run are
+    returned in the order of the inputs.
+    """
 
     backwards: bool = False
     turned_back: bool = False
@@ -45,12 +53,12 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True)
 class Option:
-    """What a constructor argument means.
+    """The meaning of a constructor argument.
 
-    Its value goes to ``field`` of the equation (none: it says nothing about the function). It may be ``only``
-    one of these values if there are any, and a number has to be ``above`` that one. A true value ``brings``
-    ``peepholes`` or a ``projection``. ``orders`` has values that change the order of the sequence. Where
-    ``biases`` is true, False means that none are stored.
+    Its value is that of the equation's ``field``, which is empty if the argument says nothing about the
+    function. If ``only`` has values, no others are supported, and a number has to be ``above`` that one. A
+    true value ``brings`` tensors: ``peepholes`` or a ``projection``. ``orders`` has the values that change
+    the order of the sequence. Where ``biases`` is true, the argument False means that no biases are stored.
     """
 
     field: str = ""
@@ -61,7 +69,7 @@ class Option:
     biases: bool = False
 
     def check(self, name: str, value: Any) -> None:
-        """Raise :class:`~rnnparity.errors.InputError` for a value that it does not cover."""
+        """Raise :class:`~rnnparity.errors.InputError` for a value that is not supported."""
         if self.only and value not in self.only:
             allowed = " or ".join(str(each) for each in self.only[:2])
             raise InputError(f"option {name}", value, f"{allowed}: nothing else is supported yet")
@@ -70,8 +78,9 @@ class Option:
 
 
 class Joined(NamedTuple):
-    """A stored tensor that holds two of a layout's: the ``axis`` along which they stand, and the name of each
-    in the layout with how it is indexed.
+    """A stored tensor that holds two tensors of a layout, one after the other along ``axis``.
+
+    ``parts`` has the name of each in the layout, and its index in the stored tensor, such as ``[:, :4*U]``.
     """
 
     axis: int
@@ -80,11 +89,11 @@ class Joined(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Live:
-    """Where an api runs: an ``environment``, the ``package`` whose version counts, and the ``adapter``.
+    """Where an api runs: an ``environment``, the ``package`` whose version is shown, and the ``adapter``.
 
     ``adapter`` is ``module:Class`` of the adapters or ``file.py:Class``. ``options`` are constructor
-    arguments that tell this row from others of the same api, ``fixed`` those that are always given, so that
-    it computes the plain cell.
+    arguments that distinguish this row from others of the same api. ``fixed`` are always given, so that the
+    api computes the plain cell.
     """
 
     environment: str
@@ -99,13 +108,13 @@ class Live:
 class Api:
     """An api by its public dotted name.
 
-    ``layout`` is how it stores its weights, or ``layout_reset_after`` where a GRU's equation has that.
-    ``options`` are its constructor arguments; ``defaults`` are the fields of the equation that a version of
-    the framework begins with, and ``hard_sigmoid`` is what it means by that name. ``masked`` says what
-    becomes of the hidden state at a masked step, ``letters`` how it calls the gates where those are not the
-    canonical letters, ``joined`` which stored tensors hold two. ``live`` is where it runs, empty for what can
-    only be recorded. ``source`` says where a published equation is printed; it is empty for what runs in a
-    framework.
+    ``layout`` is how it stores its weights; for a GRU with ``reset_after`` it is ``layout_reset_after``, if
+    there is one. ``options`` are its constructor arguments. ``defaults`` are the fields of the equation that
+    each version of the framework has by default, and ``hard_sigmoid`` is the function that it has under that
+    name. ``masked`` says what the hidden state is at a masked step. ``letters`` has the api's letters for
+    gates where they are not the canonical ones, ``joined`` the stored tensors that hold two. ``live`` says
+    where it runs; it is empty for an api that can only be recorded. ``source`` says where a published
+    equation is printed, and is empty for an api of a framework.
     """
 
     name: str
@@ -122,24 +131,26 @@ class Api:
 
     @property
     def arguments(self) -> Mapping[str, Option]:
-        """Every constructor argument that is known, ``forget_bias`` among them where the layout says so."""
+        """Every known constructor argument. ``forget_bias`` is one where the cell adds it at each step."""
         own = {"forget_bias": Option("forget_bias")} if self.layout.forget_bias == "equation" else {}
         return {**self.options, **own}
 
     @property
     def targets(self) -> "list[Target]":
-        """The rows in which it runs."""
+        """The rows of the table in which the api runs."""
         return [Target(self, live) for live in self.live]
 
     def equation(self, options: Mapping[str, Any], version: str = "") -> Equation:
-        """The equation of an object made with ``options`` by a version of the framework (the latest unless
-        given). Raises :class:`~rnnparity.errors.InputError` for what is not covered.
+        """The equation of an object made with ``options`` by a ``version`` of the framework.
+
+        Without a version it is the latest. Raises :class:`~rnnparity.errors.InputError` for an option or a
+        value that is not supported.
         """
         defaults = {"forget_bias": 0.0, **_at(self.defaults, _numbers(version))}
         return Equation(self.layout.cell, **{**defaults, **self.fields(options, version)})
 
     def fields(self, options: Mapping[str, Any], version: str = "") -> dict[str, Any]:
-        """The fields of the equation that ``options`` say. Raises :class:`~rnnparity.errors.InputError`."""
+        """The fields of the equation that ``options`` set. Raises InputError as :meth:`equation` does."""
         known, fields = self.arguments, {}
         for name, value in options.items():
             if name not in known:
@@ -151,11 +162,11 @@ class Api:
         return fields
 
     def layout_for(self, equation: Equation) -> Layout:
-        """How an object with this equation stores its weights."""
+        """The layout of an object with this equation."""
         return self.layout_reset_after if self.layout_reset_after and equation.reset_after else self.layout
 
     def order(self, options: Mapping[str, Any]) -> Order:
-        """In which order an object made with ``options`` takes a sequence."""
+        """The order in which an object made with ``options`` reads a sequence."""
         known = self.arguments
         for name, value in options.items():
             for changing, order in known[name].orders:
@@ -164,11 +175,11 @@ class Api:
         return Order()
 
     def letter(self, gate: str) -> str:
-        """How the api calls a gate."""
+        """The api's letter for a gate, which is given by its canonical letter."""
         return self.letters.get(gate, gate)
 
     def _value(self, name: str, target: str, value: Any, version: str) -> Any:
-        """A framework's value of an option as the equation's field has it."""
+        """The value of the equation's field ``target`` for the value of an option."""
         if "activation" in target:
             known = {**_FUNCTIONS, "hard_sigmoid": _at(self.hard_sigmoid, _numbers(version))}
             if not isinstance(value, str | None) or value not in known:
@@ -187,7 +198,7 @@ class Api:
 
 @dataclass(frozen=True)
 class Target:
-    """An api where it runs: one row of the table."""
+    """An api in one place where it runs: one row of the table."""
 
     api: Api
     live: Live
@@ -199,26 +210,26 @@ class Target:
 
     @property
     def label(self) -> str:
-        """The name, with the values of the options that tell this row from others."""
+        """The name, with the values of the options that distinguish this row from others."""
         values = ", ".join(str(value) for value in self.live.options.values())
         return f"{self.name}({values})" if values else self.name
 
     @property
     def key(self) -> str:
-        """``label@environment``: unique."""
+        """``label@environment``, which is unique."""
         return f"{self.label}@{self.live.environment}"
 
     @property
     def layout(self) -> Layout:
-        """How its object stores weights."""
+        """The layout of the row's object."""
         return self.api.layout_for(self.api.equation(self._asked))
 
     def equation(self, asked: Equation, version: str = "") -> Equation:
-        """The equation of a case, as this row's options and the version of its framework make it."""
+        """The equation of a case, changed by this row's options in the version of its framework."""
         return replace(asked, **self.api.fields(self._asked, version))
 
     def given(self, asked: Equation) -> dict[str, Any]:
-        """All constructor arguments, for a case's equation: they are what a recording has to say."""
+        """All constructor arguments for a case's equation, as a recording of the run must state them."""
         own = {"forget_bias": asked.forget_bias} if self.layout.forget_bias == "equation" else {}
         return {**self._asked, **own}
 
@@ -228,11 +239,11 @@ class Target:
 
 
 def _numbers(version: str) -> Version:
-    """``2.2.4`` -> 2, 2. What is not said is the latest."""
+    """``2.2.4`` -> ``(2, 2)``. A number that is missing counts as the latest."""
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     return (*numbers, *(10**6,) * (2 - len(numbers)))
 
 
 def _at(table: Since[_Value], version: Version) -> _Value:
-    """The entry that holds for a version."""
+    """What a table has for a version."""
     return next(value for since, value in reversed(table) if version >= since)

@@ -1,7 +1,7 @@
-"""Every api that is known: data only. Runs, recordings, `inspect`, remedies and README's table read it.
+"""Every known api, as data. Runs, recordings, `inspect`, remedies and README's table read it.
 
-What a record says was taken from running the framework (`tests/live`, `tests/recordings`), not from its
-documentation; where something surprising forced a line, the source stands beside it.
+What a record says was found by running the framework (`tests/live`, `tests/recordings`), not in its
+documentation. Where something surprising forced a line, the source stands beside it.
 """
 
 import difflib
@@ -25,16 +25,16 @@ _TANH_OR_RELU = Option("activation", only=("tanh", "relu"))
 
 
 def _ignored(names: str) -> dict[str, Option]:
-    """Arguments that say nothing about the function."""
+    """Options for the names of arguments that do not change the function."""
     return dict.fromkeys(names.split(), Option())
 
 
-# Keras, whose options mean the same in keras, tf.keras and tf_keras.
+# Keras. Its options mean the same in keras, tf.keras and tf_keras.
 
 _KERAS_RNN: Options = {
     "activation": _ACTIVATION,
     "use_bias": _BIASES,
-    # The outputs stay in the order in which they were computed.
+    # The outputs stay in the order of computation: https://keras.io/api/layers/recurrent_layers/lstm/
     "go_backwards": Option(orders=((True, Order(backwards=True)),)),
     **dict.fromkeys(("dropout", "recurrent_dropout", "zero_output_for_mask"), _OFF),
     **_ignored(
@@ -46,7 +46,8 @@ _KERAS_RNN: Options = {
 }
 _KERAS_GATED: Options = {**_KERAS_RNN, "recurrent_activation": Option("recurrent_activation")}
 _KERAS_CELLS: Mapping[str, dict[str, Any]] = {
-    # unit_forget_bias only initialises the stored bias.
+    # unit_forget_bias only initialises the stored bias:
+    # https://github.com/keras-team/keras/blob/2.2.4/keras/layers/recurrent.py
     "LSTM": {
         "layout": layouts.KERAS,
         "options": {**_KERAS_GATED, **_ignored("unit_forget_bias")},
@@ -71,7 +72,8 @@ _KERAS_PACKAGES: Mapping[str, dict[str, Any]] = {
         # https://github.com/keras-team/keras/blob/v3.0.0/keras/activations/activations.py: relu6(x + 3) / 6
         "hard_sigmoid": (((), HARD_SIGMOID_5), ((3,), HARD_SIGMOID_6)),
     },
-    # Versions are TensorFlow's; from 2.16 on, tf.keras is Keras 3.
+    # Versions are TensorFlow's. From 2.16 on, tf.keras is Keras 3:
+    # https://blog.tensorflow.org/2024/03/whats-new-in-tensorflow-216.html
     "tf.keras": {
         "defaults": (((), _HARD), ((2,), _NOW)),
         "hard_sigmoid": (((), HARD_SIGMOID_5), ((2, 16), HARD_SIGMOID_6)),
@@ -91,16 +93,17 @@ _KERAS_LIVE: Mapping[str, tuple[Live, ...]] = {
     ),
 }
 _KERAS_APIS = [
-    # Keras holds the last state where a step is masked.
+    # Keras repeats the last output where a step is masked, unless zero_output_for_mask:
+    # https://keras.io/api/layers/recurrent_layers/rnn/
     Api(name, **record, **package, live=_KERAS_LIVE.get(name, ()), masked=HELD)
     for prefix, package in _KERAS_PACKAGES.items()
     for cell, record in _KERAS_CELLS.items()
     for name in (f"{prefix}.layers.{cell}", f"{prefix}.layers.{cell}Cell")
 ]
 
-# The cells of TensorFlow 1, which live on in compat.v1.
-
+# The cells of TensorFlow 1, which TensorFlow 2 still has in compat.v1. The forget bias is added at each step:
 # https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/python/ops/rnn_cell_impl.py
+
 _FORGET_BIAS_1: Since[Mapping[str, Any]] = (((), {"forget_bias": 1.0}),)
 _TF1_RNN: Options = {"activation": _ACTIVATION, **_ignored("num_units reuse name dtype trainable")}
 _TF1_CELLS: Mapping[str, dict[str, Any]] = {
@@ -122,6 +125,7 @@ _TF1_CELLS: Mapping[str, dict[str, Any]] = {
         "options": {**_TF1_RNN, **_ignored("state_is_tuple")},
         "defaults": _FORGET_BIAS_1,
     },
+    # It scales h by the reset gate before the product, as Cho et al. 2014: https://arxiv.org/abs/1406.1078
     "GRUCell": {
         "layout": layouts.TENSORFLOW_GRU,
         "options": {**_TF1_RNN, **_ignored("kernel_initializer bias_initializer")},
@@ -151,7 +155,7 @@ _TENSORFLOW_APIS = [
         {"cell_clip": _CELL_CLIP, "use_peephole": _PEEPHOLES, **_ignored("num_units reuse name dtype")},
         defaults=_FORGET_BIAS_1,
     ),
-    # The raw op clips the cell state at 3 unless told otherwise:
+    # The raw op clips the cell state at 3 by default, unlike the cells, which do not clip:
     # https://www.tensorflow.org/api_docs/python/tf/raw_ops/BlockLSTM
     Api(
         "tf.raw_ops.BlockLSTM",
@@ -168,7 +172,7 @@ _TENSORFLOW_APIS = [
     ),
 ]  # fmt: skip
 
-# PyTorch.
+# PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
 
 _TORCH_CELL: Options = {"bias": _BIASES, **_ignored("input_size hidden_size device dtype")}
 _TORCH_LAYER: Options = {
@@ -194,14 +198,15 @@ _TORCH_APIS = [
     Api("torch.nn.RNNCell", layouts.TORCH_RNN_CELL, {**_TORCH_CELL, **_NONLINEARITY}),
 ]
 
-# NNabla, and the cells of the article on a Keras-like LSTM in it.
+# NNabla, and the cells of an article on a Keras-like LSTM in NNabla:
+# https://nnabla.readthedocs.io/en/latest/python/api/function.html
 
 _NNABLA: Options = _ignored("name num_units units hidden_size state_size fix_parameters with_bias")
 _NNABLA_RNN: Options = {**_NNABLA, "nonlinearity": _TANH_OR_RELU}
 
 
 def _nnabla(name: str, layout: Layout, letter: str, adapter: str, options: Options = _NNABLA) -> Api:
-    """``letter`` is what the api calls the new input; float64 is not computed anywhere in NNabla."""
+    """A record of NNabla, which computes in float32 only. ``letter`` is its letter for the new input."""
     live = (Live("nnabla", "nnabla", f"nnabla_adapter:{adapter}", FLOAT32),) if adapter else ()
     return Api(name, layout, options, live, letters={"j": letter})
 
@@ -217,9 +222,10 @@ _NNABLA_APIS = [
     *(_nnabla(name, layouts.NNABLA_RNN, "g", "", _NNABLA_RNN) for name in ("PF.rnn", "F.rnn")),
 ]
 
-# ONNX, whose operators are checked from recordings: https://onnx.ai/onnx/operators/onnx__LSTM.html
+# ONNX, whose operators are checked by recordings: https://onnx.ai/onnx/operators/onnx__LSTM.html
 
 _ONNX_RNN: Options = {
+    # A reverse run returns its outputs in the order of the inputs.
     "direction": Option(only=("forward", "reverse"), orders=(("reverse", Order(True, turned_back=True)),)),
     "activations": Option(only=(None, ["Tanh"])),
     "clip": _OFF,
@@ -238,7 +244,7 @@ _ONNX_LSTM: Options = {
 
 
 def _onnx(name: str, layout: Layout, options: Options, letters: Mapping[str, str], **defaults: Any) -> Api:
-    """B holds the biases of W and of R side by side."""
+    """A record of an ONNX operator, whose B holds the biases of W and of R side by side."""
     gates = len(layout.kind.gates)
     parts = {"Wb": f"[:, :{gates}*U]", "Rb": f"[:, {gates}*U:]"}
     joined = {"B": Joined(-1, parts)}
@@ -251,7 +257,7 @@ _ONNX_APIS = [
     _onnx("onnx.RNN", layouts.ONNX_RNN, _ONNX_RNN, {}),
 ]
 
-# Weights of a cell of one's own, and the plain numpy cell.
+# Recordings of a user's own cell, with canonical weights; and the plain numpy cell.
 
 _CANONICAL_LSTM: Options = {
     name: Option(name)
@@ -275,11 +281,14 @@ _CANONICAL_APIS = [
     ),
 ]
 
-# Equations as they are printed. They run beside the apis where they are asked for by name.
+# Published equations. They run only if they are asked for by name.
 
 
 def _published(name: str, adapter: str, layout: Layout, source: str, *readings: Mapping[str, str]) -> Api:
-    """An equation in numpy; each of the ``readings`` is a way to read it."""
+    """The record of a printed equation, which runs in numpy.
+
+    Where the print leaves something open, each of the ``readings`` is a possible reading, as options.
+    """
     live = tuple(
         Live("numpy", "numpy", f"published_adapter:{adapter}", options=reading)
         for reading in readings or ({},)
@@ -316,10 +325,10 @@ APIS: Mapping[str, Api] = {
         *_CANONICAL_APIS, *_TORCH_APIS, *_TENSORFLOW_APIS, *_KERAS_APIS, *_NNABLA_APIS, *_ONNX_APIS,
     )
 }  # fmt: skip
-"""By dotted name: all that runs, and all whose recordings can be read."""
+"""Every api that runs or whose recordings can be read, by dotted name."""
 
 ENVIRONMENTS = ("numpy", "torch", "keras-tf", "keras-torch", "tf2", "tf1", "nnabla")
-"""The order of the table."""
+"""The environments in the order of the table's rows."""
 
 
 def find_api(name: object) -> Api:

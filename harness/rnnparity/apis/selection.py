@@ -1,4 +1,4 @@
-"""Patterns of a user -> rows of the table."""
+"""Find rows of the table by the patterns that a user gives."""
 
 import difflib
 import fnmatch
@@ -11,7 +11,7 @@ from rnnparity.errors import InputError
 from rnnparity_adapters.layout import Layout
 
 PUBLISHED_PATTERN = "published.*"
-"""All published equations."""
+"""The pattern for all published equations."""
 
 TARGETS: tuple[Target, ...] = tuple(
     sorted(
@@ -19,18 +19,18 @@ TARGETS: tuple[Target, ...] = tuple(
         key=lambda target: ENVIRONMENTS.index(target.live.environment),
     )
 )
-"""All that runs, in the order of the table."""
+"""Every row of an api that runs, in the order of the table."""
 
 PUBLISHED_TARGETS: tuple[Target, ...] = tuple(target for api in PUBLISHED for target in api.targets)
 
 
 def select(patterns: str | Api | Target | Iterable[str | Api | Target] = "*") -> list[Target]:
-    """The rows that match any pattern, in the order of the table; an api or a row of one's own stands for
-    itself.
+    """The rows that match any of the patterns, in the order of the table.
 
+    Records of :class:`~rnnparity.apis.api.Api` and rows may stand among the patterns, and follow the rows.
     A pattern is a name (``torch.nn.LSTM``), a name in one environment (``keras.layers.LSTM@keras-torch``),
-    or either with wildcards (``keras.*``, ``*@tf1``). Case does not matter. Published equations are chosen by
-    patterns that begin with ``published``, as :data:`PUBLISHED_PATTERN`, and by no others.
+    or either with wildcards (``keras.*``, ``*@tf1``). Case does not matter. Only patterns
+    that begin with ``published``, such as :data:`PUBLISHED_PATTERN`, match published equations.
     Raises :class:`~rnnparity.errors.InputError` for a pattern that matches nothing, with the nearest names.
     """
     asked = [patterns] if isinstance(patterns, str | Api | Target) else list(patterns)
@@ -59,8 +59,9 @@ def _names(target: Target) -> tuple[str, ...]:
 
 
 class Stored(NamedTuple):
-    """A layout for a reader: the api's ``name``, ``where`` it runs, and how tensors are called in full where
-    the layout has them in parts.
+    """A layout to be shown: the api's ``name``, ``where`` it runs, and the ``layout``.
+
+    ``names`` has the full name of each tensor that is only a part of a stored one, such as ``B[:, :4*U]``.
     """
 
     name: str
@@ -70,9 +71,9 @@ class Stored(NamedTuple):
 
 
 def stored_layouts(pattern: str) -> list[Stored]:
-    """The layouts of what runs and of what can be recorded, by a name or pattern.
+    """The layouts of all apis that match a pattern, of those that run and of those that can be recorded.
 
-    Raises :class:`~rnnparity.errors.InputError` where there is none.
+    Raises :class:`~rnnparity.errors.InputError` where none matches.
     """
     live: dict[tuple[str, Layout], list[Target]] = {}
     known = {name: api for name, api in APIS.items() if fnmatch.fnmatchcase(name.lower(), pattern.lower())}

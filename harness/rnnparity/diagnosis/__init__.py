@@ -1,1 +1,1 @@
-"""Why not? The causes of a divergence."""
+"""Diagnosis: the causes of a divergence."""

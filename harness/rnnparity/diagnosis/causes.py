@@ -1,4 +1,4 @@
-"""The vocabulary of a diagnosis: which causes there are, and what is said of one."""
+"""The causes that a diagnosis can name, and the record of one that it found."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from rnnparity.diagnosis.findings import UNKNOWN, Finding
 from rnnparity.errors import InputError
 
 CONFIRMED, SUSPECT = "confirmed", "suspect"
+"""The status of a cause: its change removes the difference, or only most of it."""
 
 IDS = (
     "gate-order", "kernel-transposed", "concat-order", "bias-dropped", "bias-doubled", "bias-folded",
@@ -17,20 +18,20 @@ IDS = (
     "update-gate-inverted", "reset-gate", "initial-state", "state-carried", "direction", "batch-time-axes",
     "time-shift", "masking", "dropout", "precision", "parameter", UNKNOWN,
 )  # fmt: skip
-"""What is different. These names stay."""
+"""The ids of all causes. Users and reports rely on these names, so they do not change."""
 
 _AND = " + "
 
 
 @dataclass(frozen=True)
 class Cause:
-    """One cause: the ``findings`` that explain a divergence together, mostly one.
+    """One cause: one finding, or several ``findings`` that explain a divergence together.
 
-    ``before`` and ``after`` are the largest difference without and with the change, in noise. ``equals`` are
-    the ids of causes that explain the same data equally well, this one among them; empty if there are no
-    others. ``detail``, ``fix`` and ``note`` are sentences, written from these once the api is known
-    (:mod:`rnnparity.diagnosis.explain`): what is different, the change to make, and what would tell equals
-    apart.
+    ``before`` and ``after`` are the largest difference without and with the change, in noise units.
+    ``equals`` are the ids of all causes that explain the data equally well, this one among them; it is empty
+    if there are no others. ``detail``, ``fix`` and ``note`` are sentences, which
+    :mod:`rnnparity.diagnosis.explain` writes for the api at hand: what is different, the change to make, and
+    how to tell the equals apart.
     """
 
     findings: tuple[Finding, ...]
@@ -64,12 +65,12 @@ def joined(findings: Iterable[Finding]) -> str:
 
 
 def single(id_: str) -> list[str]:
-    """The ids of which an id is made: one, or several."""
+    """The single ids in an id, which may have several with `` + `` between."""
     return id_.split(_AND)
 
 
 def check_id(id_: str) -> None:
-    """Raise :class:`~rnnparity.errors.InputError`, with the nearest names, for what is no id of a cause."""
+    """Raise :class:`~rnnparity.errors.InputError`, with the nearest ids, for a text that is no id."""
     for one in single(id_):
         if one not in IDS:
             raise InputError(
@@ -78,5 +79,5 @@ def check_id(id_: str) -> None:
 
 
 def ids(found: Iterable[Cause]) -> set[str]:
-    """The single ids of what was found; ``unknown`` where nothing was."""
+    """The single ids of all causes found, or ``unknown`` if there are none."""
     return {finding.id for cause in found for finding in cause.findings} or {UNKNOWN}

@@ -1,4 +1,4 @@
-"""What may be wrong with an equation, as data: other functions, other constants, another form."""
+"""Hypotheses on the equation, as data: other functions, other constants, another form."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -15,12 +15,12 @@ _GATE_FUNCTIONS = (
 
 
 def _other(id_: str, **fields: Any) -> EquationHypothesis:
-    """A cause, and the fields of the equation that it replaces."""
+    """The hypothesis that one cause replaces these fields of the equation."""
     return EquationHypothesis(((id_, fields),))
 
 
 def _constant(id_: str, fitted: str, **fields: Any) -> EquationHypothesis:
-    """A cause with a constant that the data tell."""
+    """As :func:`_other`, with a constant, the field ``fitted``, that is estimated from the data."""
     return EquationHypothesis(((id_, fields),), fitted, id_)
 
 
@@ -30,6 +30,9 @@ _NEW_INPUT = tuple(
 )
 _OUTPUT = tuple(_other("output-activation", output_activation=name) for name in (*_FUNCTIONS, equations.ONE))
 
+# Reports of each: a forget bias added after the sigmoid (https://github.com/apache/tvm/pull/3410),
+# activations of gates and new input swapped (https://github.com/tflearn/tflearn/pull/200), hard_sigmoid or
+# sigmoid gates (https://github.com/intel/ipex-llm/issues/1901).
 LSTM = (
     _constant("forget-bias", "forget_bias"),
     *_RECURRENT,
@@ -42,7 +45,7 @@ LSTM = (
     _constant("cell-clip", "cell_clip"),
     _other("cell-clip", cell_clip=None),
     _other("peephole-previous", output_peephole_previous=True),
-    # Gates and new input have each other's function.
+    # The functions of the gates and of the new input are swapped.
     _other(
         "activation",
         recurrent_activation=equations.TANH,
@@ -51,11 +54,14 @@ LSTM = (
     ),
     *_NEW_INPUT,
 )
+# A projection through tanh by default: https://github.com/PaddlePaddle/Paddle/pull/15605
 PROJECTED = tuple(
     _other("projection", projection_activation=name) for name in (equations.TANH, equations.LINEAR)
 )
-"""Of a cell with a projection, beside the others."""
+"""Further hypotheses for a cell with a projection."""
 RNN = tuple(_other("activation", activation=name) for name in _FUNCTIONS)
+# Both forms of the reset gate and of the update gate are in use:
+# https://github.com/nntrainer/nntrainer/pull/1644 and https://github.com/pytorch/pytorch/issues/20129.
 GRU = (
     *_RECURRENT,
     *RNN,
@@ -63,18 +69,18 @@ GRU = (
     _other("reset-gate", reset_after=False),
     _other("update-gate-inverted", update_inverted=True),
     _other("update-gate-inverted", update_inverted=False),
-    # Gates and new state have each other's function.
+    # The functions of the gates and of the new state are swapped.
     _other("activation", recurrent_activation=equations.TANH, activation=equations.SIGMOID),
 )
 
 
 def with_forget_bias(hypothesis: EquationHypothesis) -> EquationHypothesis:
-    """The same and a forget bias of another size."""
+    """The hypothesis together with a forget bias of another size, which is fitted."""
     return EquationHypothesis((*hypothesis.parts, ("forget-bias", {})), "forget_bias", "forget-bias")
 
 
 def several_functions(base: Equation) -> Iterator[EquationHypothesis]:
-    """Two of the three functions of an LSTM, or all of them, other than those of ``base``."""
+    """Hypotheses that two or all of the three functions of an LSTM are not those of ``base``."""
     own: Mapping[str, tuple[tuple[EquationHypothesis, ...], str]] = {
         "recurrent_activation": (_RECURRENT, base.recurrent_activation),
         "activation": (_NEW_INPUT, base.activation),

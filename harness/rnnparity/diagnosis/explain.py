@@ -1,4 +1,4 @@
-"""The causes of a divergence, in the words of the api at hand."""
+"""Diagnose a divergence: search its causes, and describe them in the words of the api at hand."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -26,10 +26,12 @@ def diagnose(
     names: Mapping[str, str] | None = None,
     arithmetic: str | None = None,
 ) -> list[Cause]:
-    """The causes, best first, of what ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` (None where it was
-    not recorded) differ in from the reference of ``case``, each with the change to make to ``api``.
+    """Find out why a trajectory ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` diverges.
 
-    ``weights`` are the native tensors of its layout, ``names`` how they are called where they are stored.
+    Returns the causes of its difference from the reference of ``case``, the best first, each with the change
+    to make to ``api``. ``cell`` is None where it was not recorded. ``weights`` are the native tensors
+    ``[...]`` of the api's layout, and ``names`` their names in the file or object that they come from.
+    ``arithmetic`` is that of the case's dtype unless given.
     """
     words = Vocabulary(api, case.equation, names or {})
     shares = _shares(words.layout, weights, case.equation.forget_bias)
@@ -37,7 +39,7 @@ def diagnose(
 
 
 def told(causes: Iterable[Cause], words: Vocabulary) -> list[Cause]:
-    """Causes with their sentences."""
+    """The causes, with their sentences in the words of an api."""
     return [
         replace(
             cause,
@@ -50,7 +52,11 @@ def told(causes: Iterable[Cause], words: Vocabulary) -> list[Cause]:
 
 
 def _shares(layout: Layout, weights: Mapping[str, np.ndarray], forget_bias: float) -> tuple[Array, ...]:
-    """The canonical biases that add up, the input's before the recurrent one, where there are two."""
+    """The two biases ``[G U]`` that add up to the canonical one, the input's first.
+
+    Empty if only one is stored. A layout has two if two of its tensors hold all gates: PyTorch's and ONNX's,
+    for instance.
+    """
     biases = [tensor for tensor in layout.biases if len(tensor.gates) == len(layout.kind.gates)]
     if len(biases) != 2:
         return ()

@@ -1,9 +1,11 @@
-"""What may be different, as data: one small record for each kind of difference.
+"""Findings: one small record for each kind of difference between an api and its reference.
 
-A record says which cause of the vocabulary it is (``id``), and gives the details under the names that they
-have in JSON (``about``). What a person reads is written from it in :mod:`rnnparity.diagnosis.sentences` and
-:mod:`rnnparity.diagnosis.remedies`. Gates are canonical letters everywhere; ``tensors`` are letters too:
-``x`` is the input kernel, ``h`` the recurrent kernel, ``b`` the bias.
+A finding says which cause it is (``id``), and gives the details under their names in JSON (``about``). The
+sentences for a person are written from it in :mod:`rnnparity.diagnosis.sentences` and
+:mod:`rnnparity.diagnosis.remedies`. Gates are canonical letters. ``tensors`` are letters too: ``x`` is the
+input kernel, ``h`` the recurrent kernel, ``b`` the bias.
+
+The link in a docstring is a public report of that mistake.
 """
 
 from collections.abc import Mapping
@@ -18,25 +20,28 @@ TENSORS = {
     "xhb": "kernels and bias", "xh": "kernels", "h": "recurrent kernel", "x": "input kernel", "b": "bias",
     "hb": "recurrent kernel and bias", "xb": "input kernel and bias",
 }  # fmt: skip
-"""Letters of tensors -> what they are called in JSON and in sentences."""
+"""Letters of tensors -> their names in JSON and in sentences."""
 BOTH_KERNELS = "both kernels"
-"""The kernels, where each of them is transposed by itself."""
+"""The name in JSON for both kernels where each is transposed by itself."""
 
 
 class Finding:
-    """The base of all: ``id`` is the cause, one of :data:`rnnparity.diagnosis.causes.IDS`."""
+    """The base of all findings. ``id`` is the cause, one of :data:`rnnparity.diagnosis.causes.IDS`."""
 
     id: str
 
     @property
     def about(self) -> dict[str, Any]:
-        """The details for a machine, as JSON has them."""
+        """The details by their names in JSON."""
         return dict(vars(self))
 
 
 @dataclass(frozen=True)
 class GateOrder(Finding):
-    """Where a kind's gates belong, the ``tensors`` have those of ``order``."""
+    """In the places of a kind's gates the ``tensors`` have the gates of ``order``.
+
+    https://github.com/apple/coremltools/pull/93
+    """
 
     tensors: str
     order: str
@@ -48,13 +53,17 @@ class GateOrder(Finding):
 
     @property
     def is_permutation(self) -> bool:
-        """Whether all tensors have the gates in one other order, each of them once."""
+        """Whether all tensors have the same other order, with each gate once."""
         return self.tensors == "xhb" and len(set(self.order)) == len(self.order)
 
 
 @dataclass(frozen=True)
 class GatesInterleaved(Finding):
-    """Blocks of gates read as blocks of units (``by_unit``), or the other way round."""
+    """Blocks of gates are read as blocks of units (``by_unit``), or the other way round.
+
+    Chainer's LSTM interleaves its gates:
+    https://github.com/chainer/chainer/blob/v7.8.1/chainer/functions/rnn/lstm.py
+    """
 
     by_unit: bool
     id = "gate-order"
@@ -66,7 +75,10 @@ class GatesInterleaved(Finding):
 
 @dataclass(frozen=True)
 class GateBorrowed(Finding):
-    """A gate takes the product of another one with the input, its bias included: the GRU of Keras 2.0.1."""
+    """A gate uses another gate's product with the input, including that gate's bias.
+
+    The GRU of Keras 2.0.1: https://github.com/keras-team/keras/pull/5888
+    """
 
     gate: str
     source: str
@@ -80,7 +92,12 @@ class GateBorrowed(Finding):
 
 @dataclass(frozen=True)
 class KernelTransposed(Finding):
-    """``tensors`` (``x``, ``h`` or ``xh``) transposed in one of several ways, whole or in one ``gate``."""
+    """``tensors`` (``x``, ``h`` or ``xh``) are transposed, in all gates or in one ``gate``.
+
+    ``how`` names the way, one of those in :mod:`rnnparity.diagnosis.weight_hypotheses`.
+
+    https://github.com/keras-team/keras/pull/8307
+    """
 
     tensors: str
     how: str
@@ -95,16 +112,16 @@ class KernelTransposed(Finding):
 
 @dataclass(frozen=True)
 class ConcatOrder(Finding):
-    """Rows of the kernel taken as [h, x] instead of [x, h]."""
+    """The rows of the kernel are taken as [h, x] instead of [x, h]."""
 
     id = "concat-order"
 
 
 @dataclass(frozen=True)
 class _BiasTimes(Finding):
-    """How often the ``input`` bias and the ``recurrent`` bias count, of one ``gate`` or of all.
+    """How often the ``input`` bias and the ``recurrent`` bias are added, in one ``gate`` or in all.
 
-    Of a single stored bias both numbers are the same.
+    If only one bias is stored, both numbers are the same.
     """
 
     input: int
@@ -118,20 +135,20 @@ class _BiasTimes(Finding):
 
 
 class BiasDropped(_BiasTimes):
-    """Where one of the two, or both, do not count."""
+    """One of the two biases, or both, are not added: https://github.com/PINTO0309/onnx2tf/pull/291."""
 
     id = "bias-dropped"
 
 
 class BiasDoubled(_BiasTimes):
-    """Where one of the two, or both, count twice."""
+    """One of the two biases, or both, are added twice."""
 
     id = "bias-doubled"
 
 
 @dataclass(frozen=True)
 class BiasEverywhere(Finding):
-    """One gate's bias added to every gate, its own too."""
+    """One gate's bias is added to every gate, including its own."""
 
     gate: str
     id = "bias-doubled"
@@ -139,7 +156,10 @@ class BiasEverywhere(Finding):
 
 @dataclass(frozen=True)
 class BiasFolded(Finding):
-    """A GRU's recurrent bias m moved to n, or the other way round."""
+    """A GRU's recurrent bias m is added to n instead, or the other way round.
+
+    https://github.com/apple/coremltools/issues/1124
+    """
 
     source: str
     target: str
@@ -152,7 +172,7 @@ class BiasFolded(Finding):
 
 @dataclass(frozen=True)
 class KernelUnused(Finding):
-    """One of the two kernels counts as zero."""
+    """One of the two kernels is not used, as if it were zero."""
 
     tensors: str
     id = "parameter"
@@ -164,14 +184,17 @@ class KernelUnused(Finding):
 
 @dataclass(frozen=True)
 class PeepholesDropped(Finding):
-    """The peepholes count as zero."""
+    """The peepholes are not used, as if they were zero."""
 
     id = "peephole-dropped"
 
 
 @dataclass(frozen=True)
 class PeepholeOrder(Finding):
-    """Where the peepholes i, f, o belong, there are those of ``order``."""
+    """In the places of the peepholes i, f, o stand those of ``order``.
+
+    https://github.com/webmachinelearning/webnn-baseline/pull/81
+    """
 
     order: str
     id = "peephole-order"
@@ -179,7 +202,7 @@ class PeepholeOrder(Finding):
 
 @dataclass(frozen=True)
 class Projection(Finding):
-    """The projection ``missing`` or ``transposed``."""
+    """The projection is ``missing`` or ``transposed``."""
 
     projection: str
     id = "projection"
@@ -187,7 +210,7 @@ class Projection(Finding):
 
 @dataclass(frozen=True)
 class OtherEquation(Finding):
-    """The ``fields`` of the equation have other values; ``value`` is a constant that was estimated."""
+    """The ``fields`` of the equation have other values. ``value`` is an estimated constant, if any."""
 
     id: str
     fields: Mapping[str, Any]
@@ -201,7 +224,11 @@ class OtherEquation(Finding):
 
 @dataclass(frozen=True)
 class InitialState(Finding):
-    """What stood in place of each initial state: ``given``, ``zero``, ``swapped``, or ``kept`` throughout."""
+    """The states that were used as initial ones: ``given``, ``zero`` or ``swapped``.
+
+    ``kept`` means that every step started from the initial state:
+    https://github.com/tracel-ai/burn/issues/2701
+    """
 
     hidden: str
     cell: str
@@ -210,7 +237,10 @@ class InitialState(Finding):
 
 @dataclass(frozen=True)
 class StateCarried(Finding):
-    """The ``hidden`` state, the ``cell`` state or both were those after an earlier call."""
+    """The initial ``hidden`` state, ``cell`` state or both were those after an earlier call.
+
+    https://github.com/tensorflow/tensorflow/issues/47813
+    """
 
     hidden: bool
     cell: bool
@@ -219,7 +249,10 @@ class StateCarried(Finding):
 
 @dataclass(frozen=True)
 class Direction(Finding):
-    """The sequence of ``inputs`` reversed, that of ``outputs``, or both."""
+    """The steps of the ``inputs``, of the ``outputs`` or of both are reversed.
+
+    https://github.com/apache/tvm/issues/15176
+    """
 
     inputs: bool
     outputs: bool
@@ -232,7 +265,10 @@ class Direction(Finding):
 
 @dataclass(frozen=True)
 class BatchTimeAxes(Finding):
-    """[B, T] read as [T, B], or reshaped to it, from ``given`` or ``zero`` states."""
+    """[B, T] is read as [T, B], or reshaped to it, starting from ``given`` or ``zero`` states.
+
+    https://github.com/Tencent/ncnn/issues/3861
+    """
 
     reshaped: bool
     states: str
@@ -241,7 +277,7 @@ class BatchTimeAxes(Finding):
 
 @dataclass(frozen=True)
 class TimeShift(Finding):
-    """The trajectory is late by ``steps``, or early where that is negative."""
+    """The trajectory is late by ``steps``, or early if that is negative."""
 
     steps: int
     id = "time-shift"
@@ -249,8 +285,10 @@ class TimeShift(Finding):
 
 @dataclass(frozen=True)
 class Masking(Finding):
-    """Steps past ``lengths`` are ``zeroed``, ``held``, ``computed`` or none of these, where ``usual`` is what
-    the api does (empty if no lengths were known).
+    """The steps past ``lengths`` ``[B]`` are ``zeroed``, ``held``, ``computed`` or none of these.
+
+    ``usual`` is what the api should do, and empty if the lengths were only found in the data. Frameworks
+    differ: https://github.com/tensorflow/tensorflow/issues/49241
     """
 
     steps: str
@@ -265,7 +303,7 @@ class Masking(Finding):
 
 @dataclass(frozen=True)
 class Dropout(Finding):
-    """A share of the outputs is ``zero``, the others are ``ratio`` times too large."""
+    """The part ``zero`` of the outputs is zero, and the others are ``ratio`` times too large."""
 
     zero: float
     ratio: float
@@ -278,7 +316,10 @@ class Dropout(Finding):
 
 @dataclass(frozen=True)
 class Precision(Finding):
-    """Another arithmetic, a name of :data:`rnnparity.reference.noise.ARITHMETICS`."""
+    """It was computed in another ``arithmetic``, a name of :data:`rnnparity.reference.noise.ARITHMETICS`.
+
+    Keras on PyTorch computes some float64 layers in float32: https://github.com/keras-team/keras/issues/23704
+    """
 
     arithmetic: str
     id = "precision"
@@ -286,9 +327,7 @@ class Precision(Finding):
 
 @dataclass(frozen=True)
 class Parameter(Finding):
-    """One parameter is larger by ``change``: of the tensor ``x``, ``h`` or ``b``, at its ``row`` (none of a
-    bias).
-    """
+    """One parameter of the tensor ``x``, ``h`` or ``b`` is larger by ``change``. A bias has no ``row``."""
 
     tensor: str
     gate: str
@@ -308,7 +347,7 @@ class Parameter(Finding):
 
 @dataclass(frozen=True)
 class Block(Finding):
-    """One gate's part of the tensor ``x``, ``h`` or ``b`` is larger by ``change`` ``[rows, U]``."""
+    """One gate's block of the tensor ``x``, ``h`` or ``b`` is larger by ``change`` ``[rows, U]``."""
 
     tensor: str
     gate: str
@@ -322,9 +361,11 @@ class Block(Finding):
 
 @dataclass(frozen=True)
 class Unknown(Finding):
-    """What is known of a difference that nothing explains: the ``first_step`` beyond the noise (None if only
-    all elements together are), how many of the ``batch`` rows, which of the ``width`` units err by
-    themselves, and the ``gate`` that has most of it where every state was observed.
+    """A difference that no hypothesis explains, and where it is.
+
+    ``first_step`` is the first step above the limit, or None if no single element is. ``rows`` of the
+    ``batch`` rows are above it. ``units`` are those of the ``width`` units that have local errors above it.
+    ``gate`` has the largest part of the local errors; it is empty where not every state was observed.
     """
 
     first_step: int | None

@@ -1,7 +1,8 @@
-"""A whole block of weights that differs: one gate's bias, input kernel or recurrent kernel, by least squares.
+"""Fit a whole block of weights by least squares: one gate's bias, input kernel or recurrent kernel.
 
-With each previous state given, a unit's trajectory depends on its own columns only, so the units are solved
-one by one, all at once. A block can be told where there are more steps than rows.
+With each previous state given, a unit's trajectory depends on its own columns of the weights only. So the
+units are independent problems, which are solved together. A block can be found if there are more steps than
+rows.
 """
 
 from collections.abc import Iterator
@@ -11,38 +12,39 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnparity.diagnosis.findings import Block
-from rnnparity.diagnosis.fitted_constants import ROUNDS
+from rnnparity.diagnosis.fitted_constants import LONGEST_MOVE, ROUNDS
 from rnnparity.diagnosis.kinds import in_full, kind_of, teacher_forced
 from rnnparity.diagnosis.teacher_forcing import BlockInput, Setting, Units, Window, whole
 from rnnparity.reference.noise import Array
 
 _SPARE = 4
-"""More steps than unknowns, at least: with as many, anything would fit."""
-_STEP = 1e-6
-"""By how much a parameter is nudged to see how the errors follow."""
-_LONGEST = 2.0
-"""A round of Gauss-Newton moves a parameter no further: functions that saturate mislead it beyond."""
+"""There must be at least so many more steps than unknowns: with as many steps as unknowns anything fits."""
+NUDGE = 1e-6
+"""The change of a parameter by which a derivative is measured: small beside any weight, and large beside the
+rounding of float64.
+"""
 _UNITS = 6
-"""Units that are tried first: a block that does not explain these need not be solved for the others."""
+"""The units that are solved first. A block that does not explain these need not be solved for the others."""
 _NUMBERS = 2**22
-"""That one array may have: 32 MiB."""
+"""The numbers that one array may have: 32 MiB."""
 _PER_ROW = 4
-"""Steps for each unknown, at most: more add time, and no certainty."""
+"""Steps that are used for each unknown, at most: more take time and add no certainty."""
 _MIXED = 512
-"""Unknowns that are solved together where units mix: each is one more run."""
+"""The most unknowns that are solved together where units mix: each takes one run of the cell."""
 
 
 class Solved(NamedTuple):
-    """A block, and whether it is ``certain``: more steps tell of each unit's part than that has numbers."""
+    """A block ``[rows, U]``, and whether it is ``certain``, because enough steps depend on it."""
 
     block: Block
     certain: bool
 
 
 def solve(setting: Setting, noise: float) -> Iterator[Solved]:
-    """The blocks that leave about the ``noise`` where the difference is largest, the smallest block first.
+    """Find blocks whose change explains the trajectory, the ones with the fewest rows first.
 
-    Each has the change of the canonical weights ``[rows, U]`` that explains the trajectory.
+    A block explains it if the RMS of the errors that remain, in the units that differ most, is at most
+    ``noise``. The result has the change ``[rows, U]`` of the canonical weights.
     """
     if setting.case.projection is not None:
         return
@@ -76,7 +78,7 @@ def solve(setting: Setting, noise: float) -> Iterator[Solved]:
 
 
 def _enough(setting: Setting) -> Setting:
-    """The steps and batch rows that so many unknowns need."""
+    """The setting, cut to the steps and batch rows that its number of unknowns needs."""
     case = setting.case
     needed = _PER_ROW * max(case.input_size, case.units) + _SPARE
     steps = min(case.steps, needed)
@@ -92,31 +94,35 @@ def _enough(setting: Setting) -> Setting:
 
 
 def _fit_mixed(setting: Setting, unknown: BlockInput) -> tuple[Array, float]:
-    """As :func:`_fit`, of all units together."""
+    """As :func:`_fit`, for all units together: the change ``[rows, U]``, and the RMS that remains."""
     change, left = _fit(_Mixed(setting, unknown, np.arange(setting.case.units)))
     return change.reshape(unknown.v.shape[2], -1), left
 
 
 def _fit(problem: "_Problem") -> tuple[Array, float]:
-    """Gauss-Newton for each unit: the change ``[rows, units]``, and the RMS of what it leaves."""
+    """Gauss-Newton for each unit: the change ``[rows, units]``, and the RMS of the errors that remain."""
     change = np.zeros(problem.shape)
     errors = problem.errors(change[None])
     best, left = change, _rms(errors)
     for _ in range(ROUNDS):
         move = _least_squares(problem.slopes(change, errors), -errors[0].T)
-        change += (move * np.minimum(1, _LONGEST / np.maximum(np.abs(move).max(axis=1), 1e-300))[:, None]).T
+        change += (
+            move * np.minimum(1, LONGEST_MOVE / np.maximum(np.abs(move).max(axis=1), 1e-300))[:, None]
+        ).T
         errors = problem.errors(change[None])
-        if _rms(errors) >= 0.9 * left:
+        if _rms(errors) >= 0.9 * left:  # a round that gains less than a tenth is the last
             break
         best, left = change.copy(), _rms(errors)
     return best, left
 
 
 def _least_squares(slopes: Array, target: Array) -> Array:
-    """The ``[units, rows]`` that ``slopes`` ``[units, rows, N]`` turn into ``target`` ``[units, N]``, nearly.
+    """The change ``[units, rows]`` with which ``slopes`` ``[units, rows, N]`` come closest to ``target``.
 
-    By the normal equations: the rounds of Gauss-Newton make up for the digits that these lose.
+    ``target`` is ``[units, N]``. Normal equations lose digits, but the next round of Gauss-Newton recovers
+    them.
     """
+    # The ridge and the 1e-300 keep a matrix regular whose rows are zero or nearly dependent.
     square = slopes @ slopes.swapaxes(1, 2)
     ridge = 1e-13 * np.trace(square, axis1=1, axis2=2)[:, None, None] * np.eye(square.shape[1])
     right = slopes @ target[:, :, None]
@@ -129,7 +135,7 @@ def _rms(errors: Array) -> float:
 
 
 class _Problem:
-    """What is left of some units' trajectories, given a change of a block."""
+    """The errors that remain in some units' trajectories after a change of one block."""
 
     def __init__(self, setting: Setting, unknown: BlockInput, units: Units) -> None:
         self._equation, self._unknown = setting.case.equation, unknown
@@ -137,40 +143,46 @@ class _Problem:
         forced = teacher_forced([setting], Window(everything.rows, units, everything.steps))
         self._forced, self._columns = forced.for_units(units, self._equation)
         self.shape = unknown.v.shape[2], len(units)
-        # Without a cell state that is carried along, a step's error comes from that step alone.
+        # Where every state is known, a step's error depends on that step alone.
         self._instant = setting.complete
 
     def errors(self, changes: Array, added: float = 0.0) -> Array:
-        """``changes`` ``[S, rows, units]``, and a constant, -> ``[S, N, units]``."""
+        """The errors ``[S, N, units]`` after ``changes`` ``[S, rows, units]`` of the block.
+
+        ``added`` is added to the gate's pre-activation.
+        """
         z = np.repeat(self._forced.z, len(changes), axis=0)
-        moved = np.einsum("btr,sru->sbtu", self._unknown.v, changes) + added
-        z[:, self._unknown.position, :, :, self._columns] += np.moveaxis(moved, -1, 0)
+        difference = np.einsum("btr,sru->sbtu", self._unknown.v, changes) + added
+        z[:, self._unknown.position, :, :, self._columns] += np.moveaxis(difference, -1, 0)
         residual = replace(self._forced, z=z).residual(self._equation)
         return residual.reshape(len(changes), -1, changes.shape[2])
 
     def slopes(self, change: Array, errors: Array) -> Array:
-        """How the errors, which are ``errors`` at ``change``, follow each parameter: ``[units, rows, N]``."""
+        """The derivatives ``[units, rows, N]`` of the errors by the parameters of the block.
+
+        They are those at ``change`` ``[rows, units]``, where the errors are ``errors`` ``[1, N, units]``.
+        """
         if not self._instant:
-            nudged = change[None] + _STEP * np.eye(len(change))[:, :, None]
-            return np.moveaxis((self.errors(nudged) - errors) / _STEP, 2, 0)
+            nudged = change[None] + NUDGE * np.eye(len(change))[:, :, None]
+            return np.moveaxis((self.errors(nudged) - errors) / NUDGE, 2, 0)
         v = self._unknown.v.reshape(-1, len(change))
-        slope = ((self.errors(change[None], _STEP) - errors) / _STEP)[0]
+        slope = ((self.errors(change[None], NUDGE) - errors) / NUDGE)[0]
         states = len(slope) // len(v)  # hidden, and cell where there is one
         found: Array = slope.T[:, None, :] * np.tile(v, (states, 1)).T[None]
         return found
 
     def steps_that_tell(self, change: Array) -> int:
-        """At how many steps the errors follow the pre-activation: behind a relu many do not.
+        """The number of steps at which the errors depend on the pre-activation, after a relu often only some.
 
-        Of several units the fewest, ``change`` being ``[rows, units]``.
+        It is that of the unit with the fewest. ``change`` is ``[rows, units]``.
         """
-        follows = self.errors(change[None], _STEP)[0] != self.errors(change[None])[0]
+        follows = self.errors(change[None], NUDGE)[0] != self.errors(change[None])[0]
         states = len(follows) // self._unknown.v[..., 0].size  # hidden, and cell where there is one
         return int(follows.reshape(states, -1, follows.shape[1]).any(axis=0).sum(axis=0).min())
 
 
 class _Mixed(_Problem):
-    """The same where a block reaches every unit: one column of all its parameters."""
+    """The same for a block that acts on every unit: all its parameters form one column."""
 
     def __init__(self, setting: Setting, unknown: BlockInput, units: Units) -> None:
         super().__init__(setting, unknown, units)
@@ -178,5 +190,5 @@ class _Mixed(_Problem):
         self.shape = self._block[0] * self._block[1], 1
 
     def errors(self, changes: Array, added: float = 0.0) -> Array:
-        """``changes`` ``[S, rows units, 1]`` -> ``[S, N, 1]``."""
+        """The errors ``[S, N, 1]`` after ``changes`` ``[S, rows units, 1]``."""
         return super().errors(changes.reshape(-1, *self._block), added).reshape(len(changes), -1, 1)

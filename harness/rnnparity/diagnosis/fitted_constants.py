@@ -1,4 +1,4 @@
-"""Constants of an equation, estimated from the data."""
+"""Fit the constants of an equation to the data."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -13,21 +13,25 @@ from rnnparity_adapters.equation import Equation
 
 
 class Constant(NamedTuple):
-    """``apply`` puts a value into an equation; ``starts`` is where a fit begins."""
+    """One constant: ``apply`` puts a value into an equation, ``starts`` are the values where a fit begins."""
 
     apply: Callable[[Equation, float], Equation]
     starts: Callable[[TeacherForced, Equation], list[float]]
 
 
 class Fitted(NamedTuple):
-    """The best value for each setting ``[S]``, and the RMS of what it leaves ``[S]``."""
+    """The best value for each setting ``[S]``, and the RMS of the errors that remain with it ``[S]``."""
 
     values: Array
     left: Array
 
 
 def _limits(forced: TeacherForced, equation: Equation) -> list[float]:
-    """Where a cell state may have been clipped: the largest one seen, or what the hidden states imply."""
+    """Limits at which the cell state may have been clipped.
+
+    If cell states were observed, the limit is the largest of them. Otherwise it is guessed: quantiles of the
+    cell states of a run without a limit.
+    """
     if forced.cell is not None:
         return [float(np.abs(forced.cell).max())]
     _, cell = forced.predict(replace(equation, cell_clip=None))
@@ -35,6 +39,7 @@ def _limits(forced: TeacherForced, equation: Equation) -> list[float]:
     return [float(size) for size in np.quantile(sizes, (0.98, 0.9, 0.75, 0.5, 0.25)) if size > 0]
 
 
+# The 1e-9 keeps a fit from a limit of zero or less, which an equation cannot have.
 CONSTANTS = {
     "forget_bias": Constant(
         lambda equation, value: replace(equation, forget_bias=equation.forget_bias + value),
@@ -46,23 +51,27 @@ CONSTANTS = {
     ),
     "cell_clip": Constant(lambda equation, value: replace(equation, cell_clip=max(value, 1e-9)), _limits),
 }
+"""The constants that can be fitted, by the name of the equation's field."""
 ROUNDS = 8
-"""Rounds of Gauss-Newton at most, in every fit. Each doubles the digits that are right once the values are
-near, so four reach those of float64; the others bring them near, from zero and through functions that
-saturate.
+"""The most rounds of Gauss-Newton in any fit. Close to the solution a round doubles the number of right
+digits, so four rounds reach those of float64. The other four are for coming close, from zero and through
+functions that saturate.
 """
 _STEP = 1e-5
-"""By how much a constant is nudged to see how the errors follow."""
-_LONGEST = 2.0
-"""A round of Gauss-Newton moves a constant no further: functions that saturate mislead it beyond."""
+"""The change of a constant by which a derivative is measured."""
+LONGEST_MOVE = 2.0
+"""A round of Gauss-Newton changes a value by no more: where functions saturate, it would go much too far."""
 _LARGEST = 30.0
-"""Of a forget bias: sigmoid(30) is 1 in float32."""
+"""The largest forget bias that is tried: sigmoid(30) is 1 in float32, so a larger one makes no difference."""
 _BEST = 2
-"""Starts from which a fit goes on."""
+"""The number of starts, the best ones, from which a fit goes on: the best one may lead to a local minimum."""
 
 
 def fit(forced: TeacherForced, equation: Equation, name: str, start: float | None = None) -> Fitted:
-    """Fit a constant by Gauss-Newton: the forget bias of all settings at once, others one by one."""
+    """Fit the constant ``name`` by Gauss-Newton: values and remaining RMS, ``[S]`` each.
+
+    The forget bias is fitted for all settings together, other constants only where there is a single setting.
+    """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if name == "forget_bias":
             return _fit_all(forced, equation, start or 0.0)
@@ -86,11 +95,11 @@ def _fit_all(forced: TeacherForced, equation: Equation, start: float) -> Fitted:
 def _newton(residual: Array, slope: Array) -> Array:
     square = np.sum(slope * slope, axis=1)
     move: Array = np.where(square > 0, np.sum(slope * residual, axis=1) / np.where(square > 0, square, 1), 0)
-    return np.clip(move, -_LONGEST, _LONGEST)
+    return np.clip(move, -LONGEST_MOVE, LONGEST_MOVE)
 
 
 def _fit_each(forced: TeacherForced, equation: Equation, name: str, near: float | None) -> Fitted:
-    """One fit for all settings together: only ever asked where there is one that matters."""
+    """The fit for a single setting; with several, values of zero and an infinite RMS."""
     constant = CONSTANTS[name]
     best = Fitted(np.zeros(len(forced.z)), np.full(len(forced.z), np.inf))
     if len(forced.z) > 1:
@@ -116,7 +125,7 @@ def _fit_each(forced: TeacherForced, equation: Equation, name: str, near: float 
 
 
 def nice(value: float) -> Iterator[float]:
-    """Round numbers close to a fitted one, the roundest first."""
+    """Round numbers close to a fitted one, those with the fewest decimals first."""
     for digits in (1, 2, 3, 4):
         rounded = round(value, digits)
         if math.isclose(rounded, value, rel_tol=2e-4, abs_tol=2e-5):

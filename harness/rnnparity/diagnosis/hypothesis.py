@@ -1,4 +1,4 @@
-"""What a hypothesis is: findings, and the change that would make them true."""
+"""A hypothesis: findings, and the change to a setting that would make them true."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,12 +12,12 @@ from rnnparity.reference.noise import Array
 from rnnparity_adapters.layout import Weights
 
 Change = Callable[[Setting], Setting | None]
-"""A setting with another case or trajectory; None where it cannot apply."""
+"""A setting -> the same with another case or trajectory, or None where the change cannot be applied."""
 
 
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
-    """``findings`` on the weights of a cell or on how it was run, and the ``change`` to a setting."""
+    """``findings`` on the weights of a cell, or on how it was run, and their ``change`` to a setting."""
 
     findings: tuple[Finding, ...]
     change: Change
@@ -25,9 +25,9 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class EquationHypothesis:
-    """Another equation: ``parts`` are causes, each with the fields of the equation that it replaces.
+    """Another equation. ``parts`` are ids of causes, each with the fields of the equation that it replaces.
 
-    ``fitted`` is a constant of it that the data tell, ``by`` the cause whose value that is.
+    ``fitted`` names a constant that is estimated from the data, and ``by`` the cause to which it belongs.
     """
 
     parts: tuple[tuple[str, Mapping[str, Any]], ...]
@@ -36,17 +36,17 @@ class EquationHypothesis:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """All that is replaced; of one field, the last part has its way."""
+        """All fields that are replaced. If two parts replace the same field, the later one wins."""
         return {name: value for _, fields in self.parts for name, value in fields.items()}
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The causes."""
+        """The ids of the causes."""
         return tuple(id_ for id_, _ in self.parts)
 
 
 def together(first: Hypothesis, second: Hypothesis) -> Hypothesis:
-    """Both at once."""
+    """The hypothesis that both are true; the second change is applied to the result of the first."""
 
     def change(setting: Setting) -> Setting | None:
         changed = first.change(setting)
@@ -78,6 +78,6 @@ def blocks(array: Array, gates: int) -> Array:
 
 
 def rows_of(setting: Setting) -> dict[str, slice]:
-    """The rows of the canonical kernel by what they multiply."""
+    """The rows of the canonical kernel ``[I+P, G U]``, by what they multiply."""
     size = setting.case.input_size
     return {"x": slice(0, size), "h": slice(size, None)}

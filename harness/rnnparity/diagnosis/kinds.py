@@ -1,4 +1,4 @@
-"""What a diagnosis knows of each kind of cell, in one record."""
+"""One record for each kind of cell, with what a diagnosis needs to know about it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,10 +23,9 @@ def _no_others(base: Equation) -> Iterable[EquationHypothesis]:
 
 @dataclass(frozen=True)
 class DiagnosedKind:
-    """``forced`` is the cell that is told each previous state, ``equations`` what may be wrong with its
-    equation.
+    """``forced`` is the teacher-forced cell, ``equations`` are the hypotheses on its equation.
 
-    ``several_functions`` are further equations, with more than one function other than in a given one.
+    ``several_functions`` gives further hypotheses, which replace more than one function of an equation.
     """
 
     forced: type[TeacherForced]
@@ -39,25 +38,25 @@ KINDS = {
     "gru": DiagnosedKind(TeacherForcedGru, equation_hypotheses.GRU),
     "rnn": DiagnosedKind(TeacherForcedRnn, equation_hypotheses.RNN),
 }
-"""By :attr:`Equation.cell <rnnparity_adapters.equation.Equation.cell>`."""
+"""The records by :attr:`Equation.cell <rnnparity_adapters.equation.Equation.cell>`."""
 
 
 def kind_of(setting: Setting) -> DiagnosedKind:
-    """That of a setting."""
+    """The record for the kind of cell of a setting, whose trajectory is ``[B, T, U]``."""
     return KINDS[setting.case.equation.cell]
 
 
 def teacher_forced(settings: Sequence[Setting], window: Window) -> TeacherForced:
-    """Settings of one shape and kind, in a window."""
+    """The teacher-forced cell of S settings of the same sizes ``[B, T, U]`` and kind, in a window."""
     return kind_of(settings[0]).forced.of(settings, window)
 
 
 def in_full(setting: Setting) -> TeacherForced:
-    """One setting, in all of its trajectory."""
+    """The teacher-forced cell of one setting, for its whole trajectory ``[B, T, U]``."""
     return teacher_forced([setting], whole(setting))
 
 
 def equations_for(setting: Setting) -> tuple[EquationHypothesis, ...]:
-    """What may be wrong with the equation of a setting."""
+    """The hypotheses on the equation of a setting; more if it has a projection ``[U, P]``."""
     found = kind_of(setting).equations
     return found if setting.case.projection is None else (*found, *equation_hypotheses.PROJECTED)

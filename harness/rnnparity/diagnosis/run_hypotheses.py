@@ -1,4 +1,4 @@
-"""How a cell may have been run: the hypotheses of a diagnosis that are not about weights or equations."""
+"""Hypotheses on how the cell was run: its states, directions, axes and steps."""
 
 import itertools
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def _turned(inputs: bool, outputs: bool) -> Change:
 
 
 def _swapped_axes(reshape: bool, states: str) -> Change:
-    """[B, T] read as [T, B]: rows of the batch are taken for steps."""
+    """[B, T] is read as [T, B]: batch rows are taken for steps."""
 
     def change(setting: Setting) -> Setting | None:
         case = setting.case
@@ -72,7 +72,10 @@ def _swapped_axes(reshape: bool, states: str) -> Change:
 
 
 def _shifted(steps: int, run: Reference) -> Change:
-    """The trajectory is late by ``steps``, or early if that is negative. What has no partner is left out."""
+    """The trajectory is late by ``steps``, or early if that is negative.
+
+    Steps without a counterpart are left out, or taken from the reference.
+    """
 
     def change(setting: Setting) -> Setting | None:
         case = setting.case
@@ -98,7 +101,7 @@ def _shifted(steps: int, run: Reference) -> Change:
 
 
 def _always_initial(setting: Setting) -> Setting | None:
-    """Each step starts from the initial state: a batch of single steps."""
+    """Each step starts from the initial state: the setting becomes a batch of B T sequences of one step."""
     case = setting.case
     if case.steps < 2:
         return None
@@ -113,17 +116,20 @@ def _always_initial(setting: Setting) -> Setting | None:
 
 
 _PROBE = 64
-"""Steps in which a shift is looked for: enough that no other one fits by chance."""
+"""The steps that are compared to find a shift: enough that no other shift fits by chance."""
 _SHIFTS = 4
-"""How many shifts, the most likely ones, are tried in full."""
+"""The number of shifts, the most likely ones, that become hypotheses."""
+# Hidden and cell state. A cell without cell state has the first line of each table.
 _INITIAL = (("zero", "zero"), ("zero", "given"), ("given", "zero"), ("swapped", "swapped"))
 _CARRIED = ((True, True), (True, False), (False, True))
-"""Hidden and cell state; a cell without cell state has the first line of each."""
 
 
 def _shifts(seen: Array, own: Array) -> list[int]:
-    """By how many steps ``seen`` may be late, or early where that is negative: where the first steps of one,
-    of a few rows and units, are closest to those of the other. Of equals the shortest. Both: ``[B, T, U]``.
+    """The numbers of steps, the best first, by which ``seen`` may be late, or early if negative.
+
+    ``seen`` and ``own`` are ``[B, T, U]``. For each shift the first steps of one are compared with the
+    shifted ones of the other, in a few rows and units. Shifts that fit equally well are sorted by their
+    length.
     """
     few = (slice(0, 4), slice(None), slice(0, 16))
     late, early = (seen[few], own[few]), (own[few], seen[few])
@@ -132,13 +138,15 @@ def _shifts(seen: Array, own: Array) -> list[int]:
         for sign, (later, earlier) in ((1, late), (-1, early)):
             part = later[:, k : k + _PROBE]
             distances[sign * k] = float(np.median(np.abs(part - earlier[:, : part.shape[1]])))
+    # A shift fits if its distance is not far from the smallest, or is no more than rounding in float32.
     enough = 10 * min(distances.values(), default=0.0) + 1e-6
     return sorted(distances, key=lambda k: (distances[k] > enough and distances[k], abs(k)))[:_SHIFTS]
 
 
 def run_hypotheses(base: Reference, hidden_seen: Array) -> Iterator[Hypothesis]:
-    """Hypotheses on how the cell was run; ``base`` is how it should be, ``hidden_seen`` ``[B, T, U]`` how it
-    was.
+    """All hypotheses on how a cell was run that should have run as ``base``.
+
+    ``hidden_seen`` ``[B, T, P]`` is the observed trajectory, in which shifts are looked for.
     """
     two = base.case.has_cell_state
     for hidden, cell in _INITIAL if two else _INITIAL[:1]:

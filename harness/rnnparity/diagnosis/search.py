@@ -1,9 +1,9 @@
-"""Why a trajectory differs: the search for the change under which the reference reproduces it.
+"""Search for the change under which the reference reproduces a trajectory.
 
-Hypotheses (:mod:`rnnparity.diagnosis.weight_hypotheses` and its kin) are screened with the cell that is told
-each previous state (:mod:`rnnparity.diagnosis.teacher_forcing`) in a window of the trajectory, every layout
-with every equation. What passes is run by the reference itself, over everything, and only if that brings the
-difference down to the noise is the cause confirmed.
+Hypotheses on the weights, on the equation and on the run are screened first, in a window of the trajectory,
+with a cell that gets each previous state from the observation (:mod:`rnnparity.diagnosis.teacher_forcing`).
+That is fast, so every layout is tried with every equation. The hypotheses that pass are run by the reference
+over the whole trajectory. A cause is confirmed only if the difference is then no larger than the noise.
 """
 
 import itertools
@@ -32,20 +32,26 @@ from rnnparity_adapters.equation import Equation
 _Item = TypeVar("_Item")
 
 _TRIED = 8
-"""How many hypotheses that pass the screen the reference runs."""
+"""The most hypotheses that pass the screen and are run by the reference, which takes much longer."""
 
 _PASS = 40.0
-"""Times the noise in the window that a hypothesis may leave to pass the screen; the reference decides."""
+"""A hypothesis passes the screen if the RMS that it leaves is below this many times the noise in the window.
+It is generous, because the screen is approximate and the reference decides.
+"""
 
 _NEAR = 0.2
-"""A hypothesis that leaves less than this part of the difference is suspect."""
+"""A hypothesis that leaves less than this part of the difference explains most of it, and is a suspect."""
 
-_ENOUGH = 150
-"""Settings that are evaluated together."""
+_TOGETHER = 150
+"""The settings that are evaluated together: many for speed, but not so many that memory runs short."""
 
 
 class _Candidate(NamedTuple):
-    """A hypothesis on the setting with one on the equation, either may be None, and what they leave."""
+    """A hypothesis on the setting and one on the equation, each of which may be None.
+
+    ``left`` is the RMS of the errors that remain, ``order`` the place in the order of hypotheses, ``value``
+    that of a fitted constant.
+    """
 
     left: float
     order: int
@@ -56,9 +62,10 @@ class _Candidate(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Screen:
-    """Where hypotheses are tried first: a ``window`` in which the difference shows.
+    """The screen: a ``window`` of the trajectory in which the difference shows.
 
-    There the setting itself leaves ``start``, and what passes leaves less than ``passing`` (both RMS).
+    ``start`` is the RMS of the errors there before any change. A hypothesis passes if it leaves an RMS below
+    ``passing``.
     """
 
     window: Window
@@ -74,12 +81,13 @@ def search(
     shares: tuple[Array, ...] = (),
     arithmetic: str | None = None,
 ) -> list[Cause]:
-    """The causes, best first, of what ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` differ in from the
-    reference of ``case``; none if they do not differ. They have no sentences yet.
+    """Find out why a trajectory ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` diverges.
 
-    ``shares`` are the canonical biases that add up to the case's, ``[G U]`` each, where there are several.
+    Returns the causes of its difference from the reference of ``case``, the best first, without sentences;
+    none if it agrees. ``shares`` are the canonical biases ``[G U]`` that add up to the case's bias, if the
+    api stores more than one. ``arithmetic`` is that of the case's dtype unless given.
     """
-    with threadpool_limits(1):  # thousands of small products: more threads only wait for each other
+    with threadpool_limits(1):  # there are thousands of small products, for which threads only wait
         found = _Search(case, hidden, cell, shares, arithmetic or case.dtype)
         return found.causes() if found.verdict == comparison.DIVERGE else []
 
@@ -102,7 +110,7 @@ class _Search:
         self.verdict, self.before = compared.verdict, _noise(compared)
 
     def causes(self) -> list[Cause]:
-        """Single hypotheses first, then what has no structure, then pairs."""
+        """The causes. Single hypotheses come first, then causes without a structure, then pairs."""
         screen = self._find_screen()
         equations = self._try(screen, [None], equations_for(self.setting))
         singles = [*self._try(screen, self._of_same_size()), *equations]
@@ -119,11 +127,11 @@ class _Search:
         )
 
     def _of_same_size(self) -> tuple[Hypothesis, ...]:
-        """Those that leave the sizes of the trajectory as they are."""
+        """The hypotheses on the weights. They all leave the sizes of the trajectory as they are."""
         orders, layouts, biases = self.tables
         return (*orders, *layouts, *biases, *weight_hypotheses.of_extras(self.setting))
 
-    # Judging by the reference.
+    # Decide by running the reference.
 
     def _compare(self, setting: Setting, arithmetic: str | None = None) -> Comparison:
         same = setting is self.setting and arithmetic is None
@@ -135,13 +143,13 @@ class _Search:
         return Cause((finding,), status, self.before, _noise(compared))
 
     def _confirmed(self, screen: _Screen, candidates: Iterable[_Candidate]) -> list[Cause]:
-        """Of those that pass the screen, the ones that the reference confirms, in their own order."""
+        """The causes among the candidates that pass the screen and that the reference confirms."""
         passed = sorted((c for c in candidates if c.left < screen.passing), key=lambda c: c.left)
         settled = map(self._settle, sorted(passed[:_TRIED], key=lambda c: c.order))
         return _distinct(cause for cause in settled if cause and cause.status == CONFIRMED)
 
     def _settle(self, candidate: _Candidate) -> Cause | None:
-        """Run by the reference, its constants taken from all data."""
+        """The cause of a candidate, as the reference judges it, with constants fitted to all data."""
         layout, equation = candidate.layout, candidate.equation
         setting = layout.change(self.setting) if layout else self.setting
         assert setting is not None
@@ -156,7 +164,7 @@ class _Search:
             if compared.verdict in _AGREES:
                 break
         if best is None or (equation and equation.fitted and value == 0):
-            return None  # a constant of zero adds nothing: that is another hypothesis
+            return None  # with a constant of zero this is another hypothesis, without the constant
         findings = (layout.findings if layout else ()) + (_findings(equation, value) if equation else ())
         fits_anything = (
             equation is not None and bool(equation.fitted) and setting.hidden.size < _TELLS_NOTHING
@@ -167,7 +175,10 @@ class _Search:
     def _equations(
         self, setting: Setting, hypothesis: EquationHypothesis, start: float
     ) -> Iterator[tuple[Equation, float]]:
-        """The changed equation: with a round constant, with that of the window, with that of all data."""
+        """The changed equations to try, each with its constant.
+
+        The constant is a round number, the value fitted in the window, or the value fitted to all data.
+        """
         changed = replace(setting.case.equation, **hypothesis.fields)
         if not hypothesis.fitted:
             yield changed, 0.0
@@ -178,16 +189,17 @@ class _Search:
         value = float(fit(in_full(setting), changed, hypothesis.fitted, start).values[0])
         yield apply(changed, value), value
 
-    # Screening.
+    # Screen.
 
     def _find_screen(self) -> _Screen:
-        """Rows, units and steps in which the difference shows, from the first step on."""
+        """The rows, units and steps in which the difference shows most, from step 0 on."""
         everything = in_full(self.setting)
         hidden, _ = everything.predict(self.setting.case.equation)
         error = np.abs(hidden - everything.hidden)[0]
         noise = self.base.hidden_noise
         late = (error > 10 * noise).any(axis=(0, 2))
         first = int(late.argmax()) if late.any() else error.shape[1] - 1
+        # A few steps after the first difference: more where that is early, and cheap to include.
         steps = min(error.shape[1], first + 4 if first < 8 else first + 2)
         strongest = error[:, :steps].max(axis=1)
         rows = np.sort(np.argsort(-strongest.max(axis=1), kind="stable")[:3])
@@ -203,10 +215,10 @@ class _Search:
         layouts: Iterable[Hypothesis | None],
         equations: Iterable[EquationHypothesis | None] = (None,),
     ) -> list[_Candidate]:
-        """What every hypothesis on the setting leaves in the screen, with every one on the equation."""
+        """All pairs of a hypothesis on the setting and one on the equation, with the RMS that each leaves."""
         candidates: list[_Candidate] = []
         tried = list(equations)
-        for some in _batched(self._changed(layouts), _ENOUGH):
+        for some in _batched(self._changed(layouts), _TOGETHER):
             forced = teacher_forced(
                 [setting for _, setting in some], self._fitting(screen.window, some[0][1])
             )
@@ -221,14 +233,14 @@ class _Search:
         return candidates
 
     def _changed(self, tried: Iterable[Hypothesis | None]) -> Iterator[tuple[Hypothesis | None, Setting]]:
-        """The settings, as they are needed: each has weights of its own."""
+        """Each hypothesis with its setting, one at a time, because each setting has weights of its own."""
         for hypothesis in tried:
             setting = hypothesis.change(self.setting) if hypothesis else self.setting
             if setting is not None:
                 yield hypothesis, setting
 
     def _fitting(self, window: Window, setting: Setting) -> Window:
-        """The window, or the start of the trajectory where a setting has other axes."""
+        """The window, or one at the start of the trajectory if the setting has other sizes."""
         batch, steps, _ = setting.hidden.shape
         if (batch, steps) == self.setting.hidden.shape[:2]:
             return window
@@ -236,7 +248,7 @@ class _Search:
         return Window(rows, window.units, min(steps, window.steps))
 
     def _left(self, forced: TeacherForced, hypothesis: EquationHypothesis | None) -> Fitted:
-        """What an equation leaves, its constant fitted."""
+        """The RMS ``[S]`` that an equation leaves, and its constant ``[S]`` if one is fitted."""
         equation, none = self.setting.case.equation, np.zeros(len(forced.z))
         if hypothesis is None:
             return Fitted(none, _rms(forced.residual(equation)))
@@ -248,7 +260,7 @@ class _Search:
         return Fitted(none, _rms(forced.residual(changed)))
 
     def _pairs(self, screen: _Screen, runs: list[_Candidate]) -> list[_Candidate]:
-        """Layouts with equations, then layouts with layouts, then ways to run with either."""
+        """Pairs: weights with equations, then weights with weights, then runs with equations."""
         orders, layouts, biases = self.tables
         equations, base = equations_for(self.setting), self.setting.case.equation
         pairs = self._try(screen, self._of_same_size(), equations)
@@ -270,7 +282,7 @@ class _Search:
                 pairs += self._try(screen, [run.layout], with_runs)
         return pairs
 
-    # Without a structure.
+    # Causes without a structure.
 
     def _irregular(self) -> list[Cause]:
         return [
@@ -301,24 +313,24 @@ class _Search:
         return []
 
     def _suspects(self, screen: _Screen, candidates: list[_Candidate]) -> list[Cause]:
-        """What explains most of it, and what is known of the rest."""
+        """The candidates that explain most of the difference, and a record of where it is."""
         near = sorted((c for c in candidates if c.left < _NEAR * screen.start), key=lambda c: c.left)[:3]
         settled = [cause for cause in map(self._settle, near) if cause and cause.after < _NEAR * self.before]
-        if self.arithmetic == "float32":  # whose errors nobody can compute
+        if self.arithmetic == "float32":  # on a GPU activations may be approximate, in an unknown way
             settled += self._in_arithmetic("float32-fast-activation", SUSPECT)
         known = unstructured.unknown(self.setting, self.base)
         return [*_distinct(settled), Cause((known,), SUSPECT, self.before, self.before)]
 
 
 _WITH_RUNS = {"forget-bias", "recurrent-activation", "reset-gate"}
-"""What happens together with a cell that was run in another way: what a port forgets."""
+"""The causes that are tried together with those on the run: what a port often gets wrong as well."""
 _AGREES = (comparison.AGREE, comparison.CHAOTIC)
 _TELLS_NOTHING = 3
-"""With fewer numbers than this, one fitted constant explains anything."""
+"""If the trajectory has fewer numbers than this, one fitted constant explains anything."""
 
 
 def _findings(equation: EquationHypothesis, value: float) -> tuple[Finding, ...]:
-    """What another equation says, with the value of its constant."""
+    """The findings of another equation, with the value of its constant."""
     return tuple(
         OtherEquation(id_, fields, value if equation.fitted and id_ == equation.by else None)
         for id_, fields in equation.parts
@@ -336,12 +348,15 @@ def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
 
 
 _HOPELESS = 100 * LIMIT
-"""Times the noise: beyond, the local errors need not be asked."""
+"""A trajectory that is off by more than this many times the noise differs, without looking at local errors.
+"""
 
 
 def _judge(setting: Setting, expected: forward.Reference) -> Comparison:
-    free = np.abs(setting.hidden - expected.hidden).max(initial=0) / max(expected.hidden_noise.max(), 1e-300)
-    if free > _HOPELESS:
+    largest = np.abs(setting.hidden - expected.hidden).max(initial=0) / max(
+        expected.hidden_noise.max(), 1e-300
+    )
+    if largest > _HOPELESS:
         return compare.compare_hidden_only(setting.hidden.astype(setting.case.dtype), expected)
     observed = {"hidden": setting.hidden} | ({} if setting.cell is None else {"cell": setting.cell})
     return compare.compare_recording(observed, expected)
@@ -361,7 +376,7 @@ def _rms(residual: Array) -> Array:
 
 
 def _distinct(causes: Iterable[Cause]) -> list[Cause]:
-    """One of each id, the first. Several explain the same data; the most special one leads."""
+    """The first cause of each id. ``parameter`` explains anything, so it comes last."""
     first: dict[str, Cause] = {}
     for cause in sorted(causes, key=lambda cause: cause.id == "parameter"):
         first.setdefault(cause.id, cause)

@@ -1,10 +1,11 @@
-"""A cell that is told each previous state (teacher forcing): what a search runs instead of the reference.
+"""Teacher forcing: a cell that takes each previous state from the observed trajectory.
 
-With h_{t-1} taken from the observed trajectory, all pre-activations are one matrix product, and an error
-neither spreads nor grows from step to step. What is left of an LSTM's recurrence is c, one unit at a time,
-and not even that where the cell states were observed as well; of a GRU's or simple RNN's nothing is left.
+A search runs this cell instead of the reference, because it is much faster. With every h_{t-1} known, all
+pre-activations are one matrix product, and an error does not spread from step to step. Only an LSTM's c is
+still computed step by step, each unit by itself, and not even that where the cell states were observed too.
 
-S stands for any number of settings that are evaluated together.
+The name is that of Williams & Zipser 1989 (https://doi.org/10.1162/neco.1989.1.2.270), who train networks in
+this way. S is the number of settings that are evaluated together.
 """
 
 from abc import ABC, abstractmethod
@@ -22,15 +23,16 @@ from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.kinds import PEEPHOLES
 
 Units = NDArray[np.signedinteger]
-"""Positions of units."""
+"""Positions of units, ``[units]``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """A case and the trajectory ``hidden`` ``[B, T, P]``, ``cell`` ``[B, T, U]`` it should have, in float64.
+    """A case, and the trajectory that it should have, in float64.
 
-    ``shares`` are the canonical biases that add up to the bias, that of the input before that of the
-    recurrence; ``cell`` is None where it was not observed, or where there is none.
+    The trajectory is ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``. ``cell`` is None where it was not
+    observed, or where the cell has no cell state. ``shares`` are the canonical biases ``[G U]`` that add up
+    to the case's bias, the input's before the recurrent one.
     """
 
     case: Case
@@ -40,13 +42,16 @@ class Setting:
 
     @property
     def complete(self) -> bool:
-        """Whether every state was observed: then an error shows at the step at which it is made."""
+        """Whether every state was observed. Then an error shows at the step that causes it."""
         return self.cell is not None or not self.case.has_cell_state
 
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """The part of a trajectory that a search looks at: batch rows, units, and steps from 0 to ``steps``."""
+    """The part of a trajectory that a search looks at.
+
+    ``rows`` ``[rows]`` and ``units`` ``[units]`` are positions; the steps are those from 0 up to ``steps``.
+    """
 
     rows: NDArray[np.signedinteger]
     units: NDArray[np.signedinteger]
@@ -54,15 +59,16 @@ class Window:
 
 
 def whole(setting: Setting) -> Window:
-    """All of it."""
+    """The window of a setting's whole trajectory ``[B, T, P]``."""
     batch, steps, units = setting.hidden.shape
     return Window(np.arange(batch), np.arange(units), steps)
 
 
 class BlockInput(NamedTuple):
-    """One gate's part of a tensor (``x``, ``h`` or ``b``): the ``position`` of the pre-activation to which it
-    adds, and ``v`` ``[B, T, rows]``, what its rows multiply. ``mixes`` says whether that reaches other units
-    than its own.
+    """One gate's block of a tensor (``x``, ``h`` or ``b``), and what it multiplies.
+
+    ``v`` ``[B, T, rows]`` is what the block's rows multiply, and ``position`` the pre-activation to which the
+    product is added. If ``mixes``, a column of the block acts on other units than its own.
     """
 
     tensor: str
@@ -74,10 +80,10 @@ class BlockInput(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class TeacherForced(ABC):
-    """What S settings come down to in a window. A kind of cell is one subclass.
+    """S settings in a window, where B, T and U are the window's. Each kind of cell is a subclass.
 
-    ``z`` ``[S, G, B, T, U]`` pre-activations without the forget bias, one for each block of the bias;
-    ``hidden`` and ``cell`` ``[S, B, T, U]`` targets.
+    ``z`` ``[S, G, B, T, U]`` are the pre-activations without the forget bias, one for each block of the bias.
+    ``hidden`` and ``cell`` ``[S, B, T, U]`` are the observed states, the latter None if not observed.
     """
 
     z: Array
@@ -87,36 +93,44 @@ class TeacherForced(ABC):
     @classmethod
     @abstractmethod
     def of(cls, settings: Sequence[Setting], window: Window) -> Self:
-        """Settings of one shape, in a window."""
+        """Settings whose trajectories all have the same shape ``[B, T, P]``, in a window."""
 
     @abstractmethod
     def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
-        """Hidden and cell states ``[S, B, T, U]``; a cell without cell state has the hidden one for both."""
+        """The hidden and cell states ``[S, B, T, U]``; without a cell state, the hidden one twice.
+
+        ``forget`` is added to the forget gate's pre-activation.
+        """
 
     def residual(self, equation: Equation, forget: Array | float = 0.0) -> Array:
-        """Predicted less observed ``[S, N]``; ``forget`` is added to the forget gate's pre-activation."""
+        """The predicted states minus the observed ones ``[S, N]``; ``forget`` as for :meth:`predict`."""
         hidden, cell = self.predict(equation, forget)
         errors = (hidden - self.hidden).reshape(len(hidden), -1)
         if self.cell is not None:
             errors = np.concatenate([errors, (cell - self.cell).reshape(len(cell), -1)], axis=1)
+        # States are of order one: an error of 1000 is as wrong as an infinite one, and can be squared.
         return np.nan_to_num(errors, nan=1e3, posinf=1e3, neginf=-1e3).clip(-1e3, 1e3)
 
     @classmethod
     def blocks(cls, setting: Setting) -> Iterator[BlockInput]:
-        """Every gate's part of the bias, the input kernel and the recurrent kernel."""
+        """Each gate's block of the bias ``[1, U]``, input kernel ``[I, U]``, recurrent kernel ``[P, U]``."""
         for position, gate in enumerate(setting.case.gates):
             for tensor, v in _multiplied(setting).items():
                 yield BlockInput(tensor, gate, position, v)
 
     def for_units(self, units: Units, equation: Equation) -> "tuple[TeacherForced, Units]":
-        """The same for a window of ``units``, with the fewest columns, and which of them are theirs."""
+        """The same for a window of ``units`` ``[units]``, without needless columns.
+
+        Also returns the positions ``[units]`` of these units among the columns of ``z``.
+        """
         return self, np.arange(len(units))
 
 
 @dataclass(frozen=True, eq=False)
 class TeacherForcedLstm(TeacherForced):
-    """``start`` ``[S, B, U]`` cell states, ``peepholes`` ``[S, 3, 1, U]`` and ``projection`` ``[S, 1, U, P]``
-    where there are any.
+    """An LSTM. ``start`` ``[S, B, U]`` are the initial cell states.
+
+    ``peepholes`` ``[S, 3, 1, U]`` and ``projection`` ``[S, 1, U, P]`` are None where the cell has none.
     """
 
     start: Array
@@ -126,7 +140,7 @@ class TeacherForcedLstm(TeacherForced):
     @classmethod
     def of(cls, settings: Sequence[Setting], window: Window) -> Self:
         first = settings[0]
-        mixed = first.case.projection is not None  # each hidden state has a part of every unit
+        mixed = first.case.projection is not None  # with a projection each hidden state depends on all units
         units = np.arange(first.case.units) if mixed else window.units
         z = np.stack([_sums(setting, window, units) for setting in settings])
         start = np.stack([s.case.initial_cell[np.ix_(window.rows, units)] for s in settings])
@@ -197,9 +211,11 @@ def _next(equation: Equation, i: Array, j: Array, f: Array, c: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class TeacherForcedGru(TeacherForced):
-    """``z`` has r, z, n (of x) and m (of h) for all units: a reset gate may reach any of them, through
-    ``kernel`` ``[S, 1, U, U]``, the recurrent one of n. ``bias`` ``[S, 1, 1, U]`` is m's, ``before``
-    ``[S, B, T, U]`` the previous hidden state, and ``units`` those that are predicted.
+    """A GRU. ``z`` has the pre-activations r, z, n (from x) and m (from h) of all units.
+
+    All units are needed, because a reset gate may act on any of them, through n's recurrent ``kernel``
+    ``[S, 1, U, U]``. ``bias`` ``[S, 1, 1, U]`` is m, ``before`` ``[S, B, T, U]`` the previous hidden state.
+    ``units`` ``[units]`` are those that are predicted.
     """
 
     kernel: Array
@@ -240,7 +256,10 @@ class TeacherForcedGru(TeacherForced):
 
     @classmethod
     def blocks(cls, setting: Setting) -> Iterator[BlockInput]:
-        """Behind the reset gate n has pre-activations of its own: those of m, or else n's from ``r * h``."""
+        """Every gate's block; for n, the recurrent kernel ``[U, U]`` is told apart from the input's.
+
+        With ``reset_after`` it adds to the pre-activation of m, without it multiplies ``r * h``.
+        """
         reset_after = setting.case.equation.reset_after
         for block in super().blocks(setting):
             if (block.gate, block.tensor) != ("n", "h"):
@@ -255,7 +274,7 @@ class TeacherForcedGru(TeacherForced):
             yield BlockInput("h", "n", 2, reset * v["h"])
 
     def for_units(self, units: Units, equation: Equation) -> tuple[TeacherForced, Units]:
-        """Only behind the recurrent product has each reset gate a unit of its own."""
+        """As in the base class. Without ``reset_after`` all units ``[U]`` stay, because r acts on all."""
         if not equation.reset_after:
             return self, units
         columns = np.arange(len(units))
@@ -265,7 +284,7 @@ class TeacherForcedGru(TeacherForced):
 
 @dataclass(frozen=True, eq=False)
 class TeacherForcedRnn(TeacherForced):
-    """Its one pre-activation is all that there is to know."""
+    """A simple RNN, which has one pre-activation and nothing else."""
 
     @classmethod
     def of(cls, settings: Sequence[Setting], window: Window) -> Self:
@@ -283,7 +302,7 @@ def _hidden(settings: Sequence[Setting], window: Window) -> Array:
 
 
 def vectors(setting: Setting, rows: NDArray[np.signedinteger], steps: int) -> Array:
-    """``[x, h]`` ``[B, T, I+P]``: what the kernel multiplies at each step."""
+    """What the kernel multiplies, ``[x, h]`` ``[B, T, I+P]``, in ``rows`` and the first ``steps`` steps."""
     case = setting.case
     before = np.concatenate([case.initial_hidden[rows, None], setting.hidden[rows, : steps - 1]], axis=1)
     return np.concatenate([case.inputs[rows, :steps], before], axis=2, dtype=np.float64)
@@ -299,7 +318,7 @@ def _sums(setting: Setting, window: Window, units: NDArray[np.signedinteger]) ->
 
 
 def _multiplied(setting: Setting) -> dict[str, Array]:
-    """What the rows of each tensor multiply at every step, ``[B, T, rows]``."""
+    """Tensor -> what its rows multiply at every step, ``[B, T, rows]``."""
     batch, steps, _ = setting.hidden.shape
     v, size = vectors(setting, np.arange(batch), steps), setting.case.input_size
     return {"b": np.ones((batch, steps, 1)), "x": v[..., :size], "h": v[..., size:]}

@@ -1,4 +1,4 @@
-"""Causes without a structure: what is irregular, coarse, or one parameter; and what is known otherwise."""
+"""Causes that change no structure: masked steps, dropout, coarse numbers, single parameters and blocks."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rnnparity.diagnosis import fitted_blocks
 from rnnparity.diagnosis.findings import Block, Dropout, Finding, Masking, Parameter, Unknown
+from rnnparity.diagnosis.fitted_blocks import NUDGE
 from rnnparity.diagnosis.fitted_constants import ROUNDS
 from rnnparity.diagnosis.hypothesis import bias_of, blocks, kernel_of, rows_of, with_weights
 from rnnparity.diagnosis.kinds import in_full, teacher_forced
@@ -24,26 +25,27 @@ from rnnparity_adapters.layout import Weights
 _COARSER = (
     "float64", "float32", "tf32", "float16-float32", "float16", "bfloat16-float32", "bfloat16",
 )  # fmt: skip
-
+"""The arithmetics that may have been used, from fine to coarse."""
 
 ENOUGH = 3
-"""Steps, of all rows together, from which a parameter can be told: one would fit anything."""
+"""The steps, of all rows together, that a parameter needs to be found: a single step fits any parameter."""
 
 _NAMED = 4
-"""Parameters that are followed: the best one of each of so many gates."""
+"""The number of gates, the best ones, whose best parameter is fitted: an LSTM has so many."""
 _CORRECTIONS = 12
-"""Of a parameter that is followed. The matched filter is linear: each adds a digit or two, not twice as many.
+"""The most corrections of a fitted parameter. The matched filter is linear, so each adds only a digit or two.
 """
 _ALMOST_ALL = 0.99
-"""Of the states that are numbers of a format: the others may be what a framework did not round."""
+"""States are in a format if this part of them are numbers of it: a framework may not have rounded the others.
+"""
 _CORRELATED = 0.2
-"""Of the error that rounding to a format makes with the one seen: chance gives less where there is enough
-data.
+"""The error that rounding to a format causes, and the observed one, have at least this correlation. By chance
+it is smaller where there is enough data.
 """
 
 
 class Found(NamedTuple):
-    """A finding, the setting that it would make, and whether there is enough to be ``certain`` of it."""
+    """A finding, the setting ``[B, T, U]`` that it leads to, and whether the data make it ``certain``."""
 
     finding: Finding
     setting: Setting
@@ -51,26 +53,30 @@ class Found(NamedTuple):
 
 
 def irregular(setting: Setting, base: Reference) -> Iterator[Found]:
-    """Steps past a length that were zeroed or held, and outputs that were dropped."""
+    """Find steps past lengths ``[B]`` that were zeroed or held, and dropped outputs ``[B, T, U]``."""
     tails = _tails(setting.hidden)
     for how, lengths in tails.items():
         if np.all(lengths == setting.case.steps):
             continue
         past = np.arange(setting.case.steps) >= lengths[:, None]
         yield Found(Masking(how, tuple(lengths.tolist())), _filled(setting, base, past[:, :, None]))
+    # A zero only means something where the reference is clearly not zero.
     alive = np.abs(base.hidden) > np.maximum(1e-3, LIMIT * base.hidden_noise)
     zero = setting.hidden == 0
-    rate = float((zero & alive).sum() / max(1, alive.sum()))  # a relu's own zeros do not count
+    rate = float((zero & alive).sum() / max(1, alive.sum()))  # zeros that a relu computes do not count
     kept_ones = alive & ~zero
+    # Fewer zeros may be chance, and more leave nothing to compare. Dropout divides the others by 1 - rate,
+    # but with a relu a hidden state may be zero for another reason, so there they must be larger than the
+    # reference's.
     if 0.02 < rate < 0.98 and kept_ones.sum() >= ENOUGH:
         ratio = float(np.median(setting.hidden[kept_ones] / base.hidden[kept_ones]))
-        if ratio > (1.02 if setting.case.equation.activation == RELU else 0):  # whose zeros are its own
+        if ratio > (1.02 if setting.case.equation.activation == RELU else 0):
             kept = replace(setting, hidden=np.where(zero, base.hidden, setting.hidden / ratio), cell=None)
             yield Found(Dropout(rate, ratio), kept)
 
 
 def _tails(hidden: Array) -> dict[str, Array]:
-    """For each row ``[B]``, from which step on its states are zero, and from which they no longer change."""
+    """The step ``[B]`` from which each row's states are zero, and that from which they do not change."""
     steps = hidden.shape[1]
     zero = np.all(hidden == 0, axis=2)
     held = np.concatenate(
@@ -90,15 +96,17 @@ def _filled(setting: Setting, base: Reference, past: NDArray[np.bool_]) -> Setti
 
 
 def coarser(base: Reference) -> Iterator[str]:
-    """Arithmetics that err more than that of the reference."""
+    """The arithmetics that round more coarsely than that of the reference, by their names."""
     for name in _COARSER:
         if max(ARITHMETICS[name].element, ARITHMETICS[name].factor) > 4 * base.arithmetic.element:
             yield name
 
 
 def rounds_so(setting: Setting, name: str) -> bool:
-    """Whether the states are numbers of that format, or the error is what rounding the factors of matrix
-    products to it makes: that error is no accident, it can be computed.
+    """Whether the states ``[B, T, P]`` were computed in the format ``name``.
+
+    They were if they are numbers of that format, or if the error is the one that rounding the factors of
+    matrix products to it causes, which can be computed.
     """
     rounded = ROUNDED[name]
     if np.mean(rounded(setting.hidden) == setting.hidden) > _ALMOST_ALL:
@@ -113,19 +121,23 @@ def rounds_so(setting: Setting, name: str) -> bool:
         ),
     )
     one, other = (in_full(each).predict(case.equation)[0][0] for each in (setting, coarse))
-    made, seen = (other - one).reshape(-1), (setting.hidden - one).reshape(-1)
-    alike = float(made @ seen) / max(float(np.linalg.norm(made) * np.linalg.norm(seen)), 1e-300)
-    return alike > max(_CORRELATED, LIMIT / float(np.sqrt(seen.size)))
+    computed, seen = (other - one).reshape(-1), (setting.hidden - one).reshape(-1)
+    correlation = float(computed @ seen) / max(float(np.linalg.norm(computed) * np.linalg.norm(seen)), 1e-300)
+    # Of independent errors it has a standard deviation of 1 / sqrt(size).
+    return correlation > max(_CORRELATED, LIMIT / float(np.sqrt(seen.size)))
 
 
 def touched(setting: Setting, other: Setting, base: Reference) -> int:
-    """At how many steps, of all rows together, a change of weights shows in what is made there."""
+    """The number of steps, of all rows together, whose state ``[U]`` changes by more than the noise.
+
+    ``other`` is ``setting`` with other weights; both start each step from the observed state.
+    """
     one, two = (in_full(each).predict(each.case.equation)[0][0] for each in (setting, other))
     return int(np.sum(np.any(np.abs(one - two) > base.hidden_noise, axis=2)))
 
 
 def single(setting: Setting, base: Reference) -> Iterator[Found]:
-    """One parameter of another value, if there is enough to tell it from."""
+    """Find one parameter of the kernel ``[I+P, G U]`` or bias ``[G U]`` with another value."""
     if setting.case.batch * setting.case.steps < ENOUGH:
         return
     local = _local(setting, base) if setting.complete else None
@@ -143,7 +155,7 @@ def single(setting: Setting, base: Reference) -> Iterator[Found]:
 
 
 def _followed(setting: Setting, base: Reference, first: LocalAnalysis) -> Iterator[Found]:
-    """The parameters that the matched filter names, each followed until nothing is left to explain."""
+    """The parameters that the matched filter names, each corrected until nothing remains to be explained."""
     for named in sorted(first.parameters.values(), key=lambda p: -p.score)[:_NAMED]:
         if named.gate == "p":
             continue
@@ -165,7 +177,7 @@ def _local(setting: Setting, base: Reference) -> LocalAnalysis:
 
 
 def block(setting: Setting, noise: float) -> Iterator[Found]:
-    """One gate's bias or kernel, if it leaves about the ``noise`` and there is enough to tell it from."""
+    """Find one gate's bias ``[1, U]`` or kernel ``[rows, U]`` that leaves an RMS of at most ``noise``."""
     for found, certain in fitted_blocks.solve(setting, noise):
         yield Found(found, _with_block(setting, found), certain)
 
@@ -182,7 +194,7 @@ def _with_block(setting: Setting, found: Block) -> Setting:
 
 
 def _errors(setting: Setting, base: Reference, local: LocalAnalysis | None) -> Array:
-    """Of each unit ``[U]``, in noise units, made at single steps; ``local`` where every state is known."""
+    """The largest local error of each unit ``[U]``, in noise units; ``local`` where every state is known."""
     if local:
         states = [np.abs(errors).max(axis=(0, 1)) for errors in (local.hidden, local.cell) if errors.size]
         largest: Array = np.maximum.reduce([errors for errors in states if len(errors) == len(states[-1])])
@@ -196,7 +208,7 @@ def _errors(setting: Setting, base: Reference, local: LocalAnalysis | None) -> A
 
 
 def _single(setting: Setting, unit: int) -> Iterator[Found]:
-    """The parameters of one unit, each fitted by itself, those that leave least."""
+    """The four parameters of one unit that, each fitted by itself, leave the smallest errors."""
     rows, steps = np.arange(setting.hidden.shape[0]), setting.hidden.shape[1]
     window = Window(rows, np.array([unit]), steps)
     v = np.concatenate([vectors(setting, rows, steps), np.ones((len(rows), steps, 1))], axis=2)
@@ -206,7 +218,7 @@ def _single(setting: Setting, unit: int) -> Iterator[Found]:
     candidates = []
     for number in range(len(setting.case.gates)):
         for row in range(v.shape[2]):
-            slope = (_changed(forced, number, v[:, :, row], 1e-6, equation) - residual) / 1e-6
+            slope = (_changed(forced, number, v[:, :, row], NUDGE, equation) - residual) / NUDGE
             square = float(slope @ slope)
             if square > 0:
                 change = -float(slope @ residual) / square
@@ -216,7 +228,7 @@ def _single(setting: Setting, unit: int) -> Iterator[Found]:
         change = first
         for _ in range(ROUNDS):
             left = _changed(forced, number, v[:, :, row], change, equation)
-            slope = (_changed(forced, number, v[:, :, row], change + 1e-6, equation) - left) / 1e-6
+            slope = (_changed(forced, number, v[:, :, row], change + NUDGE, equation) - left) / NUDGE
             square = float(slope @ slope)
             change -= float(slope @ left) / square if square else 0.0
         place = _Place(setting.case.gates[number], None if row == v.shape[2] - 1 else row, unit)
@@ -224,7 +236,7 @@ def _single(setting: Setting, unit: int) -> Iterator[Found]:
 
 
 def _changed(forced: TeacherForced, gate: int, by: Array, size: float, equation: Equation) -> Array:
-    """The residual ``[N]`` where a gate's pre-activation has ``size`` times ``by`` ``[B, T]`` more."""
+    """The residual ``[N]`` after ``size`` times ``by`` ``[B, T]`` is added to a gate's pre-activation."""
     z = forced.z.copy()
     z[:, gate] += size * by[None, :, :, None]
     residual: Array = replace(forced, z=z).residual(equation)[0]
@@ -232,7 +244,7 @@ def _changed(forced: TeacherForced, gate: int, by: Array, size: float, equation:
 
 
 class _Place(NamedTuple):
-    """One parameter: the gate whose block it is in, its row in the kernel (None: the bias), and its unit."""
+    """One parameter: its gate, its row in the kernel ``[I+P, G U]`` (None for the bias), and its unit."""
 
     gate: str
     row: int | None
@@ -240,7 +252,7 @@ class _Place(NamedTuple):
 
 
 def _place(setting: Setting, parameter: Explanation) -> _Place:
-    """Where the parameter that the matched filter names stands: m has only a bias, its rows are n's."""
+    """The place of the parameter that the matched filter names. The rows of gate m are n's in the kernel."""
     gate = "n" if parameter.gate == "m" and parameter.row is not None else parameter.gate
     return _Place(gate, parameter.row, parameter.unit)
 
@@ -264,7 +276,7 @@ def _found(setting: Setting, place: _Place, change: float) -> Found:
 
 
 def unknown(setting: Setting, base: Reference) -> Unknown:
-    """What can be said of a difference that nothing explains."""
+    """Where the trajectory ``[B, T, P]`` differs, for a difference that no hypothesis explains."""
     beyond = np.abs(setting.hidden - base.hidden) / base.hidden_noise > LIMIT
     if not beyond.any():
         return Unknown(None)

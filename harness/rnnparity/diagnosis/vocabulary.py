@@ -1,4 +1,4 @@
-"""How things are called in the api at hand: its gates, its tensors, its options."""
+"""The names of gates, tensors and options in the api at hand."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,8 +11,9 @@ from rnnparity_adapters.layout import Layout, Tensor
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """The words of an ``api`` that ran ``equation``; ``names`` says how its tensors are called where they are
-    stored, by their names in the layout.
+    """The words for an ``api`` that ran ``equation``.
+
+    ``names`` has, for the tensors of the layout, their names in the file or object that they come from.
     """
 
     api: Api
@@ -21,24 +22,22 @@ class Vocabulary:
 
     @property
     def layout(self) -> Layout:
-        """How the weights are stored."""
+        """The layout of the weights."""
         return self.api.layout_for(self.equation)
 
     @property
     def options(self) -> Iterable[str]:
-        """The constructor arguments."""
+        """The names of the constructor arguments."""
         return self.api.arguments
 
     @property
     def gate_order(self) -> str:
-        """The gates in the order of the api's kernel, or the canonical one where each has a tensor of its
-        own.
-        """
+        """The gates in the order of the api's kernel; the canonical order if each has a tensor of its own."""
         gates = self.layout.kind.gates
         return next((t.gates for t in self.layout.tensors if t.rows and len(t.gates) == len(gates)), gates)
 
     def letters(self, gates: Iterable[str]) -> str:
-        """Gates as the api calls them: ``i, f, g, o``."""
+        """The api's letters for gates: ``i, f, g, o``."""
         return ", ".join(map(self.api.letter, gates))
 
     def gate(self, gate: str) -> str:
@@ -47,7 +46,10 @@ class Vocabulary:
         return GATE_NAMES[gate] if letter == gate else f"{GATE_NAMES[gate]} ({letter})"
 
     def tensors(self, rows: str, gate: str = "") -> list[Tensor]:
-        """Those that multiply ``x`` or ``h``, or the biases if ``rows`` is empty, with a gate."""
+        """The tensors that multiply ``rows``, which is ``x`` or ``h``, or the biases if it is empty.
+
+        If a ``gate`` is given, only the tensors that hold it.
+        """
         return [
             tensor
             for tensor in self.layout.tensors
@@ -55,11 +57,11 @@ class Vocabulary:
         ]
 
     def called(self, tensors: Iterable[Tensor]) -> str:
-        """The tensors as the user knows them."""
+        """The names of tensors, as the user knows them."""
         return " and ".join(f"`{self.names.get(tensor.name, tensor.name)}`" for tensor in tensors)
 
     def slice(self, tensor: Tensor, gate: str) -> str:
-        """A gate's part of a bias: ``bias_ih_l0[U:2*U]``."""
+        """A gate's slice of a bias, as code: ``bias_ih_l0[U:2*U]``."""
         name = self.names.get(tensor.name, tensor.name)
         position = tensor.gates.index(gate)
         if len(tensor.gates) == 1:

@@ -1,5 +1,8 @@
-"""What may be wrong with the weights, as data: each hypothesis changes a setting into one that would explain
-the trajectory.
+"""Hypotheses on the weights, as data: gates in another order, transposed kernels, biases, peepholes,
+projections.
+
+Each hypothesis changes a setting into one that would explain the trajectory. Public reports of each mistake
+are linked in :mod:`rnnparity.diagnosis.findings`.
 """
 
 import functools
@@ -40,12 +43,15 @@ from rnnparity_adapters.kinds import KINDS, PEEPHOLES, Kind
 
 
 def _stored(kind: Kind, share: int) -> list[int]:
-    """The blocks of the canonical bias that a stored bias has: a GRU's second one has m in the place of n."""
+    """The positions in the canonical bias of the gates that a stored bias holds.
+
+    A GRU's second bias holds m where the first one holds n.
+    """
     return [kind.bias_gates.index(gate) for gate in (kind.recurrent_bias_gates if share else kind.gates)]
 
 
 def _changed_bias(setting: Setting, change: Callable[[Array], Array]) -> Array:
-    """The bias, if the blocks ``[G, U]`` of each of its shares were changed."""
+    """The bias ``[G U]``, if the blocks ``[G, U]`` of each of its shares are changed."""
     kind = setting.case.kind
     total = np.zeros_like(setting.shares[0])
     for number, share in enumerate(setting.shares):
@@ -70,7 +76,7 @@ def _gate_order(order: tuple[int, ...], tensors: str) -> Change:
 
 
 def _interleaved(by_unit: bool) -> Change:
-    """Blocks of gates read as blocks of units, or the other way round."""
+    """Blocks of gates are read as blocks of units, or the other way round."""
 
     def swap(stored: Array) -> Array:
         gates, units = stored.shape[-2:]
@@ -111,8 +117,11 @@ _TRANSPOSITIONS: Mapping[str, Callable[[Array], Array | None]] = {
     "all-reshaped": _all_gates(lambda block: block.T.reshape(block.shape)),
     "all-from-reshaped": _all_gates(lambda block: block.reshape(block.shape[::-1]).T),
 }
-"""Each gate's block transposed; transposed and reshaped back; taken for one of its transpose's shape, and
-transposed; the last two for all gates side by side.
+"""The ways to transpose a kernel's blocks ``[rows, G, U]``.
+
+Each gate's block is transposed; or transposed and reshaped back to its shape; or reshaped to the shape of its
+transpose and then transposed. The last two are done with all gates side by side as well. cuDNN's files hold
+transposed blocks: https://github.com/keras-team/keras/pull/8307
 """
 
 
@@ -149,7 +158,7 @@ def _concatenated(setting: Setting) -> Setting:
 
 
 def _bias(first: int, second: int, gates: str = "") -> Change:
-    """The shares of the bias so many times, in some gates or in all."""
+    """The shares of the bias are added ``first`` and ``second`` times, in some gates or in all."""
 
     def change(setting: Setting) -> Setting | None:
         if len(setting.shares) != 2 and first != second:
@@ -165,7 +174,7 @@ def _bias(first: int, second: int, gates: str = "") -> Change:
 
 
 def _bias_everywhere(gate: str) -> Change:
-    """One gate's bias added to that of every gate, its own too."""
+    """One gate's bias is added to every gate's bias, including its own."""
 
     def change(setting: Setting) -> Setting:
         bias = bias_of(setting)
@@ -176,7 +185,7 @@ def _bias_everywhere(gate: str) -> Change:
 
 
 def _folded(source: str, target: str) -> Change:
-    """One gate's bias moved to another one."""
+    """One gate's bias is added to another gate instead."""
 
     def change(setting: Setting) -> Setting:
         names, bias = setting.case.kind.bias_gates, bias_of(setting)
@@ -188,7 +197,7 @@ def _folded(source: str, target: str) -> Change:
 
 
 def _projected_as(source: str, target: str) -> Change:
-    """A gate takes another one's projection of the input, its bias included."""
+    """A gate uses another gate's product with the input, including that gate's bias."""
 
     def change(setting: Setting) -> Setting:
         case = setting.case
@@ -212,7 +221,7 @@ def _zeroed(tensor: str) -> Change:
 
 
 _SCOPES = ("xhb", "xh", "h", "x", "b", "hb", "xb")
-"""Tensors whose gates may be in another order than those of the rest."""
+"""The sets of tensors whose gates may be in another order than in the other tensors."""
 
 
 def _orders(kind: Kind) -> Iterator[Hypothesis]:
@@ -228,13 +237,13 @@ def _orders(kind: Kind) -> Iterator[Hypothesis]:
 
 
 def is_permutation(order: Hypothesis) -> bool:
-    """Whether all tensors have the gates in one other order, each of them once."""
+    """Whether the hypothesis is that all tensors have the same other order, with each gate once."""
     (finding,) = order.findings
     return isinstance(finding, GateOrder) and finding.is_permutation
 
 
 def _twice(gates: int) -> Iterator[tuple[int, ...]]:
-    """One block in the place of another as well as in its own."""
+    """Orders in which one block is in the place of another one as well as in its own."""
     for target, source in itertools.permutations(range(gates), 2):
         yield tuple(source if position == target else position for position in range(gates))
 
@@ -248,33 +257,37 @@ def _layouts(kind: Kind) -> Iterator[Hypothesis]:
 
 
 _Times = tuple[tuple[int, int], ...]
+"""How often the input bias and the recurrent bias are added."""
 _DROPPED: _Times = ((0, 0), (1, 0), (0, 1))
+"""One of them, or both, are left out."""
 _DOUBLED: _Times = ((2, 2), (2, 1), (1, 2), (2, 0), (0, 2))
-"""How often the input bias and the recurrent bias count."""
+"""One of them, or both, are added twice."""
 _DOUBLED_OF_A_GATE: _Times = ((2, 2),)
+"""As above, where this happens in one gate only."""
 
 
 def _biases(kind: Kind) -> Iterator[Hypothesis]:
-    for made, times in ((BiasDropped, _DROPPED), (BiasDoubled, _DOUBLED)):
+    for finding, times in ((BiasDropped, _DROPPED), (BiasDoubled, _DOUBLED)):
         for factors in times:
-            yield Hypothesis((made(*factors),), _bias(*factors))
+            yield Hypothesis((finding(*factors),), _bias(*factors))
     for gate in kind.bias_gates if len(kind.bias_gates) > 1 else "":
-        for made, times in ((BiasDropped, _DROPPED), (BiasDoubled, _DOUBLED_OF_A_GATE)):
+        for finding, times in ((BiasDropped, _DROPPED), (BiasDoubled, _DOUBLED_OF_A_GATE)):
             for factors in times:
-                yield Hypothesis((made(*factors, gate),), _bias(*factors, gate))
+                yield Hypothesis((finding(*factors, gate),), _bias(*factors, gate))
     if len(kind.gates) > 1:
         yield Hypothesis((BiasEverywhere(kind.candidate),), _bias_everywhere(kind.candidate))
     if "m" in kind.bias_gates:
         for source, target in ("mn", "nm"):
             yield Hypothesis((BiasFolded(source, target),), _folded(source, target))
-        # Keras 2.0.1, x_h = x_r + b_h: https://github.com/keras-team/keras/blob/2.0.1/keras/layers/recurrent.py
+        # Keras 2.0.1, x_h = x_r + b_h:
+        # https://github.com/keras-team/keras/blob/2.0.1/keras/layers/recurrent.py
         yield Hypothesis((GateBorrowed("n", "r", "rzr"),), _projected_as("r", "n"))
     for tensor in "hx":
         yield Hypothesis((KernelUnused(tensor),), _zeroed(tensor))
 
 
 def of_extras(setting: Setting) -> Iterator[Hypothesis]:
-    """On the peepholes and the projection, where the cell has any."""
+    """The hypotheses on peepholes ``[3, U]`` and on a projection ``[U, P]``, where the setting has them."""
     if setting.case.projection is not None:
         yield from _PROJECTIONS
     if setting.case.peepholes is None:
@@ -287,7 +300,7 @@ def of_extras(setting: Setting) -> Iterator[Hypothesis]:
 
         return change
 
-    # As zeros: settings that are compared together have all of them or none.
+    # Dropped peepholes are zeros, not None: settings that are evaluated together all have some, or none has.
     zeros = np.zeros((len(PEEPHOLES), setting.case.units))
     yield Hypothesis((PeepholesDropped(),), lambda s: replace(s, case=replace(s.case, peepholes=zeros)))
     for order in list(itertools.permutations(range(len(PEEPHOLES))))[1:]:
@@ -305,7 +318,8 @@ def _reprojected(change_of: Callable[[Array], Array]) -> Change:
     return change
 
 
-# As a matrix: settings that are compared together have all of them or none.
+# A missing projection is the unit matrix, not None: settings that are evaluated together all have one, or
+# none.
 _PROJECTIONS = (
     Hypothesis((Projection("missing"),), _reprojected(lambda p: np.eye(len(p)))),
     Hypothesis((Projection("transposed"),), _reprojected(lambda p: p.T)),
@@ -313,7 +327,7 @@ _PROJECTIONS = (
 
 
 class Tables(NamedTuple):
-    """What may be wrong with a kind of cell: the order of gates, the kernels, the biases."""
+    """The hypotheses for a kind of cell: on the order of gates, on the kernels, on the biases."""
 
     orders: tuple[Hypothesis, ...]
     layouts: tuple[Hypothesis, ...]

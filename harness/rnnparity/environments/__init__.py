@@ -1,1 +1,1 @@
-"""Interpreters in which frameworks run, made with uv."""
+"""Environments: the interpreters in which frameworks run. They are created with uv."""

@@ -1,7 +1,8 @@
-"""The environments on this machine: found, made with uv, removed.
+"""The environments in the cache: finding them, making them with uv, removing them.
 
-An environment is made beside its place in the cache and renamed into it when it is whole, so a folder of that
-name is always complete. One process makes it, under a lock; others wait, and use it.
+An environment is made in a folder beside its place, and that folder is renamed when it is complete. So a
+folder with the environment's own name is always complete. One process makes it, under a lock; others wait for
+it.
 """
 
 import contextlib
@@ -22,15 +23,17 @@ from rnnparity.environments.uv_command import Notify, Uv, UvError
 from rnnparity.errors import CorruptEnvironment, Unavailable
 
 RECORD = "environment.json"
+"""The file in an environment that states from what it was made."""
 MAKING = ".making-"
-"""Between an environment's name and a random end: a folder that is being made, or was left half-made."""
+"""Stands between an environment's name and a random end in the name of a folder that is not complete."""
 FOLDER = re.compile(rf".+-[0-9a-f]{{12}}({re.escape(MAKING)}\w+)?")
+"""The names of folders that this module creates, complete or not."""
 
 
 def find(environment: Environment) -> Path | None:
-    """The interpreter of an environment that is made, None if it is not.
+    """The interpreter of an environment that exists, or None.
 
-    Raises :class:`CorruptEnvironment` for a folder that is not what was made there.
+    Raises :class:`CorruptEnvironment` where its folder is not what was made there.
     """
     folder = environment.path
     if not folder.exists():
@@ -53,14 +56,14 @@ def _corrupt(environment: Environment, found: str) -> CorruptEnvironment:
 
 
 def ignore(line: str) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 def ensure(environment: Environment, notify: Notify = ignore, processes: Processes | None = None) -> Path:
-    """The interpreter of ``environment``, which is made if need be; ``notify`` gets lines of progress.
+    """The interpreter of ``environment``, which is made if it does not exist.
 
-    uv runs among ``processes``, so that who stops those stops it. Raises
-    :class:`CorruptEnvironment`, and :class:`Unavailable` where it cannot be made.
+    ``notify`` gets lines of progress. uv is one of ``processes``, so stopping these stops it too. Raises
+    :class:`CorruptEnvironment` as :func:`find` does, and :class:`Unavailable` where it cannot be made.
     """
     python = find(environment)
     if python:
@@ -75,7 +78,7 @@ def ensure(environment: Environment, notify: Notify = ignore, processes: Process
 
 
 def remove(target: Environment | Path) -> bool:
-    """Remove an environment, or a folder that :func:`stale` names; whether there was one."""
+    """Remove an environment, or a folder that :func:`stale` returned. True if there was one."""
     folder = target if isinstance(target, Path) else target.path
     if not folder.exists():
         return False
@@ -83,13 +86,13 @@ def remove(target: Environment | Path) -> bool:
         if not folder.exists():
             return False
         doomed = _sibling(folder)
-        folder.rename(doomed)  # so that what an interruption leaves is known to be half a folder
+        folder.rename(doomed)  # so that, if interrupted, the rest has the name of an incomplete folder
         shutil.rmtree(doomed)
         return True
 
 
 def size(target: Environment | Path) -> int:
-    """The bytes of all its files."""
+    """The bytes of all files of an environment or folder."""
     folder = target if isinstance(target, Path) else target.path
     return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
 
@@ -102,12 +105,12 @@ def stale() -> list[Path]:
 
 
 def _place(folder: Path) -> Path:
-    """Where a folder that is being made will be."""
+    """The name that an incomplete folder will have in the end."""
     return folder.with_name(folder.name.partition(MAKING)[0])
 
 
 def _sibling(folder: Path) -> Path:
-    """A new name for each try: a uv that outlived its maker must not write into the next one's folder."""
+    """A new name for each attempt, so that a uv left over from an earlier one writes into another folder."""
     return folder.with_name(f"{_place(folder).name}{MAKING}{secrets.token_hex(4)}")
 
 
@@ -134,7 +137,7 @@ def _locked(folder: Path, notify: Notify, processes: Processes) -> Iterator[None
             lock.acquire(timeout=0.2)
             break
         except filelock.Timeout:
-            if processes.stopped:  # Ctrl-C here does not end the other process's making
+            if processes.stopped:  # Ctrl-C does not reach the process that holds the lock
                 raise Stopped from None
             if attempt == 0:
                 notify("waiting for another process that makes it")
@@ -149,7 +152,7 @@ def _python(folder: Path) -> Path:
 
 
 def _make(environment: Environment, notify: Notify, processes: Processes) -> Path:
-    """Make it beside its place, and rename it: under the lock."""
+    """Make an environment beside its place, and rename it. The caller holds the lock."""
     place = environment.path
     wanted = ", ".join(environment.requirements)
     for leftover in place.parent.glob(f"{place.name}{MAKING}*"):
@@ -157,6 +160,7 @@ def _make(environment: Environment, notify: Notify, processes: Processes) -> Pat
     folder = _sibling(place)
     uv = Uv(place.parent, notify, processes)
     try:
+        # Relocatable, because the folder is renamed: https://docs.astral.sh/uv/reference/cli/#uv-venv
         uv.create(environment.python, folder)
         uv.install(_python(folder), environment.requirements, environment.torch_backend)
         (folder / RECORD).write_text(json.dumps(environment.record, indent=2), "utf-8")
@@ -165,5 +169,5 @@ def _make(environment: Environment, notify: Notify, processes: Processes) -> Pat
         remedy = f"rnnparity envs build {environment.name}"
         raise Unavailable(f"uv could not install {wanted}: {error}", remedy) from None
     finally:
-        shutil.rmtree(folder, ignore_errors=True)  # half-made; renamed when whole
+        shutil.rmtree(folder, ignore_errors=True)  # only there if it is incomplete
     return _python(place)

@@ -1,7 +1,7 @@
 """Declared environments: which interpreter and which packages each group of apis needs.
 
-An environment is a folder ``NAME-KEY`` in the cache, the key a hash of all that shapes what is installed
-there: what is declared anew is made anew (:mod:`rnnparity.environments.cache`).
+An environment is a folder ``NAME-KEY`` in the cache. The key is a hash of everything that decides what is
+installed there, so a changed declaration leads to a new folder (:mod:`rnnparity.environments.cache`).
 """
 
 import hashlib
@@ -22,7 +22,12 @@ from rnnparity.errors import InputError
 
 @dataclass(frozen=True)
 class Environment:
-    """A row of environments.toml: ``python`` a version specifier, ``torch_backend`` empty if not declared."""
+    """A row of environments.toml.
+
+    ``python`` is a version specifier, ``variables`` are environment variables for workers. ``torch_backend``
+    is the variant of PyTorch that uv chooses, such as ``cpu``, or empty if none is declared:
+    https://docs.astral.sh/uv/guides/integration/pytorch/
+    """
 
     name: str
     python: str
@@ -32,7 +37,7 @@ class Environment:
 
     @property
     def record(self) -> dict[str, Any]:
-        """All that shapes what is installed."""
+        """Everything that decides what is installed."""
         return {
             "python": self.python,
             "requirements": list(self.requirements),
@@ -43,16 +48,16 @@ class Environment:
 
     @property
     def key(self) -> str:
-        """A hash of the record."""
+        """The first 12 digits of a hash of the record."""
         return hashlib.sha256(json.dumps(self.record, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def path(self) -> Path:
-        """Its folder, made or not."""
+        """The folder of the environment, whether it exists or not."""
         return cache_dir() / f"{self.name}-{self.key}"
 
     def pinned(self, package: str) -> str:
-        """The version required of ``package``: what an api's row shows where it does not run."""
+        """The version of ``package`` that is required here. Raises ValueError if none is."""
         for requirement in self.requirements:
             name, _, version = requirement.partition("==")
             if name == package:
@@ -61,13 +66,13 @@ class Environment:
 
 
 PINS = "RNNPARITY_PINS"
-"""Environment variable with other versions than those declared, such as ``keras==3.14.0 torch==2.12.0``."""
+"""The environment variable that replaces declared versions, such as ``keras==3.14.0 torch==2.12.0``."""
 
 
 def declared() -> dict[str, Environment]:
     """Every environment of environments.toml by its name, with the versions that :data:`PINS` asks for.
 
-    Raises :class:`~rnnparity.errors.InputError` for a pin of what no environment requires.
+    Raises :class:`~rnnparity.errors.InputError` for the pin of a package that no environment requires.
     """
     text = (resources.files("rnnparity_adapters") / "environments.toml").read_text("utf-8")
     rows = tomllib.loads(text)
@@ -92,7 +97,7 @@ def declared() -> dict[str, Environment]:
 
 
 def cache_dir() -> Path:
-    """Where environments are kept: ``RNNPARITY_CACHE_DIR``, or a folder in the user's cache."""
+    """The folder of all environments: ``RNNPARITY_CACHE_DIR``, or one in the user's cache."""
     chosen = os.environ.get("RNNPARITY_CACHE_DIR")
     if chosen:
         return Path(chosen).expanduser().absolute()

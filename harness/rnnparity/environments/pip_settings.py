@@ -1,9 +1,9 @@
-"""pip's settings, so that they hold for uv too.
+"""pip's settings, translated for uv.
 
-uv reads nothing of pip's: whoever has told pip of a mirror, a proxy or a folder of wheels has told uv
-nothing. Here pip is asked for its settings, and two tables say what each means to uv:
-:data:`OPTIONS` of ``uv pip install``, and :data:`VARIABLES` that every uv command reads. What a
-variable of uv's own says goes before both.
+uv does not read pip's settings (https://docs.astral.sh/uv/pip/compatibility/). So a mirror, a proxy or a
+folder of wheels that a user has configured for pip would be ignored. Here pip is asked for its settings, and
+two tables translate them: :data:`OPTIONS` for ``uv pip install``, and :data:`VARIABLES` for every uv command.
+uv's own environment variables win over both.
 """
 
 import ast
@@ -21,13 +21,16 @@ Settings = dict[str, str]
 """The name of a setting (pip's long option without its dashes) -> its text."""
 
 SECTIONS = ("global", "install", ":env:")
-"""Where the settings of ``pip install`` are written; the later goes before the earlier."""
+"""The sections whose settings hold for ``pip install``. A later section wins over an earlier one:
+https://pip.pypa.io/en/stable/topics/configuration/
+"""
 
 SYNONYMS = {"default-timeout": "timeout"}
+"""Other names of pip's options -> the names that the tables use."""
 
 
 def read_settings() -> Settings:
-    """What pip says; nothing where there is no pip."""
+    """The settings of this interpreter's pip, or of the one on PATH; none where there is no pip."""
     for pip in ((sys.executable, "-m", "pip"), (shutil.which("pip") or "",)):
         if pip[0]:
             command = [*pip, "config", "list"]
@@ -38,7 +41,7 @@ def read_settings() -> Settings:
 
 
 def parse(listing: str) -> Settings:
-    """The output of ``pip config list``, lines ``section.name='value'`` -> the settings that hold."""
+    """The settings in the output of ``pip config list``, which has lines ``section.name='value'``."""
     settings: Settings = {}
     for wanted in SECTIONS:
         for line in listing.splitlines():
@@ -50,7 +53,7 @@ def parse(listing: str) -> Settings:
 
 
 def options(settings: Settings, environ: Mapping[str, str]) -> list[str]:
-    """The arguments of ``uv pip install`` that ``settings`` amount to."""
+    """The arguments of ``uv pip install`` that mean the same as ``settings``."""
     return [
         argument
         for option in OPTIONS
@@ -60,22 +63,22 @@ def options(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 
 
 def variables(settings: Settings) -> dict[str, str]:
-    """The environment variables for uv that ``settings`` amount to."""
+    """The environment variables that mean the same to uv as ``settings``."""
     return {rule.uv: rule.value(settings[rule.name]) for rule in VARIABLES if rule.name in settings}
 
 
 def place(text: str) -> str:
-    """A URL, or a path, which becomes absolute."""
+    """A URL as it is, or a path made absolute."""
     return text if "://" in text else str(Path(text).expanduser().absolute())
 
 
 def places(text: str) -> list[str]:
-    """Several, split at whitespace as pip does it."""
+    """Several URLs or paths, split at whitespace as pip does it."""
     return [place(word) for word in text.split()]
 
 
 def existing_places(text: str) -> list[str]:
-    """Several, without the folders that are not there: pip passes over them, uv would fail."""
+    """As :func:`places`, without folders that do not exist: pip skips them, uv would fail."""
     return [word for word in places(text) if _exists(word)]
 
 
@@ -87,16 +90,17 @@ def _exists(word: str) -> bool:
 
 
 def packages(text: str) -> list[str]:
-    """Names of packages, ``:all:`` or ``:none:``."""
+    """The names of packages in a text, or ``:all:`` or ``:none:``, separated by commas or whitespace."""
     return text.replace(",", " ").split()
 
 
 def seconds(text: str) -> str:
-    """Whole ones: uv takes no fractions."""
+    """Seconds rounded up, because uv takes whole seconds only."""
     return str(math.ceil(float(text)))
 
 
 Arguments = Callable[[str], list[str]]
+"""The text of a setting -> arguments of uv."""
 
 
 def each(option: str, split: Arguments) -> Arguments:
@@ -105,7 +109,7 @@ def each(option: str, split: Arguments) -> Arguments:
 
 
 def flag(argument: str) -> Arguments:
-    """``argument`` where the text says yes, in one of pip's ways."""
+    """``argument`` where the text means yes, in one of the ways that pip accepts."""
     return lambda text: [argument] if text.lower() in ("1", "on", "t", "true", "y", "yes") else []
 
 
@@ -116,7 +120,10 @@ def always(argument: str) -> Arguments:
 
 @dataclass(frozen=True)
 class UvOption:
-    """What pip's setting ``name`` means to ``uv pip install``, unless one of ``overruled_by`` is set."""
+    """The ``arguments`` of ``uv pip install`` for pip's setting ``name``.
+
+    They are left out if one of the environment variables ``overruled_by`` is set.
+    """
 
     name: str
     arguments: Arguments
@@ -125,19 +132,21 @@ class UvOption:
 
 @dataclass(frozen=True)
 class UvVariable:
-    """The environment variable ``uv`` that pip's setting ``name`` means."""
+    """The environment variable ``uv`` for pip's setting ``name``; ``value`` translates the text."""
 
     name: str
     uv: str
     value: Callable[[str], str] = str
 
 
+# https://docs.astral.sh/uv/reference/cli/#uv-pip-install, https://pip.pypa.io/en/stable/cli/pip_install/
 OPTIONS = (
     UvOption("find-links", each("--find-links", existing_places), ("UV_FIND_LINKS",)),
     UvOption("no-index", flag("--no-index")),
     UvOption("index-url", each("--default-index", places), ("UV_DEFAULT_INDEX", "UV_INDEX_URL")),
     UvOption("extra-index-url", each("--index", places), ("UV_INDEX", "UV_EXTRA_INDEX_URL")),
-    # pip takes the best version of all indexes; uv alone looks only in the first that has the package.
+    # pip takes the best version of all indexes. uv takes one from the first index that has the package,
+    # unless told otherwise: https://docs.astral.sh/uv/concepts/indexes/
     UvOption("extra-index-url", always("--index-strategy=unsafe-best-match"), ("UV_INDEX_STRATEGY",)),
     UvOption("trusted-host", each("--allow-insecure-host", str.split), ("UV_INSECURE_HOST",)),
     UvOption("constraint", each("--constraints", places), ("UV_CONSTRAINT",)),
@@ -146,6 +155,7 @@ OPTIONS = (
     UvOption("no-binary", each("--no-binary", packages)),
 )
 
+# https://docs.astral.sh/uv/reference/environment/
 VARIABLES = (
     UvVariable("cert", "SSL_CERT_FILE", place),
     UvVariable("client-cert", "SSL_CLIENT_CERT", place),

@@ -1,4 +1,4 @@
-"""Child processes that never outlive the run that started them."""
+"""Child processes that end with the run that started them."""
 
 import contextlib
 import os
@@ -10,13 +10,13 @@ from typing import Any, cast
 
 
 class Stopped(Exception):
-    """A process was to be started after everything had been stopped."""
+    """A process should have been started after all had been stopped."""
 
 
 class Processes:
-    """The processes of one run, each the leader of its own group, so that its children end with it.
+    """The processes of one run. Each is the leader of a group of its own, so that its children end with it.
 
-    ``stopped`` tells whoever waits for something else that there is nothing to wait for any more.
+    ``stopped`` is true after :meth:`stop`: then nothing that is waited for will come.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Processes:
         self.stopped = False
 
     def start(self, arguments: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
-        """``subprocess.Popen`` in a group of its own. Raises :class:`Stopped` after :meth:`stop`."""
+        """Start ``subprocess.Popen`` in a group of its own. Raises :class:`Stopped` after :meth:`stop`."""
         with self._lock:
             if self.stopped:
                 raise Stopped
@@ -35,7 +35,7 @@ class Processes:
             return process
 
     def end(self, process: subprocess.Popen[bytes]) -> int:
-        """Kill what is left of a process and its children; its exit status."""
+        """Kill what is left of a process and its children, and return its exit status."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         status = process.wait()
@@ -44,7 +44,7 @@ class Processes:
         return status
 
     def stop(self) -> None:
-        """Kill every process and start no more."""
+        """Kill every process, and refuse to start more."""
         with self._lock:
             self.stopped = True
             running = list(self._running)

@@ -1,4 +1,4 @@
-"""What uv is asked to do, with which settings, and what it says when it does not do it."""
+"""Run uv: its commands, its settings, and the reason that it gives where it fails."""
 
 import os
 import re
@@ -18,22 +18,23 @@ from rnnparity.errors import Unavailable
 Notify = Callable[[str], None]
 
 PROGRESS = ("Using CPython", "Downloading", "Building", "Resolved", "Prepared", "Installed")
-"""How those lines of uv begin that tell how far it is."""
+"""The beginnings of the lines in which uv reports its progress."""
 OLDEST = [3, 6]
-"""The first Python that uv can use."""
+"""The first Python that uv can use: https://docs.astral.sh/uv/reference/policies/python/"""
 ERROR = ("error:", "\N{MULTIPLICATION SIGN} ")
+"""The beginnings of the lines in which uv reports an error."""
 CAUSE = re.compile(rf"\s*(?:{'|'.join(ERROR)}|cause:|Caused by:|[├╰]─▶)\s*(.*)")
-"""A line of uv that begins an error, or a cause of it."""
+"""A line of uv that begins an error, or the cause of one."""
 
 
 class UvError(Exception):
-    """uv did not do it; the text is the reason that it gave, a sentence."""
+    """uv failed. The text is the reason that it gave, as a sentence."""
 
 
 class Uv:
-    """uv at work in the folder ``cache``, with pip's settings.
+    """uv, working in the folder ``cache`` with pip's settings.
 
-    It runs among ``processes``, so that who stops those stops it. ``notify`` gets its progress.
+    It is one of ``processes``, so stopping these stops it too. ``notify`` gets its progress.
     """
 
     def __init__(self, cache: Path, notify: Notify, processes: Processes) -> None:
@@ -44,7 +45,7 @@ class Uv:
         self._variables = {"UV_PYTHON_SEARCH_PATH": search_path(), **pip_settings.variables(self._settings)}
 
     def create(self, python: str, folder: Path) -> None:
-        """Make a virtual environment. Raises :class:`Unavailable` where no Python fits."""
+        """Make a virtual environment. Raises :class:`Unavailable` if there is no Python that fits."""
         self._notify(f"finding Python {python}")
         try:
             self._run(["venv", "--relocatable", "--no-project", "--python", python, str(folder)], {})
@@ -52,17 +53,20 @@ class Uv:
             raise Unavailable(f"uv found no Python {python}: {error}", _get_python(python)) from None
 
     def install(self, python: Path, requirements: Sequence[str], torch_backend: str) -> None:
-        """Install ``requirements`` beside the interpreter ``python``. Raises :class:`UvError`."""
+        """Install ``requirements`` for the interpreter ``python``. Raises :class:`UvError` if that fails."""
         self._notify(f"installing {', '.join(requirements)}")
         options = pip_settings.options(self._settings, os.environ)
         variables = {"UV_TORCH_BACKEND": torch_backend} if torch_backend and not _own_wheels(options) else {}
         self._run(["pip", "install", "--python", str(python), *options, *requirements], variables)
 
     def _run(self, arguments: list[str], variables: dict[str, str]) -> None:
-        """Run uv, out of sight of projects in or above the current folder and above the cache.
+        """Run uv, and end it and the builds that it started whenever this call ends.
 
-        Whatever ends this ends uv, and the builds that uv started. Variables that the user has set stay.
+        uv must not read the settings of a project in the current folder, or of one above the cache.
+        Environment variables that the user has set are kept.
         """
+        # uv searches for uv.toml from --project upwards:
+        # https://docs.astral.sh/uv/concepts/configuration-files/
         (self._cache / "uv.toml").write_text(
             "# Empty: uv looks no further than here for a project.\n", "utf-8"
         )
@@ -91,7 +95,7 @@ class Uv:
 
 
 def reason(lines: Sequence[str]) -> str:
-    """The last error in uv's output as one sentence: what failed, why, and the root of it."""
+    """The last error in uv's output as one sentence: what failed, why, and the first cause of all."""
     starts = [number for number, line in enumerate(lines) if line.lstrip().startswith(ERROR)]
     if not starts:
         return ""
@@ -104,18 +108,18 @@ def reason(lines: Sequence[str]) -> str:
         else:
             causes[-1] += " " + line.strip(" │")
     told = [line.strip() for line in takewhile(lambda line: "hint:" not in line, error) if line.strip()]
-    if "[stderr]" in told:  # of a build
+    if "[stderr]" in told:  # the output of a build that failed
         causes.append(told[-1])
     return ": ".join(dict.fromkeys([*causes[:2], causes[-1]])).rstrip(".") + "."
 
 
 def _own_wheels(options: Sequence[str]) -> bool:
-    """Whether the user keeps wheels, which then go before PyTorch's own index."""
+    """Whether the user has a folder of wheels, or no index. Then PyTorch's own index must not be used."""
     return "UV_FIND_LINKS" in os.environ or any(o.startswith(("--find-links", "--no-index")) for o in options)
 
 
 def _get_python(specifier: str) -> str:
-    """What installs such a Python; pyenv and conda also have those too old for uv."""
+    """What installs such a Python: uv, or for one that is too old for uv pyenv or conda."""
     command = [binary(), "python", "list", "--only-downloads", "--no-config", specifier]
     offered = subprocess.run(command, check=False, capture_output=True).stdout.strip()
     found = re.search(r"\d+\.\d+", specifier)
@@ -127,7 +131,7 @@ def _get_python(specifier: str) -> str:
 
 
 def binary() -> str:
-    """The path of uv."""
+    """The path of uv. Raises :class:`~rnnparity.errors.Unavailable` if it is missing."""
     try:
         return uv.find_uv_bin()
     except FileNotFoundError as error:
@@ -135,12 +139,17 @@ def binary() -> str:
 
 
 def search_path() -> str:
-    """PATH, with every version of pyenv's instead of its shims: a shim refuses the versions not selected."""
+    """PATH, but with the folders of all of pyenv's versions in place of its shims.
+
+    A shim only runs the versions that are selected: https://github.com/pyenv/pyenv#how-it-works
+    """
     root = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser()
     folders = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
     kept = [folder for folder in folders if not (folder.name == "shims" and root in folder.parents)]
     versions = sorted(root.glob("versions/3.*/bin"), key=_version, reverse=True)
-    usable = [folder for folder in versions if _version(folder) >= OLDEST]  # uv fails where an older one is
+    usable = [
+        folder for folder in versions if _version(folder) >= OLDEST
+    ]  # uv fails if an older one is there
     return os.pathsep.join(map(str, [*kept, *usable]))
 
 

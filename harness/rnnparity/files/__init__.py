@@ -1,1 +1,1 @@
-"""Files of named arrays: read and written, without a meaning."""
+"""Files of named arrays: reading and writing them, whatever the arrays mean."""

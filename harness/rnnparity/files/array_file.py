@@ -1,4 +1,4 @@
-"""Files of named arrays, by their suffix: ``.safetensors``, or else ``.npz``."""
+"""Files of named arrays. The suffix decides the format: ``.safetensors``, or otherwise ``.npz``."""
 
 from pathlib import Path
 
@@ -11,14 +11,20 @@ _SAFETENSORS = ".safetensors"
 
 
 def read_arrays(path: str | Path) -> Arrays:
-    """Every array of the file. Raises :class:`~rnnparity.errors.InputError` for anything unsafe or broken."""
+    """Every array ``[...]`` of the file, by name.
+
+    Raises :class:`~rnnparity.errors.InputError` for a file that is unsafe, broken or cannot be read.
+    """
     if Path(path).suffix == _SAFETENSORS:
         return safetensors_file.read_safetensors(Path(path))
     return Arrays(npz.read_npz(path), frozenset())
 
 
 def write_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays of numbers, and the text ``meta``. Raises OSError."""
+    """Write arrays of numbers ``[...]`` by name, and the text ``meta``, which is an array ``[]``.
+
+    Raises OSError where the file cannot be written.
+    """
     if Path(path).suffix == _SAFETENSORS:
         safetensors_file.write_safetensors(Path(path), arrays)
     else:

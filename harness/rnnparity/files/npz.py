@@ -1,6 +1,7 @@
-"""``.npz`` files: written the same each time, and read when somebody else made them.
+"""``.npz`` files. The same arrays always give the same file, and a file from anybody can be read safely.
 
-Nothing is unpickled, nothing large is believed.
+Nothing is unpickled, and no size that a file claims is trusted before it is checked. The format is described
+at https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
 
 import io
@@ -16,21 +17,28 @@ import numpy as np
 from rnnparity.errors import InputError
 
 MAX_BYTES = 2**31
-"""Of all arrays of a file together."""
+"""All arrays of a file together may have 2 GiB: far more than any recording, and less than most memories."""
 _MAX_ENTRIES = 4096
-_SUSPICIOUS = (2**26, 200)  # bytes that expand this many times: more than numbers ever do
+"""A file may have this many arrays, hundreds of times as many as a recording: their headers take time."""
+_SUSPICIOUS = (2**26, 200)
+"""More than so many bytes of arrays may not be packed to less than a 200th: random numbers never are, zip
+bombs are. See https://docs.python.org/3/library/zipfile.html#decompression-pitfalls
+"""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip entry can have; every entry gets it, so that files do not depend on the clock.
+"""
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, NotImplementedError, RuntimeError,
     SyntaxError, MemoryError, OverflowError, TypeError, KeyError,
 )  # fmt: skip
+"""What zipfile, zlib and numpy raise for files that are not what they should be."""
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays by name. The same arrays in the same order give the same bytes: no clock is in them.
+    """Write arrays ``[...]`` by name. The same arrays in the same order give the same bytes.
 
-    What is large is not packed, so that it never looks like what :func:`read_npz` refuses. Raises ValueError
-    for an array of objects.
+    Large files are not compressed, so that they never look like what :func:`read_npz` refuses. Raises
+    ValueError for an array of objects, and OSError where the file cannot be written.
     """
     small = sum(array.nbytes for array in arrays.values()) <= _SUSPICIOUS[0]
     method = zipfile.ZIP_DEFLATED if small else zipfile.ZIP_STORED
@@ -43,9 +51,10 @@ def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read_npz(path: str | Path) -> dict[str, np.ndarray]:
-    """Every array of the file. Raises :class:`~rnnparity.errors.InputError` for anything unsafe or broken.
+    """Every array ``[...]`` of the file, by name.
 
-    All sizes are checked, those of the archive and those of the arrays' own headers, before any is read.
+    All sizes are checked before any array is read: those in the archive, and those in the arrays' headers.
+    Raises :class:`~rnnparity.errors.InputError` for a file that is unsafe, broken or cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
@@ -55,7 +64,7 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def read_npz_stream(stream: IO[bytes]) -> dict[str, np.ndarray]:
-    """As :func:`read_npz`, from an open file."""
+    """As :func:`read_npz`, from an open file: every array ``[...]`` by name."""
     try:
         with zipfile.ZipFile(stream) as archive:
             entries = archive.infolist()
@@ -88,7 +97,7 @@ def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
 
 
 def _check_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
-    """The header promises exactly the bytes that follow it, of numbers or text."""
+    """Refuse an entry whose header does not promise exactly the bytes that follow it, as numbers or text."""
     with archive.open(entry) as stream:
         start = io.BytesIO(stream.read(min(entry.file_size, 2**16)))
     version = np.lib.format.read_magic(start)

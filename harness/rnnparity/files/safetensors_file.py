@@ -1,4 +1,7 @@
-"""``.safetensors`` files with the arrays of an ``.npz``: ``meta``, a text, is in the file's own metadata."""
+"""``.safetensors`` files (https://github.com/huggingface/safetensors#format).
+
+They hold the same arrays as an ``.npz``, but the text ``meta`` is in the file's own metadata.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,19 +15,23 @@ _DTYPES = {
     "F16": np.float16, "F32": np.float32, "F64": np.float64, "I8": np.int8, "I16": np.int16, "I32": np.int32,
     "I64": np.int64, "U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64,
 }  # fmt: skip
-"""By the format's names; bfloat16, which numpy has not, is the upper half of a float32."""
+"""numpy's dtypes by the format's names."""
 _BFLOAT16 = "BF16"
+"""numpy has no such dtype. A bfloat16 is the upper half of a float32, and is widened to one."""
 
 
 class Arrays(NamedTuple):
-    """The arrays of a file, and the names of those that were stored in bfloat16, here widened to float32."""
+    """The arrays ``[...]`` of a file, and the names of those that were widened from bfloat16 to float32."""
 
     arrays: dict[str, np.ndarray]
     bfloat16: frozenset[str]
 
 
 def read_safetensors(path: Path) -> Arrays:
-    """Every array of the file. Raises :class:`~rnnparity.errors.InputError` for what is broken or unknown."""
+    """Every array ``[...]`` of the file, by name.
+
+    Raises :class:`~rnnparity.errors.InputError` for a broken file and for an unknown dtype.
+    """
     from safetensors import SafetensorError, deserialize, safe_open
 
     try:
@@ -46,7 +53,7 @@ def read_safetensors(path: Path) -> Arrays:
 
 
 def write_safetensors(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays of numbers, and the text ``meta``. Raises OSError."""
+    """Write arrays of numbers ``[...]`` by name, and the text ``meta``. Raises OSError."""
     from safetensors.numpy import save
 
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items() if name != "meta"}
@@ -62,5 +69,5 @@ def _array(name: str, dtype: str, shape: list[int], data: bytes) -> np.ndarray:
         raise InputError(name[:60], f"dtype {dtype}", ", ".join((*_DTYPES, _BFLOAT16)))
     try:
         return array.reshape(shape)
-    except ValueError:  # nothing, in a shape that numpy has not
+    except ValueError:  # an empty array of more axes, or longer ones, than numpy allows
         raise InputError(name[:60], f"{len(shape)} axes, {str(shape)[:60]}", "an array of numbers") from None

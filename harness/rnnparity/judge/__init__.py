@@ -1,1 +1,1 @@
-"""Is it equal? A trajectory against the reference."""
+"""Whether a trajectory equals the reference."""

@@ -1,4 +1,4 @@
-"""Trajectory against reference: the only place that decides whether two things are equal."""
+"""Compare a trajectory with its reference. This is the only place that decides whether two are equal."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -30,12 +30,14 @@ from rnnparity_adapters.kinds import GATE_NAMES, KINDS
 from rnnparity_adapters.layout import Weights
 
 _SPREAD = 4096
-"""Elements of a residual that is kept of each run: enough to tell apis apart."""
+"""A run's residual is kept at this many elements at most: enough to tell apis apart."""
 _DOUBTFUL = 5 * LIMIT
-"""Noise units beyond which no noise that was taken for too small can be to blame."""
+"""Noise units up to which a difference may still be rounding that the noise underestimates; only then is the
+ensemble, which costs sixteen runs, worth its time.
+"""
 
 HEAT_CELLS = 64
-"""A heatmap has at most this many cells along steps, and along units."""
+"""A heatmap has at most this many cells along steps, and along units, so that its size is bounded."""
 
 _CHAOTIC_REASON = (
     "agrees up to step {}; from there on rounding alone decides the trajectory, "
@@ -44,7 +46,7 @@ _CHAOTIC_REASON = (
 
 
 class _Quantity(NamedTuple):
-    """What an observed array is compared with."""
+    """What an observed array is compared with: a state of the reference, at ``steps``."""
 
     state: str
     steps: slice
@@ -62,13 +64,13 @@ _WITHOUT_CELL = {HIDDEN: _QUANTITIES[HIDDEN], STEPPED_HIDDEN: _QUANTITIES[STEPPE
 def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> Comparison:
     """Compare what an api returned with the reference: names, shapes and dtypes first, then values.
 
-    ``observed`` has ``hidden`` and, where there is a cell state, ``cell`` ``[B, T, U]``, and for a layer
-    ``stepped_hidden`` ``[B, T, U]`` and ``last_cell`` ``[B, U]``, in the dtype of the case. A wrong name,
-    shape or dtype is ``failed``; a NaN or an infinity on either side is ``nonfinite``.
+    ``observed`` has ``hidden`` ``[B, T, P]`` and, where there is a cell state, ``cell`` ``[B, T, U]``. A
+    layer also has ``stepped_hidden`` ``[B, T, P]`` and ``last_cell`` ``[B, U]``. All have the dtype of the
+    case. A wrong name, shape or dtype is ``failed``; a NaN or an infinity on either side is ``nonfinite``.
 
-    The values ``diverge`` if an element of the trajectory or of the local errors is beyond the limit, or if
-    the local errors together follow a parameter. They are ``chaotic`` if they do not, but the reference
-    itself says nothing about some of them.
+    The verdict is ``diverge`` if an element of the trajectory or of the local errors is beyond the limit, or
+    if the local errors follow the pattern of a parameter. Otherwise it is ``chaotic`` if rounding alone
+    decides the reference from some step on, and else ``agree``.
     """
     wrong = _wrong_form(observed, reference)
     if wrong:
@@ -87,7 +89,7 @@ def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) 
         if errors.size
     ]
     if first_step(by_step) is None and first_step(trajectory) is not None:
-        # No step errs, and yet the trajectory is beyond the noise: is the noise too small?
+        # Every step is right, and yet the trajectory is beyond the noise: the noise may be too small.
         reference = ensemble(reference)
         trajectory = [_against(reference, name, array) for name, array in observed.items()]
     verdict, reason = DIVERGE, _divergence(trajectory, by_step, local)
@@ -108,7 +110,7 @@ def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) 
 
 
 def compare_recording(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> Comparison:
-    """As :func:`compare`, of a trajectory that may have no ``cell``, and in any dtype."""
+    """As :func:`compare`, for a recorded trajectory ``[B, T, ...]`` of any dtype; ``cell`` may be missing."""
     arrays = {name: array.astype(reference.case.dtype) for name, array in observed.items()}
     if CELL not in arrays and reference.case.has_cell_state:
         return compare_hidden_only(arrays[HIDDEN], reference)
@@ -116,7 +118,10 @@ def compare_recording(observed: Mapping[str, NDArray[np.floating]], reference: R
 
 
 def compare_hidden_only(hidden: NDArray[np.floating], reference: Reference) -> Comparison:
-    """As :func:`compare`, of an LSTM's hidden trajectory ``[B, T, U]`` alone: without local errors."""
+    """As :func:`compare`, for an LSTM of which only the hidden trajectory ``[B, T, P]`` is known.
+
+    Local errors need the cell state too, so there are none.
+    """
     difference = _against(reference, HIDDEN, hidden)
     if not np.isfinite(difference.absolute):
         return Comparison(NONFINITE, f"{_where(HIDDEN, difference.place)} is not finite", (difference,))
@@ -137,7 +142,10 @@ def compare_hidden_only(hidden: NDArray[np.floating], reference: Reference) -> C
 
 
 def compare_weights(extracted: Weights, loaded: Weights, cell: str = "lstm") -> Comparison:
-    """Weights read back from a framework against those loaded into it: bit for bit."""
+    """Compare weights read back from a framework with those loaded into it, bit for bit.
+
+    Both are canonical, a kernel ``[I+U, G U]`` and a bias ``[G U]``. ``cell`` names the kind of cell.
+    """
     blocks_of = KINDS[cell].gates, KINDS[cell].bias_gates
     for name, names, got, expected in zip(Weights._fields, blocks_of, extracted, loaded, strict=True):
         same = got.astype(expected.dtype).view(np.uint8) == expected.view(np.uint8)
@@ -155,11 +163,10 @@ def compare_weights(extracted: Weights, loaded: Weights, cell: str = "lstm") -> 
 def compare_hidden(
     observed: NDArray[np.floating], other: NDArray[np.floating], arithmetics: tuple[str, str]
 ) -> Difference:
-    """Two hidden trajectories ``[B, T, U]`` whose weights are not known, and in which arithmetic each was
-    computed.
+    """Compare two hidden trajectories ``[B, T, U]`` whose weights are not known.
 
-    Neither is a reference, and what error to expect can only be assumed from the values themselves.
-    Raises :class:`~rnnparity.errors.InputError` for different shapes.
+    ``arithmetics`` names the arithmetic of each. Neither is a reference, so the error to be expected can only
+    be assumed from the values themselves. Raises :class:`~rnnparity.errors.InputError` for different shapes.
     """
     if observed.shape != other.shape:
         raise InputError("hidden", list(observed.shape), f"as the other one: {list(other.shape)}")
@@ -170,10 +177,10 @@ def compare_hidden(
 
 
 def compare_recorded(observed: np.ndarray, stored: np.ndarray, error: Array | None, name: str) -> Comparison:
-    """A trajectory ``[B, T, U]`` against one of the same case that was stored: form first, then values.
+    """Compare a trajectory ``[B, T, U]`` with a stored one of the same case: form first, then values.
 
-    ``error`` is the standard error of either; None where the weights are not known, so that it can only be
-    assumed. Equal numbers agree, finite or not.
+    ``error`` ``[B, T, U]`` is the standard error of each of the two. It is None where the weights are not
+    known; then it is assumed from the values. Equal numbers agree, finite or not.
     """
     if (observed.shape, observed.dtype) != (stored.shape, stored.dtype):
         forms = [f"{list(array.shape)} {array.dtype}" for array in (observed, stored)]
@@ -213,13 +220,13 @@ def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference) -> str
 
 
 def _against(reference: Reference, name: str, observed: np.ndarray) -> Difference:
-    """An observed array against the reference's trajectory, as far as that says anything."""
+    """An observed array against the reference, up to the step from which rounding alone decides."""
     quantity = _QUANTITIES[name]
     expected: Array = getattr(reference, quantity.state)[:, quantity.steps]
     noise: Array = getattr(reference, quantity.state + "_noise")[:, quantity.steps]
     difference = np.abs(observed.reshape(expected.shape).astype(np.float64) - expected)
     difference[np.isnan(difference)] = np.inf
-    # An element that errs by nothing where no error is expected is equal; by anything, infinitely wrong.
+    # Where the noise is zero, an equal element is right and any other one infinitely wrong.
     with np.errstate(divide="ignore", invalid="ignore"):
         in_noise = np.where(difference == 0, 0, difference / noise)
     start = quantity.steps.indices(reference.case.steps)[0]
@@ -247,7 +254,7 @@ def _difference(name: str, state: str, difference: Array, in_noise: Array, start
 
 
 def _heat(in_noise: Array) -> Heat:
-    """``[T, U]`` in cells that keep the largest of what they cover."""
+    """``[T, U]`` as a heatmap, whose cells keep the largest element that they cover."""
     steps, units = (-(-length // HEAT_CELLS) for length in in_noise.shape)
     by_steps = np.maximum.reduceat(in_noise, np.arange(0, in_noise.shape[0], steps), axis=0)
     cells = np.maximum.reduceat(by_steps, np.arange(0, in_noise.shape[1], units), axis=1)
@@ -255,7 +262,7 @@ def _heat(in_noise: Array) -> Heat:
 
 
 def _residual(hidden: np.ndarray, reference: Reference) -> Array:
-    """(hidden - reference) / standard error at up to ``_SPREAD`` elements that rounding does not decide."""
+    """(hidden - reference) / standard error ``[places]``, at places before the horizon."""
     known = np.arange(reference.case.steps) < reference.horizon[:, None]
     places = np.flatnonzero(np.broadcast_to(known[:, :, None], hidden.shape))
     places = places[:: len(places) // _SPREAD + 1]
@@ -265,7 +272,7 @@ def _residual(hidden: np.ndarray, reference: Reference) -> Array:
 
 
 def _divergence(trajectory: Iterable[Difference], by_step: Iterable[Difference], local: LocalAnalysis) -> str:
-    """Why it diverges, in a sentence or two; empty if it does not."""
+    """Why a run diverges, in a sentence or two; empty if it does not."""
     beyond = [difference for difference in (*trajectory, *by_step) if difference.first_step is not None]
     if not beyond:
         return f"no element is beyond the noise, all together are: {_parameter(local)}" if local.gates else ""

@@ -1,4 +1,4 @@
-"""What a comparison says: its words, and the records behind them."""
+"""The result of a comparison: its verdict, and the numbers behind it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -23,12 +23,14 @@ VERDICTS = (AGREE, UNSUPPORTED, UNAVAILABLE, CHAOTIC, DIVERGE, NONFINITE, FAILED
 LOCAL_HIDDEN = "local_hidden"
 LOCAL_CELL = "local_cell"
 LOCAL = (LOCAL_HIDDEN, LOCAL_CELL)
-"""What :mod:`rnnparity.judge.local_errors` adds to what was observed."""
+"""The names of the local errors (:mod:`rnnparity.judge.local_errors`) beside those of observed arrays."""
 
 
 class Heat(NamedTuple):
-    """A picture of the errors: ``noise`` ``[T', U']``, each cell the largest |difference| / standard error of
-    ``steps`` steps, ``units`` units (fewer in the last cells) and every batch row.
+    """A picture of the errors: ``noise`` ``[T', U']`` in noise units.
+
+    Each cell is the largest |difference| / standard error of ``steps`` steps, ``units`` units and all batch
+    rows. The last cells may cover fewer.
     """
 
     noise: Array
@@ -37,7 +39,7 @@ class Heat(NamedTuple):
 
 
 class Place(NamedTuple):
-    """One element of a trajectory."""
+    """One element of a trajectory ``[B, T, U]``: its batch row, step and unit."""
 
     batch: int
     step: int
@@ -51,10 +53,11 @@ class Difference:
     ``observed`` names the array and ``state`` what it was compared with: ``hidden`` or ``cell``, or
     ``local_hidden`` or ``local_cell`` for what is added at each step (see
     :mod:`rnnparity.judge.local_errors`).
-    ``absolute`` is the largest |difference|, ``noise`` the largest |difference| / standard error, found at
-    ``place``; ``first_step`` is the first step with an element beyond the limit, None if there is none;
-    ``by_step`` ``[T]`` has the largest |difference| / standard error of each step. ``heat`` is there for
-    ``hidden`` and ``cell``, and where something is beyond the limit.
+
+    ``absolute`` is the largest |difference|. ``noise`` is the largest |difference| / standard error, which is
+    at ``place``. ``by_step`` ``[T]`` has the largest |difference| / standard error of each step, and
+    ``first_step`` is the first step above the limit, or None. ``heat`` is the picture of ``hidden``, ``cell``
+    and whatever is above the limit.
     """
 
     observed: str
@@ -69,13 +72,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A verdict, why, and what is behind it.
+    """A verdict, its reason, and the numbers behind it.
 
     ``differences`` is empty where shapes or dtypes are wrong already. ``parameter`` is the one whose change
-    would explain the local errors best, None where they are not known, and ``significance`` says whether it
-    has to be explained: above 1. ``gates`` are the gates at fault;
-    ``residual`` has (hidden - reference) / standard error at places spread over the trajectory, the same ones
-    for every api.
+    would explain the local errors best, or None where there are no local errors. If ``significance`` is above
+    1, rounding does not explain them. ``gates`` are the gates at fault. ``residual`` ``[places]`` is
+    (hidden - reference) / standard error at places spread over the trajectory, the same for every api.
     """
 
     verdict: str
@@ -87,21 +89,21 @@ class Comparison:
     residual: Array | None = field(default=None, repr=False, compare=False)
 
     def __bool__(self) -> NoReturn:
-        """Refused: ``assert compare(...)`` would pass whatever the verdict."""
+        """Raises TypeError: ``assert compare(...)`` would pass whatever the verdict."""
         raise TypeError("a comparison is neither true nor false; ask for its verdict")
 
     def followed_by(self, later: "Comparison") -> "Comparison":
-        """The later one, but with this verdict and reason if it is not ``agree``."""
+        """The later comparison, but with this one's verdict and reason if that is not ``agree``."""
         return later if self.verdict == AGREE else replace(later, verdict=self.verdict, reason=self.reason)
 
     @property
     def first_step(self) -> int | None:
-        """The first step at which anything is beyond the limit."""
+        """The first step at which any element is above the limit; None if none is."""
         return first_step(self.differences)
 
 
 def worst(differences: Iterable[Difference], state: str) -> Difference | None:
-    """The one of ``state`` that is largest in noise, with the largest absolute of all."""
+    """The difference of ``state`` that is largest in noise units, with the largest absolute of them all."""
     of_state = [difference for difference in differences if difference.state == state]
     if not of_state:
         return None
@@ -110,5 +112,5 @@ def worst(differences: Iterable[Difference], state: str) -> Difference | None:
 
 
 def first_step(differences: Iterable[Difference]) -> int | None:
-    """The first step at which any of them is beyond the limit."""
+    """The first step at which any of the differences is above the limit; None if none is."""
     return min((d.first_step for d in differences if d.first_step is not None), default=None)

@@ -1,10 +1,12 @@
-"""LocalAnalysis errors: what a framework adds at each step, apart from what it carries there.
+"""Local errors: what a framework adds to the error at each step, without what earlier steps left behind.
 
-Each step of the reference starts from the framework's *own* previous state, so an error is seen where it
-is made, chaos does not matter, and all steps are computed at once. Without a mistake the local errors
-are rounding: small, and related to nothing. A parameter that differs by d moves a gate's pre-activation
-by d times what the parameter multiplies, at every step; so the errors are projected on just that, for
-each parameter (a matched filter). What a single element hides, thousands of them together show.
+Each step of the reference starts from the framework's *own* previous state. So an error shows at the step
+that causes it, chaos does not matter, and all steps are computed at once.
+
+Without a mistake the local errors are rounding: small, and without a pattern. A parameter that differs by d
+changes a gate's pre-activation by d times what the parameter multiplies, at every step. So for each
+parameter the errors are projected on that pattern (a matched filter). A difference that is too small to show
+in a single element shows in the sum over thousands of them.
 """
 
 from collections.abc import Iterator
@@ -21,27 +23,31 @@ from rnnparity.reference.sensitivities import LocalErrors, Sensitivity
 from rnnparity.reference.steps import State, exactly
 
 SCORE_LIMIT = 12.0
-"""Standard deviations of a projection. Its tails are longer than normal where few steps count."""
-
-SYSTEMATIC = 0.2
-"""How much of an activation's error may be alike from step to step.
-
-Libraries approximate exp and tanh, and an approximation errs alike wherever its argument does: this much
-of it is no sign of a wrong parameter, however many steps repeat it.
+"""Standard deviations of a projection above which it is no rounding. Where only a few steps contribute, the
+distribution has longer tails than the normal one, so the limit is far above the usual 3 or 5.
 """
 
-_ALIKE = 0.9  # of the best explanation's score
+SYSTEMATIC = 0.2
+"""The part of an activation's error that may be the same at every step.
 
-_ROWS = 4096  # at a time: enough to be fast, few enough for a hundred thousand steps
+Libraries approximate exp and tanh, and an approximation has the same error wherever it has the same argument.
+This much of it is no sign of a wrong parameter, however many steps repeat it.
+"""
+
+_ABOUT_AS_WELL = 0.9
+"""A gate is at fault with the best one if its score is at least this part of the best score."""
+
+_ROWS = 4096
+"""Rows that are computed at a time: enough to be fast, few enough for a hundred thousand steps in memory."""
 
 
 class Explanation(NamedTuple):
     """One parameter whose change would explain the local errors, by least squares.
 
-    ``row`` counts the kernel's rows x then h, None stands for the bias; gate m has the bias of that name and
-    the recurrent rows of n, gate p the rows of a projection. ``change`` estimates how much larger the
-    framework's is than the reference's; ``score`` is the size of what that explains, in standard deviations
-    of rounding.
+    ``row`` counts the rows of the kernel ``[I+P, G U]``, x before h; None stands for the bias. Gate m has the
+    bias of that name and the recurrent rows of n, gate p the rows of a projection. ``change`` estimates by
+    how much the framework's parameter is larger than the reference's. ``score`` is the size of the errors
+    that this explains, in standard deviations of rounding.
     """
 
     gate: str
@@ -53,11 +59,10 @@ class Explanation(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LocalAnalysis:
-    """LocalAnalysis errors of hidden ``[B, T, P]`` and of cell ``[B, T, U]`` in noise units, and what relates
-    them.
+    """The local errors ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` in noise units, and their pattern.
 
-    ``parameters`` has the best explanation for each gate, ``significance`` the largest score / limit of any
-    parameter: above 1, rounding does not explain the errors, however small each of them is.
+    ``parameters`` has the best explanation within each gate. ``significance`` is the largest score / limit of
+    any parameter: above 1, rounding does not explain the errors, however small each of them is.
     """
 
     hidden: Array
@@ -67,20 +72,23 @@ class LocalAnalysis:
 
     @property
     def parameter(self) -> Explanation:
-        """The best explanation of all."""
+        """The best explanation of all gates."""
         return max(self.parameters.values(), key=lambda parameter: parameter.score)
 
     @property
     def gates(self) -> tuple[str, ...]:
-        """The gates at fault: those that explain the errors about as well as the best; none if none errs."""
+        """The gates at fault: those that explain the errors about as well as the best one, if any is."""
         if self.significance <= 1:
             return ()
-        enough = _ALIKE * self.parameter.score
+        enough = _ABOUT_AS_WELL * self.parameter.score
         return tuple(gate for gate, parameter in self.parameters.items() if parameter.score > enough)
 
 
 class _Sums:
-    """What the projections on one gate's parameters need, summed over all steps, for each unit."""
+    """The sums over all steps that the projections on one gate's parameters need, for each unit.
+
+    Arrays are ``[rows, units]`` for the kernel and ``[units]`` for the bias.
+    """
 
     def __init__(self, gate: str, shown: Sensitivity) -> None:
         rows, units = shown.v.shape[1], shown.weighted_errors.shape[1]
@@ -102,7 +110,7 @@ class _Sums:
         self.systematic_second += (shown.systematic * shown.systematic).sum(axis=0)
 
     def best(self, scale: float) -> Explanation:
-        """The parameter that explains most; ``scale`` is the size of errors, in noise units."""
+        """The parameter that explains most; ``scale`` is the typical size of an error, in noise units."""
         scores = np.concatenate([self.error, [self.bias_error]])
         seconds = np.concatenate([self.second, [self.bias_second]])
         seconds[seconds == 0] = np.inf
@@ -115,17 +123,17 @@ class _Sums:
         return Explanation(self.gate, place, int(unit), float(change), float(score))
 
     def significance(self, scale: float) -> float:
-        """The largest score / limit of any parameter."""
+        """The largest score / limit of any parameter; ``scale`` as for :meth:`best`."""
         return max(self._kernel(scale), self._bias(scale))
 
     def _kernel(self, scale: float) -> float:
-        """Without what a change of the bias would do as well: v less its mean."""
+        """That of the kernel. v is centred, because its mean acts as a bias: see :meth:`_bias`."""
         mean = self.first / np.where(self.bias_second > 0, self.bias_second, 1)
         second = self.second - mean * self.first
-        second[second <= 1e-9 * self.second] = np.inf  # v does not change
-        moved = np.subtract(self.error, np.multiply(mean, self.bias_error, out=mean), out=mean)
+        second[second <= 1e-9 * self.second] = np.inf  # v is constant but for rounding
+        centred = np.subtract(self.error, np.multiply(mean, self.bias_error, out=mean), out=mean)
         limit = SCORE_LIMIT + SYSTEMATIC * np.sqrt(self.systematic_second) / scale
-        return float(np.sqrt(np.max(moved * moved / (second * (scale * limit) ** 2))))
+        return float(np.sqrt(np.max(centred * centred / (second * (scale * limit) ** 2))))
 
     def _bias(self, scale: float) -> float:
         root = np.sqrt(np.where(self.bias_second > 0, self.bias_second, np.inf))
@@ -134,10 +142,10 @@ class _Sums:
 
 
 class Part(NamedTuple):
-    """Some rows of the local analysis, N = batch rows times steps of them.
+    """Part of a local analysis: ``rows`` are N of all batch rows times steps.
 
-    ``hidden`` and ``cell`` are the local errors in noise units, ``[N, P]`` and ``[N, U]``, and
-    ``sensitivities`` how each gate's parameters show in them.
+    ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]`` are the local errors in noise units, and ``sensitivities``
+    say how each gate's parameters show in them.
     """
 
     rows: slice
@@ -146,15 +154,15 @@ class Part(NamedTuple):
     sensitivities: dict[str, Sensitivity]
 
     def error(self, gate: str) -> Array:
-        """The errors in which the gate shows."""
+        """The local errors in which the gate shows: ``cell`` ``[N, U]`` or ``hidden`` ``[N, P]``."""
         return self.cell if self.sensitivities[gate].in_cell else self.hidden
 
 
 def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> Iterator[Part]:
-    """The local analysis of an observed trajectory ``hidden`` ``[B, T, P]``, ``cell`` ``[B, T, U]`` in parts.
+    """Analyse an observed trajectory ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``, part by part.
 
-    The cell's errors are taken from the previous observed state, the hidden state's from the observed cell
-    state of the same step.
+    The cell state is computed from the observed state of the previous step, the hidden state from that and
+    the observed cell state of the same step.
     """
     step = CELLS[case.equation.cell](case, arithmetic)
     x = case.inputs.reshape(-1, case.input_size)
@@ -182,7 +190,7 @@ def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmet
 def analyse(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> LocalAnalysis:
     """The local errors of an observed trajectory, ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``.
 
-    Of a cell without cell state ``cell`` has zero units.
+    ``cell`` is ``[B, T, 0]`` for a cell without cell state. ``arithmetic`` is that of the framework.
     """
     rows = case.batch * case.steps
     h_errors, c_errors = np.empty((rows, hidden.shape[2])), np.empty((rows, cell.shape[2]))
@@ -201,9 +209,10 @@ def analyse(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithm
 
 
 def typical(errors: Array) -> float:
-    """The size of rounding here, in noise units: that of the median unit, so that a wrong one does not count.
+    """The typical size of rounding in local errors ``[..., U]``, in noise units.
 
-    It is at most 1, which the noise promises, and not so small that the grain of the dtype would count.
+    It is the root mean square of the median unit, so that one wrong unit has no influence. It is at most 1,
+    which the noise promises, and at least 0.2, below which the spacing of the dtype's numbers would count.
     """
     if not errors.size:
         return 1.0

@@ -1,4 +1,4 @@
-"""Who is wrong: of several apis and the reference, which one stands apart."""
+"""Consensus: which of several apis, and of the reference, agree with each other, and which one does not."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ REFERENCE = "the reference"
 
 @dataclass(frozen=True)
 class Consensus:
-    """Those that agree with each other, and each other group, the largest group first.
+    """Groups of members that agree with each other, the largest group first.
 
-    Members are api keys and ``the reference``.
+    A member is the key of an api, or ``the reference``.
     """
 
     groups: tuple[tuple[str, ...], ...]
 
     @property
     def apart(self) -> tuple[str, ...]:
-        """Who is outside of the largest group; nobody if that is no majority, and so decides nothing."""
+        """The members outside of the largest group; none if that group is no majority."""
         members = sum(map(len, self.groups))
         if members < 3 or len(self.groups[0]) * 2 <= members:
             return ()
@@ -38,11 +38,11 @@ class Consensus:
 
 
 def consensus(found: Mapping[str, Array]) -> Consensus:
-    """Group api keys, and the reference, by whether their hidden states agree.
+    """Group the keys of apis, and the reference, by whether their hidden states agree.
 
-    ``found`` has the residual of each, ``[places]`` in noise units and from the reference *of its own
-    equation*, so apis with different equations can be compared: two agree if they err alike. Two runs differ
-    by two rounding errors. A residual of other places than the most has no voice.
+    ``found`` has the residual ``[places]`` of each api: its difference from the reference *of its own
+    equation*, in noise units. So apis with different equations can be compared. Two agree if their residuals
+    do, up to the rounding errors of both. A residual with fewer places than the longest is left out.
     """
     size = max(map(len, found.values()), default=0)
     residuals = {REFERENCE: np.zeros(size)} | {

@@ -1,4 +1,4 @@
-"""What an adapter returned, against the reference, and why it differs."""
+"""Judge what an adapter returned, and find out why it differs."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,10 +24,11 @@ def judge(
     arrays: Mapping[str, np.ndarray],
     arithmetic: str | None = None,
 ) -> Run:
-    """What an adapter returned in one direction, against the reference.
+    """Compare what an adapter returned in one direction with the reference.
 
-    ``loaded`` is the reference of the case's own weights; weights that were taken out get one of theirs.
-    ``arrays`` are those of :func:`rnnparity_adapters.worker.run`, native tensors and trajectories by name.
+    ``loaded`` is the reference for the case's own weights. Weights that the framework initialised get a
+    reference of their own. ``arrays`` are those of :func:`rnnparity_adapters.worker.run`: native tensors
+    ``[...]``, and states such as ``hidden`` ``[B, T, U]``, by name.
     """
     case = loaded.case
     found = wire.group(direction, dict(arrays))
@@ -48,7 +49,7 @@ def judge(
 def explained(
     run: Run, target: Target, arrays: Mapping[str, np.ndarray], arithmetic: str | None = None
 ) -> Run:
-    """The run that :func:`judge` made of ``arrays``, with its causes if it diverges."""
+    """The run that :func:`judge` returned for ``arrays`` ``[...]``, with its causes if it diverges."""
     observed, expected, compared = run.observed, run.reference, run.comparison
     if compared.verdict != comparison.DIVERGE or not compared.differences or not observed or not expected:
         return run

@@ -1,7 +1,7 @@
-"""A user's own cell, in the user's own process, against the reference.
+"""Check a user's own cell, in the user's own process.
 
-It is a function of one step, or a recurrent layer of PyTorch or Keras. No framework is imported here: who
-has a layer has imported its framework.
+The cell is a function of one step, or a recurrent layer of PyTorch or Keras. No framework is imported here:
+whoever has a layer has already imported its framework.
 """
 
 import importlib.metadata
@@ -33,13 +33,14 @@ _LAYERS = {
     ("keras", "LSTM"): "keras.layers.LSTM@keras-tf",
     ("keras", "LSTMCell"): "keras.layers.LSTMCell@keras-tf",
 }
-"""A base class, by its package and name -> the row of the table that it is."""
+"""The package and the name of a base class -> the row of the table that runs such an object."""
 
+# The values of a layer's attributes that make it one layer of one direction without a projection.
 _ONE_LAYER = {"num_layers": 1, "bidirectional": False, "proj_size": 0, "go_backwards": False}
 
 
 def layer_target(given: object) -> Target | None:
-    """The row of which ``given`` is an object, or None for anything else."""
+    """The row of the table whose api ``given`` is an object of, or None for anything else."""
     for base in type(given).__mro__:
         name = _LAYERS.get((base.__module__.partition(".")[0], base.__name__))
         if name:
@@ -48,7 +49,7 @@ def layer_target(given: object) -> Target | None:
 
 
 def target_of(given: object, like: str | None) -> Target:
-    """The row that a layer is, or else the one named by ``like``, whose weights a function takes.
+    """The row of the api that a layer belongs to; for a function, the row named by ``like``.
 
     Raises :class:`~rnnparity.errors.InputError` for a function and no name.
     """
@@ -62,16 +63,18 @@ def target_of(given: object, like: str | None) -> Target:
 
 
 def name_of(given: object) -> str:
-    """What to call a user's cell."""
+    """The name of a user's cell, for messages."""
     return getattr(given, "__name__", None) or type(given).__name__
 
 
 def run(given: Any, like: str | None, seed: int, **sizes: Any) -> Iterator[Run]:
-    """A case of ``seed`` through ``given``; see :meth:`rnnparity.pytest_plugin.plugin.Checker.check`.
+    """Draw the case of ``seed`` and run ``given`` on it:
+    :meth:`rnnparity.pytest_plugin.plugin.Checker.check`.
 
-    A layer runs with its own weights first, then with those of the case. What diverges has its causes, as
-    changes to the api of :func:`target_of`. Raises
-    :class:`~rnnparity.errors.InputError` for what is neither a function of one step nor a known layer.
+    A layer runs with its own weights first, then with those of the case. A run that diverges has its causes,
+    with changes to make to the api of :func:`target_of`. ``sizes`` are arguments of
+    :func:`~rnnparity.reference.case.make_case`. Raises :class:`~rnnparity.errors.InputError` for an object
+    that is neither a function of one step nor a known layer.
     """
     own = layer_target(given)
     target = target_of(given, like)
@@ -104,7 +107,7 @@ def _judged(
 
 
 class _Function(Adapter):
-    """A function of one step, with the tensors that it takes."""
+    """The adapter of a function of one step: it holds the function and the tensors to call it with."""
 
     def copy(self, given: Callable[..., Any]) -> None:
         self.function = given
@@ -125,18 +128,19 @@ class _Function(Adapter):
         return stepped(steps)
 
     def build(self) -> None:
-        """Nothing to build: there is a function already."""
+        """Do nothing: the function exists already."""
 
     def initialise(self, seed: int) -> None:
-        """A function has no weights of its own."""
+        """Do nothing: a function has no weights of its own."""
 
 
 def _arguments(
     function: Callable[..., Any], tensors: Mapping[str, np.ndarray], setup: Setup
 ) -> dict[str, Any]:
-    """The tensors by their native names, or all as ``weights``; and ``forget_bias`` if it is asked for.
+    """The arguments for a function of one step, as its signature asks for them.
 
-    Raises :class:`~rnnparity.errors.InputError` where the function takes them in neither way.
+    Tensors are passed by their native names, or together as ``weights``; ``forget_bias`` only if it is a
+    parameter. Raises :class:`~rnnparity.errors.InputError` where the function takes the tensors neither way.
     """
     parameters = inspect.signature(function).parameters
     forget_bias = {"forget_bias": setup.options["forget_bias"]} if "forget_bias" in parameters else {}
@@ -163,7 +167,7 @@ def _copied(target: Target, given: Any, case: Case) -> Adapter:
 
 
 def _sizes(given: Any) -> dict[str, int]:
-    """What a layer says about its sizes: ``input_size`` where it knows, and ``units``.
+    """The sizes of a layer: ``units``, and ``input_size`` where it is known already.
 
     Raises :class:`~rnnparity.errors.InputError` for a stack, two directions or a projection.
     """

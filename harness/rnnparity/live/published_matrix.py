@@ -1,4 +1,4 @@
-"""Which printed equation is it? Published equations against each function that running apis compute."""
+"""Published equations, each compared with every function that an api of the same run computes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """One function: its ``equation`` (of the first case), and the ``rows`` of the apis that compute it."""
+    """One function: its ``equation`` for the first case, and the ``rows`` of the apis that compute it."""
 
     equation: Equation
     rows: "tuple[Row, ...]"
@@ -23,9 +23,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Line:
-    """A published equation: its ``row`` and, for each column, the same row judged by the column's equation.
+    """A published equation: its ``row`` and, in ``cells``, the same row judged by each column's equation.
 
-    Where such a cell agrees, the printed equation describes the apis of the column.
+    Where a cell agrees, the printed equation describes the apis of that column.
     """
 
     row: "Row"
@@ -34,8 +34,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Matrix:
-    """``lines`` has a line for each published equation. ``apart`` are running apis that are in no column:
-    they did not run, or do not compute the equation that they should, so nothing is said of them.
+    """``lines`` has a line for each published equation, ``columns`` a column for each function.
+
+    ``apart`` are apis in no column: they did not run, or do not compute the equation that they should.
     """
 
     columns: tuple[Column, ...]
@@ -44,7 +45,7 @@ class Matrix:
 
 
 def matrix(rows: "Iterable[Row]", cases: "Sequence[Case]") -> Matrix:
-    """The published equations of a run of ``cases`` against what ran beside them."""
+    """The matrix of the published equations among ``rows``, for ``cases`` with inputs ``[B, T, I]``."""
     running: list[Row] = []
     published: list[Row] = []
     for row in rows:
@@ -63,7 +64,7 @@ def _equations(row: "Row", cases: "Sequence[Case]") -> tuple[Equation, ...]:
 
 
 def _against(row: "Row", equations: tuple[Equation, ...], cases: "Sequence[Case]") -> "Row":
-    """The row judged by one equation for each case; unless they are its own, with the cases' weights."""
+    """The row as judged by other equations, one for each case, from its runs with the cases' weights."""
     own = _equations(row, cases)
     if equations == own or row.verdict not in _RAN:
         return row

@@ -1,4 +1,4 @@
-"""What a run returns: a row for each api, with the figures and the trajectories behind it."""
+"""The result of a run: a row for each api, with its numbers and trajectories."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -35,10 +35,12 @@ class Run:
     """One case through one api, in one direction.
 
     ``direction`` is ``loaded`` (the case's weights put into the framework) or ``own`` (weights that the
-    framework initialised, taken out and run by the reference). ``observed`` (name -> array, as in
-    :func:`rnnparity.judge.compare.compare`) and ``reference`` are None where the run kept no trajectories.
-    ``causes`` say why the first run of an api that diverges does. ``others`` are there for a published
-    equation with the case's weights: its trajectory against each other equation that an api beside it runs.
+    framework initialised, taken out and run by the reference). ``observed`` has arrays by name, such as
+    ``hidden`` ``[B, T, U]``, as in :func:`rnnparity.judge.compare.compare`. It and ``reference`` are None
+    where the trajectories were not kept. ``causes`` belong to the first run of an api that diverges.
+
+    A published equation with the case's weights has ``others``: its trajectory compared with each other
+    equation that an api of the same run computes.
     """
 
     seed: int
@@ -52,7 +54,7 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """Everything about one row of the table. ``log`` is the tail of the worker's stderr, or a traceback."""
+    """One row of the table. ``log`` is the end of the worker's stderr, or a traceback."""
 
     target: Target
     version: str
@@ -69,7 +71,7 @@ class Row:
 
     @property
     def counted(self) -> str:
-        """The verdict as it counts for the whole: a published equation that diverges is an answer."""
+        """The verdict for :attr:`Result.agree`: a published equation that diverges counts as ``agree``."""
         return (
             comparison.AGREE
             if self.target.api.source and self.verdict == comparison.DIVERGE
@@ -90,11 +92,14 @@ class Row:
 
     @property
     def causes(self) -> tuple[Cause, ...]:
-        """Why it diverges, the best first."""
+        """Why the api diverges, the best cause first."""
         return next((run.causes for run in self.runs if run.causes), ())
 
     def run(self, direction: str = "loaded", seed: int | None = None) -> Run:
-        """The run of a direction (of the first case, or of the one with ``seed``). Raises InputError."""
+        """The run of a direction: of the first case, or of the case with ``seed``.
+
+        Raises :class:`~rnnparity.errors.InputError` if there is none.
+        """
         for run in self.runs:
             if run.direction == direction and seed in (None, run.seed):
                 return run
@@ -114,10 +119,11 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The rows of a run, in the order of the table, the cases that were run, the arithmetic whose noise
-    decided, and the environments by name.
+    """The result of a run. ``rows`` are in the order of the table.
 
-    ``result["torch.nn.LSTM"]`` is a row, by label or by ``label@environment``.
+    ``cases`` are those that were run, ``arithmetic`` names the one whose noise decided the verdicts, and
+    ``environments`` are those that were used, by name. ``result["torch.nn.LSTM"]`` is a row, by its label or
+    by ``label@environment``.
     """
 
     cases: tuple[Case, ...]
@@ -126,7 +132,7 @@ class Result:
     environments: Mapping[str, Environment] = field(default_factory=dict)
 
     def __bool__(self) -> NoReturn:
-        """Refused: ``assert rnnparity.run(...)`` would pass whatever came out."""
+        """Raises TypeError: ``assert rnnparity.run(...)`` would pass whatever the verdicts."""
         raise TypeError("a result is neither true nor false; ask whether its rows agree: result.agree")
 
     @property
@@ -143,7 +149,7 @@ class Result:
 
     @functools.cached_property
     def consensus(self) -> Consensus:
-        """Who stands apart: of the rows that ran, but for published equations, and of the reference."""
+        """The groups that agree among the apis that ran and the reference, without published equations."""
         compared = ((row, next((run.comparison for run in row.runs), None)) for row in self.rows)
         return consensus(
             {
@@ -155,7 +161,7 @@ class Result:
 
     @functools.cached_property
     def published(self) -> Matrix:
-        """The published equations among the rows against what ran beside them."""
+        """The published equations among the rows, compared with the apis that ran with them."""
         return matrix(self.rows, self.cases)
 
     def check(self) -> None:
@@ -173,4 +179,4 @@ class Result:
         return iter(self.rows)
 
     def __str__(self) -> str:
-        return str(rnnparity.text(self))  # the report writes it, which stands above
+        return str(rnnparity.text(self))  # by its public name: the report is a higher layer

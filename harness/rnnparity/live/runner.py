@@ -1,4 +1,4 @@
-"""The order of steps, from cases to a result. Read top to bottom."""
+"""Run cases through apis: from cases and names to a result, in the order of the code."""
 
 import functools
 import itertools
@@ -31,21 +31,22 @@ from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.wire import Frame
 
 Arrays = Mapping[str, np.ndarray]
-"""By native name."""
+"""The arrays ``[...]`` of a worker's answer, by name."""
 
 TIMEOUT = 120.0
-"""Seconds that a worker has for a case, the import of its framework included."""
+"""Seconds that a worker has for a case. The first case includes the import of its framework, a few seconds.
+"""
 
 
 class Notify(Protocol):
-    """Called as a run goes on, from several threads."""
+    """A function that is told the progress of a run. It is called from several threads."""
 
     def __call__(self, environment: str, doing: str, done: int = 0) -> None:
-        """``environment`` is ``doing`` something and has ``done`` so many cases."""
+        """``environment`` is now ``doing`` this, and has ``done`` so many cases."""
 
 
 def silent(environment: str, doing: str, done: int = 0) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 def run(
@@ -59,16 +60,16 @@ def run(
     notify: Notify = silent,
     pool: Pool | None = None,
 ) -> Result:
-    """Run cases through apis and compare each with the reference.
+    """Run cases, with inputs ``[B, T, I]`` each, through apis and compare each run with the reference.
 
     ``apis`` are names or patterns (see :func:`rnnparity.select`), or :class:`~rnnparity.Api` records of your
-    own. Environments that are missing are made first. ``jobs`` environments work at a time (one for each
-    CPU unless given); a case may take ``timeout`` seconds; ``keep`` keeps the trajectories in the result;
-    ``arithmetic`` says how precisely the frameworks compute (a name of
-    :data:`rnnparity.reference.noise.ARITHMETICS`), where that is not what the dtype of the cases says. With a
-    ``pool`` workers stay for the next run; without one they end with this one.
+    own. Missing environments are made first. ``jobs`` environments work at a time, one for each CPU unless
+    given. A case may take ``timeout`` seconds. With ``keep`` the result keeps the trajectories.
+    ``arithmetic``, a name of :data:`rnnparity.reference.noise.ARITHMETICS`, says how precisely the frameworks
+    compute if not as the dtype of the cases says. With a ``pool`` workers are kept for the next run; without
+    one they end with this run.
 
-    What goes wrong with an api becomes its row's verdict. Raises :class:`~rnnparity.errors.InputError` for
+    An api that fails gets a verdict that says so. Raises :class:`~rnnparity.errors.InputError` for
     a pattern that matches nothing, no case, cases of different dtypes, an unknown arithmetic, or a corrupt
     environment.
     """
@@ -88,7 +89,7 @@ def run(
     versions = {target: used[target.live.environment].pinned(target.live.package) for target in chosen}
     plan = _Plan(drawn, versions, timeout, keep, arithmetic, notify, pool)
     rows: dict[Target, Row] = {}
-    # One thread: those of a BLAS that wait for work spin, and the frameworks need the cores.
+    # One thread for numpy: a BLAS's idle threads spin, and the workers need the CPUs.
     with threadpool_limits(1), ThreadPoolExecutor(jobs or os.cpu_count()) as threads:
         try:
             finished = [
@@ -105,7 +106,7 @@ def run(
 
 
 class _Plan:
-    """What the environments of one run share; ``versions`` has each row's pinned version."""
+    """What the environments of one run share. ``versions`` has the pinned version of each row."""
 
     def __init__(
         self,
@@ -125,12 +126,13 @@ class _Plan:
         self.notify = notify
         self.pool = pool
         self.processes = pool.processes if pool else Processes()
+        # Enough for some cases in each equation that the apis compute; a reference of a large case is large.
         self._reference = functools.lru_cache(maxsize=64)(_reference)
         self._one_at_a_time = threading.Lock()
         self._diagnosed: set[tuple[Target, Equation]] = set()
 
     def run(self, environment: Environment, targets: list[Target]) -> dict[Target, Row]:
-        """All cases through the rows of one environment."""
+        """Run all cases through the rows of one environment."""
         dtype = self.cases[0].dtype
         supported = [target for target in targets if dtype in target.live.dtypes]
         rows = {one: self._unsupported(one, dtype) for one in targets if one not in supported}
@@ -186,7 +188,7 @@ class _Plan:
         return target.equation(case.equation, self.versions[target])
 
     def _judge(self, target: Target, case: Case, answer: Frame) -> Iterator[Run]:
-        """Both directions of one answer, against the reference."""
+        """The two runs of one answer, one for each direction, compared with the reference."""
         expected = self._expected(case, self._equation(target, case))
         for direction in (worker.LOADED, worker.OWN):
             run = judge(target, expected, direction, answer.arrays, self.arithmetic)
@@ -194,7 +196,7 @@ class _Plan:
             yield replace(self._explained(target, run, answer.arrays), others=others)
 
     def _others(self, target: Target, case: Case, run: Run, arrays: Arrays) -> dict[Equation, Run]:
-        """A published equation's run against the equations of the apis beside it, but for its own."""
+        """A published equation's run, compared with every other equation that an api of this run computes."""
         observed = run.observed
         if not target.api.source or observed is None:
             return {}
@@ -209,18 +211,18 @@ class _Plan:
         return others
 
     def _expected(self, case: Case, equation: Equation) -> Reference:
-        with self._one_at_a_time:  # the first thread to ask computes, the others find it done
+        with self._one_at_a_time:  # the first thread that asks computes it, the others find it in the cache
             return self._reference(case, equation, self.arithmetic)
 
     def _explained(self, target: Target, run: Run, arrays: Arrays) -> Run:
-        """With the causes, if it is the first of this row that diverges from this equation."""
+        """The run with its causes, if it is the first of this row that diverges from this equation."""
         if run.comparison.verdict == comparison.DIVERGE and run.reference is not None:
             asked = target, run.reference.case.equation
             if asked not in self._diagnosed:
                 self._diagnosed.add(asked)
                 with self._one_at_a_time:
                     run = explained(run, target, arrays, self.arithmetic)
-                if target.api.source:  # what is printed is not there to be changed
+                if target.api.source:  # a printed equation is not to be changed
                     run = replace(run, causes=tuple(replace(cause, fix="") for cause in run.causes))
         return run if self.keep else replace(run, observed=None, reference=None)
 
@@ -230,7 +232,7 @@ def _reference(case: Case, equation: Equation, arithmetic: str | None) -> Refere
 
 
 class _Collected:
-    """A row in the making."""
+    """What has been collected for one row so far."""
 
     def __init__(self, target: Target, version: str) -> None:
         self.target = target
@@ -263,7 +265,7 @@ class _Collected:
 
 
 def _request(target: Target, case: Case, equation: Equation) -> Frame:
-    """A case as the api's worker takes it: native tensors, the framework's own options."""
+    """The request for one case: native tensors, and the framework's own options."""
     setup = {
         "name": target.name, "batch": case.batch, "steps": case.steps, "input_size": case.input_size,
         "units": case.units, "dtype": case.dtype, "options": target.given(equation),

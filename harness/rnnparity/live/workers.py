@@ -1,4 +1,4 @@
-"""Start, feed, time out and end a worker: one process in an environment that runs many cases."""
+"""Workers: processes, each in one environment, that run many cases. They are started, fed and ended here."""
 
 import contextlib
 import itertools
@@ -22,14 +22,21 @@ from rnnparity_adapters.wire import Frame
 
 _BOOT = Path(rnnparity_adapters.__file__).with_name("boot.py")
 _LOG_LINES = 15
-_PIPE = 2**20  # bytes: a worker need not wait until its answer is read
+"""An error shows so many last lines of a worker's stderr: a traceback's end, but not a whole screen."""
+_PIPE = 2**20
+"""Bytes that a pipe holds, so that a worker need not wait until its answer is read. Linux allows this much
+without privileges: https://man7.org/linux/man-pages/man7/pipe.7.html
+"""
 _VARIABLES = {"OMP_NUM_THREADS": "1"}
-"""One thread a worker: there is a worker for each CPU, and threads that wait for work spin."""
-_AHEAD = 2  # the case being run and the next one
+"""One thread for each worker. There is a worker for each CPU, and idle OpenMP threads spin, which would keep
+the CPUs from the other workers.
+"""
+_AHEAD = 2
+"""Cases that a worker has: the one that it runs, and the next one, so that it never waits for it."""
 
 
 class Worker:
-    """A running worker. Frames may be sent ahead of their answers, which come in the same order.
+    """A running worker. Frames may be sent before earlier ones are answered; answers keep the order.
 
     ``python`` is the environment's interpreter, ``variables`` are added to the environment variables.
     """
@@ -59,7 +66,7 @@ class Worker:
         self.close()
 
     def send(self, frame: Frame) -> None:
-        """Send a frame. A worker that is gone says so at :meth:`receive`."""
+        """Send a frame. If the worker has ended, :meth:`receive` will raise the error."""
         stdin = cast(BinaryIO, self._process.stdin)
         with contextlib.suppress(BrokenPipeError):
             stdin.write(wire.encode(frame))
@@ -68,7 +75,8 @@ class Worker:
     def receive(self, timeout: float) -> Frame:
         """The next answer, for which the worker has ``timeout`` seconds.
 
-        Raises :class:`WorkerCrashed` or :class:`WorkerTimeout`, after which the worker is of no more use.
+        Raises :class:`WorkerCrashed` or :class:`WorkerTimeout`. After either the worker cannot be used any
+        more.
         """
         try:
             answer = self._answers.get(timeout=timeout)
@@ -84,7 +92,7 @@ class Worker:
         raise WorkerCrashed(summary, self._tail())
 
     def close(self) -> None:
-        """End the process."""
+        """End the worker's process, and close its pipes and its log."""
         self._processes.end(self._process)
         self._collector.join()
         for stream in (self._process.stdin, self._process.stdout, self._log):
@@ -92,7 +100,7 @@ class Worker:
                 cast(IO[bytes], stream).close()
 
     def _collect(self) -> None:
-        """Take answers off the pipe as they come, so that the worker never waits to write one."""
+        """Read answers from the pipe as they come, so that the worker never waits to write one."""
         try:
             while body := wire.read(cast(BinaryIO, self._process.stdout)):
                 self._answers.put(body)
@@ -113,7 +121,7 @@ class Worker:
 
 
 class Pool:
-    """Workers that wait for the next run, one of each environment. Leaving it ends them."""
+    """Workers that are kept for the next run, one for each environment. Leaving the context ends them."""
 
     def __init__(self) -> None:
         self.processes = Processes()
@@ -129,11 +137,11 @@ class Pool:
             worker.close()
 
     def lend(self, environment: str, start: Callable[[], Worker]) -> Callable[[], Worker]:
-        """What gives the worker that waits, and starts one where there is none."""
+        """A function that returns the kept worker of an environment, or starts one if there is none."""
         return lambda: self._waiting.pop(environment, None) or start()
 
     def keep(self, environment: str, worker: Worker) -> None:
-        """Take back a worker that has answered everything."""
+        """Keep a worker that has answered everything for the next run."""
         self._waiting[environment] = worker
 
 
@@ -143,10 +151,10 @@ def answers(
     timeout: float,
     end: Callable[[Worker], None] = Worker.close,
 ) -> Iterator[Frame | WorkerError]:
-    """Feed ``requests`` to a worker, one ahead, and yield what becomes of each, in order.
+    """Send ``requests`` to a worker, one ahead, and yield the answer to each, in their order.
 
-    A request that ends its worker yields the error; a new worker goes on with the next. ``end`` is what
-    becomes of a worker that has answered everything.
+    For a request that ends its worker the error is yielded, and a new worker goes on with the next one.
+    ``end`` is called with the worker that has answered everything.
     """
     coming = iter(requests)
     sent: deque[Frame] = deque()

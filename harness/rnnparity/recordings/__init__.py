@@ -1,1 +1,1 @@
-"""What was stored: read, and judged."""
+"""Recordings: reading, writing and judging what was stored in a file."""

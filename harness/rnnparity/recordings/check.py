@@ -1,4 +1,4 @@
-"""A recording against the reference: the verdict and, where it diverges, why."""
+"""Check a recording: compare it with the reference, and say why it differs."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,11 +19,12 @@ from rnnparity.reference.noise import LIMIT
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 
 COMPUTED, NEITHER = "computed", "neither zeroed, held nor computed"
+"""What may have become of masked steps, beside :data:`~rnnparity.apis.api.ZEROED` and ``HELD``."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What became of one recording. ``causes`` are the best first; none unless it diverges."""
+    """The result for one recording. ``causes`` are sorted, the best first, and empty unless it diverges."""
 
     file: str
     recording: Recording
@@ -37,7 +38,7 @@ class Check:
 
 
 def check(recording: str | Path | Recording) -> Check:
-    """Check a recording, or the file of one.
+    """Check a recording, or the file that holds one.
 
     Raises :class:`~rnnparity.errors.InputError` for a file that is no recording.
     """
@@ -66,7 +67,7 @@ def check(recording: str | Path | Recording) -> Check:
 
 
 def _masking(recording: Recording, expected: Reference) -> Cause | None:
-    """If steps past a length are not as the api has them."""
+    """The cause if the steps past each row's length ``[B]`` are not what the api returns there, else None."""
     if recording.lengths is None or np.all(recording.lengths == recording.hidden.shape[1]):
         return None
     past = np.arange(recording.hidden.shape[1]) >= recording.lengths[:, None]
@@ -74,6 +75,7 @@ def _masking(recording: Recording, expected: Reference) -> Cause | None:
     last = recording.hidden[np.arange(len(past)), recording.lengths - 1]
     held = np.broadcast_to(last[:, None], recording.hidden.shape)[past]
     away = np.abs(own - expected.hidden[past]) / expected.hidden_noise[past]
+    # Generous, because this only has to tell computed states from others, which are far away.
     computed = bool(np.all(away < 10 * LIMIT))
     ways = ((ZEROED, not own.any()), (HELD, np.array_equal(own, held)), (COMPUTED, computed))
     found = next((how for how, is_so in ways if is_so), NEITHER)

@@ -1,4 +1,4 @@
-"""Two trajectories whose weights nobody knows: where they part, and what that says."""
+"""Compare two hidden trajectories without their weights: where they differ, and what that may mean."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -44,10 +44,10 @@ _SWAPPED = "[B, T, U] in both: store `hidden.swapaxes(0, 1)` of one of them"
 
 @dataclass(frozen=True)
 class Symptom:
-    """Two hidden trajectories compared, and what the places at which they differ say.
+    """Two hidden trajectories ``[B, T, U]``, how they differ, and in ``readings`` what that may mean.
 
-    ``difference`` is None where they have different shapes and yet one is made of the other. ``notes`` are
-    what has to be known of the two whether they agree or not.
+    ``difference`` is None where their shapes differ, but a known change turns one into the other. ``notes``
+    are remarks that hold whether they agree or not.
     """
 
     one: HiddenTrajectory
@@ -58,15 +58,15 @@ class Symptom:
 
     @property
     def agree(self) -> bool:
-        """Whether rounding explains all of it."""
+        """Whether rounding explains the whole difference."""
         return self.difference is not None and self.difference.first_step is None
 
 
 def diff(one: HiddenTrajectory, other: HiddenTrajectory) -> Symptom:
-    """Compare two trajectories.
+    """Compare two trajectories ``[B, T, U]``.
 
-    Raises :class:`~rnnparity.errors.InputError`, with what to do, where shapes differ and neither is made of
-    the other.
+    Raises :class:`~rnnparity.errors.InputError`, with what to do, where the shapes differ and no known change
+    turns one into the other.
     """
     notes = []
     if one.arithmetic != other.arithmetic:
@@ -82,7 +82,7 @@ def diff(one: HiddenTrajectory, other: HiddenTrajectory) -> Symptom:
 
 
 def _misfit(one: HiddenTrajectory, other: HiddenTrajectory) -> InputError:
-    """Of shapes that cannot be compared, with what to do about them."""
+    """The error for shapes that cannot be compared, with what to do about it."""
     small, large = sorted((one, other), key=lambda each: each.hidden.size)
     (batch, steps, units), shape = small.hidden.shape, large.hidden.shape
     what = f"hidden [B, T, U] of {large.name}"
@@ -103,7 +103,7 @@ def _readings(
         return
     yield _ALL if first == 0 else _LATER if first == 1 else _LATE.format(first)
     away = np.abs(_wide(one) - _wide(other))
-    beyond = away > away.max() * 1e-3
+    beyond = away > away.max() * 1e-3  # a thousandth of the largest difference is too little to count
     for axis, text in ((0, _ROWS), (2, _UNITS)):
         others = tuple(n for n in range(3) if n != axis)
         touched = np.flatnonzero(beyond.any(axis=others))
@@ -124,7 +124,7 @@ def _halves(hidden: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _interleaved(hidden: np.ndarray) -> np.ndarray:
-    """Two halves of the units -> one unit of each in turn."""
+    """``[B, T, U]`` with units of the first and of the second half in turn."""
     return np.stack(_halves(hidden), axis=-1).reshape(hidden.shape)
 
 
@@ -152,7 +152,8 @@ _RELATIONS: tuple[tuple[str, Change], ...] = (
     ),
     ("{} is {} negated (output-activation)", lambda h: -h),
 )
-"""What may turn the second of two trajectories into the first, in words and as a change of ``[B, T, U]``."""
+"""Changes of ``[B, T, U]`` that may turn the second of two trajectories into the first, with their sentences.
+"""
 
 _OF_HALVES: tuple[tuple[str, Change], ...] = (
     ("{} is the first half of the units of {}: its forward direction (direction)", lambda h: _halves(h)[0]),
@@ -173,17 +174,20 @@ _OF_HALVES: tuple[tuple[str, Change], ...] = (
         _second_turned,
     ),
 )
-"""Likewise, for an even number of units: two directions side by side."""
+"""Changes for an even number of units, which may be the two directions of a bidirectional layer side by side:
+PyTorch's export to ONNX once packed them in the wrong order (https://github.com/pytorch/pytorch/pull/11368).
+"""
 
 
 def _relation(one: HiddenTrajectory, other: HiddenTrajectory) -> str:
-    """What turns one trajectory into the other exactly, if anything does."""
+    """A sentence on the change that turns one trajectory into the other, or nothing."""
+    # Four roundings of the coarser dtype, and at least 1e-5: correct float32 runs differ by about 1e-6.
     limit = max(1e-5, 4 * one.element, 4 * other.element) * max(1.0, float(np.abs(_wide(one)).max()))
 
-    def same(made: np.ndarray, wanted: np.ndarray, limit: float = limit) -> bool:
-        return made.shape == wanted.shape and np.allclose(made, wanted, rtol=0, atol=limit)
+    def same(changed: np.ndarray, wanted: np.ndarray, limit: float = limit) -> bool:
+        return changed.shape == wanted.shape and np.allclose(changed, wanted, rtol=0, atol=limit)
 
-    if same(_wide(one), _wide(other), 10 * limit):  # too little to tell
+    if same(_wide(one), _wide(other), 10 * limit):  # too close together to tell one change from another
         return ""
     orders = ((one, other), (other, one))
     for first, second in orders:
@@ -192,6 +196,7 @@ def _relation(one: HiddenTrajectory, other: HiddenTrajectory) -> str:
         for said, change in (*_RELATIONS, *(_OF_HALVES if even else ())):
             if same(change(hidden), wanted):
                 return said.format(first.name, second.name)
+    # Shifts of up to eight steps, as long as at least two steps remain to compare.
     for k in range(1, min(9, one.hidden.shape[1] - 1)):
         for first, second in orders:
             if same(_wide(second)[:, :-k], _wide(first)[:, k:]):

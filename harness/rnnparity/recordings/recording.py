@@ -1,12 +1,14 @@
-"""Recordings: what an api computed, with the weights and inputs it computed it from, in one file, an ``.npz``
-or a ``.safetensors``.
+"""Recordings: what an api computed, with its weights and inputs, in one ``.npz`` or ``.safetensors`` file.
 
-Arrays: ``inputs`` ``[B, T, I]``, ``hidden`` ``[B, T, U]``; optional ``cell`` ``[B, T, U]``,
-``initial_hidden`` and ``initial_cell`` ``[B, U]``, ``lengths`` ``[B]``; ``weights/<native tensor name>``;
-``meta``, the JSON text ``{"recording": 1, "api": "torch.nn.LSTM", "version": "2.13.0", "options": {}}``, in a
-``.safetensors`` in the file's own metadata. Where ``cell`` is of another run than ``hidden``, one step at a
-time, ``stepped_hidden`` is of that one too. With a projection the hidden state is P wide. A GRU and a simple
-RNN have no cell state.
+The arrays are ``inputs`` ``[B, T, I]`` and ``hidden`` ``[B, T, P]``. Optional are ``cell`` ``[B, T, U]``,
+``initial_hidden`` ``[B, P]``, ``initial_cell`` ``[B, U]`` and ``lengths`` ``[B]``. P is U unless there is a
+projection. Native tensors are ``weights/<name>``. A GRU and a simple RNN have no cell state.
+
+A layer may not return its cell state at every step. Then ``cell`` comes from calls for one step at a time,
+and ``stepped_hidden`` ``[B, T, P]`` is the hidden state of these calls.
+
+``meta`` is the JSON text ``{"recording": 1, "api": "torch.nn.LSTM", "version": "2.13.0", "options": {}}``. In
+a ``.safetensors`` it is in the file's own metadata.
 """
 
 import contextlib
@@ -24,6 +26,7 @@ from rnnparity.apis.api import Api
 from rnnparity.apis.catalogue import APIS, find_api
 from rnnparity.errors import InputError
 from rnnparity.files import array_file
+from rnnparity.recordings.trajectory import STORED_DTYPES
 from rnnparity.reference.case import Case
 from rnnparity_adapters import layout as layouts
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
@@ -31,6 +34,7 @@ from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Layout, LayoutError
 
 FORMAT = 1
+"""The version of this format, as ``meta`` states it."""
 _WEIGHTS = "weights/"
 _ARRAYS = {
     "inputs": "BTI", "hidden": "BTP", "cell": "BTU", "initial_hidden": "BP", "initial_cell": "BU",
@@ -38,17 +42,18 @@ _ARRAYS = {
 }  # fmt: skip
 _REQUIRED = ("inputs", "hidden")
 STATES = (HIDDEN, CELL, STEPPED_HIDDEN)
-"""The arrays of a trajectory."""
-_DTYPES = ("float16", "float32", "float64")
+"""The names of the arrays that make up a trajectory."""
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One recording, checked: its arrays fit each other and its api's layout.
+    """One recording, whose arrays fit each other and the layout of its api.
 
-    ``weights`` has the api's own tensor names, scopes stripped, and ``names`` says how each was stored.
-    ``hidden`` and ``cell`` have the dtype the api computed in, or stored; ``arithmetic`` is what that says
-    about precision: the name of the dtype, or ``bfloat16``, which numpy holds in float32.
+    ``inputs`` ``[B, T, I]``, ``hidden`` and ``stepped_hidden`` ``[B, T, P]``, ``cell`` ``[B, T, U]``,
+    ``initial_hidden`` ``[B, P]``, ``initial_cell`` ``[B, U]``, ``lengths`` ``[B]``; None where not recorded.
+    ``weights`` are native tensors by the api's own names, without scopes, and ``names`` says how each was
+    stored. The states have the dtype in which the api computed or stored them. ``arithmetic`` is the name of
+    that dtype, or ``bfloat16``, for which numpy has no dtype.
     """
 
     api: str
@@ -67,31 +72,35 @@ class Recording:
 
     @property
     def known(self) -> Api:
-        """What is known of the api."""
+        """The record of the api."""
         return find_api(self.api)
 
     @property
     def equation(self) -> Equation:
-        """What the options amount to."""
+        """The equation that the api's version and options give."""
         return self.known.equation(self.options, self.version)
 
     @property
     def layout(self) -> Layout:
-        """How the weights are stored."""
+        """The layout of the weights."""
         return self.known.layout_for(self.equation)
 
     @property
     def trajectory(self) -> dict[str, NDArray[np.floating]]:
-        """``hidden``, ``cell`` and ``stepped_hidden``, those there are, in the order they were computed."""
+        """The recorded ones of :data:`STATES`, ``[B, T, ...]``, their steps in the order of computation.
+
+        Some apis turn the outputs of a backward sequence back; here they are turned once more.
+        """
         back = self.known.order(self.options).turned_back
         states = {name: getattr(self, name) for name in STATES}
         return {name: state[:, :: -1 if back else 1] for name, state in states.items() if state is not None}
 
     @property
     def case(self) -> Case:
-        """What was recorded, as a case: canonical weights in float64, states zero where there are none.
+        """The case that was recorded: canonical weights, and initial states of zeros where none are recorded.
 
-        The inputs are in the order in which they were read.
+        The weights are float64. The inputs ``[B, T, I]`` and states get the dtype of the hidden state, or
+        float32 if that is float16. The inputs are in the order in which the api read them.
         """
         dtype = np.promote_types(self.hidden.dtype, np.float32)
         equation, layout = self.equation, self.layout
@@ -115,15 +124,15 @@ class Recording:
 
 
 def read_recording(path: str | Path) -> Recording:
-    """Read a recording. Raises :class:`~rnnparity.errors.InputError`, in one line, for whatever is wrong."""
+    """Read a recording. Raises :class:`~rnnparity.errors.InputError`, of one line, for whatever is wrong."""
     stored = array_file.read_arrays(path)
     return from_arrays(stored.arrays, stored.bfloat16)
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray], bfloat16: Collection[str] = ()) -> Recording:
-    """A recording from the arrays of its file, of which ``bfloat16`` were stored as that.
+    """A recording from the arrays ``[...]`` of its file; ``bfloat16`` names those that were stored as that.
 
-    Raises :class:`~rnnparity.errors.InputError`.
+    Raises :class:`~rnnparity.errors.InputError` for arrays that do not fit each other or the api.
     """
     meta = read_meta(arrays.get("meta"))
     tensors = {n.removeprefix(_WEIGHTS): a for n, a in arrays.items() if n.startswith(_WEIGHTS)}
@@ -163,9 +172,10 @@ def record(
 ) -> Recording:
     """Write a recording, and return it: a ``.safetensors`` file if that is its suffix, otherwise an ``.npz``.
 
-    ``weights`` are arrays by native name, or a live layer: what has ``named_parameters()`` (PyTorch) or
-    ``weights`` with names (Keras). The other arrays may be anything that numpy can read.
-    Raises :class:`~rnnparity.errors.InputError` where :func:`read_recording` would.
+    ``weights`` are arrays by native name, or a layer itself: an object with ``named_parameters()`` (PyTorch)
+    or with ``weights`` that have names (Keras). The others have the shapes of :class:`Recording`, such as
+    ``inputs`` ``[B, T, I]``, and may be anything that numpy can turn into an array. Raises
+    :class:`~rnnparity.errors.InputError` where :func:`read_recording` would.
     """
     given = {
         "inputs": inputs, "hidden": hidden, "cell": cell, "initial_hidden": initial_hidden,
@@ -175,16 +185,16 @@ def record(
     arrays |= {_WEIGHTS + name: tensor for name, tensor in _live(weights).items()}
     meta = {"api": api, "version": version, "options": dict(options or {})}
     arrays["meta"] = write_meta(meta)
-    made = from_arrays(arrays)
+    recording = from_arrays(arrays)
     array_file.write_arrays(path, arrays)
-    return made
+    return recording
 
 
 def _live(weights: Any) -> dict[str, np.ndarray]:
-    """Native name -> array, of a mapping or of a layer."""
+    """The tensors of a mapping, or of a layer, by native name."""
     if isinstance(weights, Mapping):
         return {str(name): _numpy(value) for name, value in weights.items()}
-    if hasattr(weights, "weights"):  # a Keras layer on PyTorch is a module as well, with other names
+    if hasattr(weights, "weights"):  # on PyTorch a Keras layer has named_parameters too, of other names
         return {getattr(tensor, "path", tensor.name): _numpy(tensor) for tensor in weights.weights}
     if hasattr(weights, "named_parameters"):
         return {name: _numpy(value) for name, value in weights.named_parameters()}
@@ -192,8 +202,8 @@ def _live(weights: Any) -> dict[str, np.ndarray]:
 
 
 def _numpy(value: Any) -> np.ndarray:
-    """An array of anything that is one, a tensor that tracks gradients included."""
-    held = getattr(value, "value", None)  # a Keras variable holds PyTorch's
+    """An array from any tensor, including one on a GPU or one that tracks gradients."""
+    held = getattr(value, "value", None)  # on PyTorch a Keras variable holds a tensor
     value = held if hasattr(held, "detach") else value
     for step in ("detach", "cpu", "numpy"):
         value = getattr(value, step)() if hasattr(value, step) else value
@@ -205,12 +215,15 @@ def _optional() -> str:
 
 
 def write_meta(meta: Mapping[str, Any]) -> np.ndarray:
-    """What is known of a recording, as the array ``meta`` of its file."""
+    """``meta`` as the array of that name in a file: its JSON text, an array ``[]``."""
     return np.array(json.dumps({"recording": FORMAT, **meta}, indent=1, sort_keys=True))
 
 
 def read_meta(array: np.ndarray | None) -> dict[str, Any]:
-    """The reverse of :func:`write_meta`. Raises :class:`~rnnparity.errors.InputError`."""
+    """The inverse of :func:`write_meta`, for an array ``[]`` of text.
+
+    Raises :class:`~rnnparity.errors.InputError` for anything else.
+    """
     if array is None or array.ndim or array.dtype.kind not in "US":
         raise InputError("meta", "none" if array is None else f"an array {array.dtype}", "a JSON text")
     text = array.item()
@@ -229,24 +242,24 @@ def read_meta(array: np.ndarray | None) -> dict[str, Any]:
 
 
 def _check_numbers(name: str, array: np.ndarray, finite: bool) -> None:
-    allowed = ("iu", "whole numbers") if name == "lengths" else ("fiu", " or ".join(_DTYPES))
+    allowed = ("iu", "whole numbers") if name == "lengths" else ("fiu", " or ".join(STORED_DTYPES))
     if array.dtype.kind not in allowed[0] or str(array.dtype) in ("longdouble", "float128"):
         raise InputError(name, f"dtype {array.dtype}", allowed[1])
-    if name in STATES and str(array.dtype) not in _DTYPES:
-        raise InputError(name, f"dtype {array.dtype}", " or ".join(_DTYPES))
+    if name in STATES and str(array.dtype) not in STORED_DTYPES:
+        raise InputError(name, f"dtype {array.dtype}", " or ".join(STORED_DTYPES))
     if finite and not np.all(np.isfinite(array)):
         raise InputError(name, "NaN or infinity", "finite numbers")
 
 
 def _one_layer(name: str, state: np.ndarray) -> np.ndarray:
-    """``[B, U]`` of a state that may be stored as that of one layer and direction, ``[1, B, U]``."""
+    """An initial state as ``[B, U]``. PyTorch's, of one layer and one direction, is ``[1, B, U]``."""
     if state.ndim == 3 and len(state) > 1:
         raise InputError(name, f"states of {len(state)} layers or directions", "one layer, one direction")
     return state[0] if state.ndim == 3 else state
 
 
 def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
-    """Every array has its axes, and they agree on B, T, I and U."""
+    """Check that every array has its axes, and that all agree on B, T, I, U and P."""
     lengths: dict[str, int] = {}
     for name, axes in _ARRAYS.items():
         if name not in arrays:
@@ -267,13 +280,14 @@ def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
             raise InputError(name, f"dtype {arrays[name].dtype}", f"{arrays[HIDDEN].dtype}, as hidden")
 
 
+# Names of tensors that belong to another layer or to the other direction of a stack.
 _OTHERS = re.compile(r"_l[1-9]\d*(_reverse)?$|_reverse$|cell_[1-9]\d*/|backward|(^|/)bw/|weight$")
 
 
 def _native(
     api: Api, layout: Layout, tensors: Mapping[str, np.ndarray], width: int, options: Mapping[str, Any]
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The tensors by the names of the layout, and how each was stored, whatever scope is before the name."""
+    """The tensors by their names in the layout, and the name under which each was stored, with its scopes."""
     wholes = {name: each for name, each in api.joined.items() if set(each.parts) <= set(layout.names)}
     expected = layout.names + [tensor.name for tensor in layout.optional] + list(wholes)
     weights: dict[str, np.ndarray] = {}
@@ -300,7 +314,7 @@ def _native(
 
 
 def _fitting(weights: Mapping[str, np.ndarray], units: int) -> list[str]:
-    """The apis whose tensors these could be, for so many units."""
+    """At most three apis whose layouts these tensors would fit, for so many units."""
     found = []
     for name, other in APIS.items():
         with contextlib.suppress(LayoutError):
@@ -311,11 +325,11 @@ def _fitting(weights: Mapping[str, np.ndarray], units: int) -> list[str]:
 
 
 _OPTIONAL = ("peepholes", "projection")
-"""Parts of a layout that only some options bring."""
+"""The parts of a layout that exist only if an option asks for them."""
 
 
 def _check_layout(recording: Recording) -> None:
-    """Every tensor is there, of the right shape, and of the units of the trajectory."""
+    """Check that all tensors are there, with the right shapes and the sizes of the trajectory."""
     if recording.lengths is not None and any(recording.known.order(recording.options)):
         raise InputError("lengths", "a sequence that runs backwards", "none then: not supported yet")
     try:

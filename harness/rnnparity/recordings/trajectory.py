@@ -1,4 +1,4 @@
-"""Hidden trajectories in files, whoever wrote them."""
+"""Hidden trajectories in files of several formats."""
 
 import csv
 import io
@@ -15,14 +15,16 @@ from rnnparity.files import array_file, npz
 from rnnparity.reference.noise import ARITHMETICS
 
 _MAX_CSV = 2**28
-_DTYPES = ("float16", "float32", "float64")
+"""A text of 256 MiB holds about 2**25 numbers; as Python objects they take several GiB."""
+STORED_DTYPES = ("float16", "float32", "float64")
+"""The dtypes that a stored state may have. bfloat16 is widened to float32 where it is read."""
 
 
 @dataclass(frozen=True, eq=False)
 class HiddenTrajectory:
-    """A hidden trajectory ``[B, T, U]``, what it is called, and how precise it can be.
+    """A hidden trajectory ``[B, T, U]``, the name to call it by, and its precision.
 
-    ``arithmetic`` is the name of its dtype, or ``bfloat16``, which numpy holds in float32.
+    ``arithmetic`` is the name of its dtype, or ``bfloat16``, for which numpy has no dtype.
     """
 
     name: str
@@ -36,10 +38,14 @@ class HiddenTrajectory:
 
 
 def trajectory_of(name: str, hidden: NDArray[np.floating], bfloat16: bool = False) -> HiddenTrajectory:
-    """A trajectory of an array ``[B, T, U]`` or ``[T, U]``. Raises :class:`~rnnparity.errors.InputError`."""
-    if str(hidden.dtype) not in _DTYPES or hidden.ndim not in (2, 3) or hidden.size == 0:
+    """A trajectory from an array ``[B, T, U]``, or ``[T, U]`` for B = 1.
+
+    ``bfloat16`` says that the array was stored in that format. Raises :class:`~rnnparity.errors.InputError`
+    for other shapes and dtypes, and for NaN and infinity.
+    """
+    if str(hidden.dtype) not in STORED_DTYPES or hidden.ndim not in (2, 3) or hidden.size == 0:
         given = f"{hidden.dtype} {list(hidden.shape)}"
-        raise InputError("trajectory", given, f"[B, T, U] or [T, U] of {', '.join(_DTYPES)}")
+        raise InputError("trajectory", given, f"[B, T, U] or [T, U] of {', '.join(STORED_DTYPES)}")
     if not np.all(np.isfinite(hidden)):
         raise InputError("trajectory", "NaN or infinity", "finite numbers")
     arithmetic = "bfloat16" if bfloat16 else str(hidden.dtype)
@@ -47,13 +53,13 @@ def trajectory_of(name: str, hidden: NDArray[np.floating], bfloat16: bool = Fals
 
 
 def read_trajectory(path: str | Path) -> HiddenTrajectory:
-    """The hidden trajectory in a file. Two axes are taken for ``[T, U]``.
+    """The hidden trajectory ``[B, T, U]`` in a file. An array of two axes is taken for ``[T, U]``.
 
-    Of a recording, or any other ``.npz`` or ``.safetensors``, it is the array ``hidden``, or the only one.
-    A ``.csv`` has a row for each step and a column for each unit, read as float32; other columns and
-    comments are ignored. ``FILE:NAME`` picks the array NAME, or the rows of a csv that begin with NAME.
+    In a recording, or any other ``.npz`` or ``.safetensors``, it is the array ``hidden``, or the only array.
+    A ``.csv`` has a row for each step and a column for each unit, read as float32. Other columns and comments
+    are ignored. ``FILE:NAME`` picks the array NAME, or the rows of a csv that begin with NAME.
 
-    Raises :class:`~rnnparity.errors.InputError`.
+    Raises :class:`~rnnparity.errors.InputError` for a file that holds no such trajectory.
     """
     given, name = str(path), ""
     if not Path(path).exists() and ":" in given:
@@ -75,7 +81,7 @@ def _from_arrays(path: Path, name: str) -> tuple[np.ndarray, bool]:
 
 
 def _from_npy(path: Path, name: str) -> tuple[np.ndarray, bool]:
-    """Through the same checks as a recording: as the one entry of an archive."""
+    """Read a ``.npy`` as the only entry of an archive, so that it is checked like an ``.npz``."""
     stream = io.BytesIO()
     try:
         if path.stat().st_size > npz.MAX_BYTES:
@@ -127,4 +133,4 @@ _READERS: Mapping[str, Callable[[Path, str], tuple[np.ndarray, bool]]] = {
     ".npy": _from_npy,
     ".csv": _from_csv,
 }
-"""By suffix: the array, and whether it was stored in bfloat16."""
+"""The reader for each suffix: it returns the array, and whether that was stored in bfloat16."""

@@ -1,1 +1,1 @@
-"""The float64 truth of a case, and its noise."""
+"""The trajectory of a case in float64, and the rounding error to be expected of a framework."""

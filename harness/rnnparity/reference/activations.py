@@ -1,4 +1,4 @@
-"""The functions that gates and states go through, in float64, with what their noise needs."""
+"""The functions that gates and states go through, in float64, and what is needed for their rounding error."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,8 +10,11 @@ from rnnparity_adapters import equation as equations
 
 
 class Activation(NamedTuple):
-    """A function of the pre-activation z, its derivative in terms of z and the function's value, and the
-    value about which libraries compute it (see :func:`rnnparity.reference.noise.activation_error`).
+    """A function of arrays of any shape ``[...]``, float64 in and out.
+
+    ``function`` takes the pre-activation z. ``derivative`` takes z and the function's value there. ``middle``
+    is the value around which libraries compute the function: see
+    :func:`rnnparity.reference.noise.activation_error`.
     """
 
     function: Callable[[Array], Array]
@@ -20,19 +23,22 @@ class Activation(NamedTuple):
 
 
 def _sigmoid(z: Array) -> Array:
-    """1 / (1 + exp(-z)), exact to rounding for all z and without overflow."""
-    small = np.exp(-np.abs(z))
+    """1 / (1 + exp(-z)) ``[...]``, correct to rounding for every z."""
+    small = np.exp(-np.abs(z))  # of -|z|, which cannot overflow
     value: Array = np.where(z >= 0, 1.0, small) / (1 + small)
     return value
 
 
 def _softsign(z: Array) -> Array:
+    # https://docs.pytorch.org/docs/stable/generated/torch.nn.Softsign.html
     value: Array = z / (1 + np.abs(z))
     return value
 
 
 def _hard_sigmoid(slope: float) -> Activation:
-    """clip(slope z + 1/2, 0, 1). Beside a kink a rounding may fall on either side: the steeper one counts."""
+    """clip(slope z + 1/2, 0, 1)."""
+    # Close to a kink, rounding may put z on either side of it. The derivative there is the steeper one, so
+    # the noise is not underestimated: the slope is taken to reach a thousandth further than it does.
     reach = 0.5 / slope * 1.001
     return Activation(
         lambda z: np.clip(slope * z + 0.5, 0, 1),
@@ -55,4 +61,4 @@ ACTIVATIONS = {
     ),
     equations.ONE: Activation(np.ones_like, lambda z, value: np.zeros_like(z), middle=0.0),
 }
-"""By name."""
+"""Every activation by its name in :mod:`rnnparity_adapters.equation`."""

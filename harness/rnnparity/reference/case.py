@@ -1,4 +1,4 @@
-"""A seed becomes a case: everything needed to run a cell, and nothing about a framework."""
+"""A case: everything that is needed to run a cell, and nothing about any framework."""
 
 import math
 from dataclasses import dataclass
@@ -15,16 +15,22 @@ from rnnparity_adapters.layout import Weights
 DTypeName = Literal["float32", "float64"]
 DTYPES: tuple[DTypeName, ...] = ("float32", "float64")
 MAX_SEED = 2**32 - 1
+"""``numpy.random.RandomState`` takes no larger one:
+https://numpy.org/doc/stable/reference/random/legacy.html
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Equation, canonical weights, inputs and initial state of one run, all of one dtype.
+    """Equation, canonical weights, inputs and initial state of one run.
 
-    ``weights`` are canonical (see :mod:`rnnparity_adapters.layout`); ``inputs`` ``[B, T, I]``;
-    ``initial_hidden`` ``[B, P]`` and ``initial_cell`` ``[B, U]``, with zero units where the cell has no cell
-    state. P is U but for a cell with a ``projection`` ``[U, P]``. ``seed`` also seeds the weights that a
-    framework initialises itself. ``peepholes`` ``[3, U]`` are those of i, f, o, where the cell has any.
+    ``weights`` are canonical, a kernel ``[I+P, G U]`` and a bias ``[G U]``: see
+    :mod:`rnnparity_adapters.layout`. ``inputs`` are ``[B, T, I]``, ``initial_hidden`` ``[B, P]`` and
+    ``initial_cell`` ``[B, U]``, or ``[B, 0]`` where the cell has no cell state. The states
+    have the dtype of the inputs. So have the weights of a drawn case; those of a recording are float64.
+
+    Some LSTMs have ``peepholes`` ``[3, U]``, those of the gates i, f, o, or a ``projection`` ``[U, P]``.
+    Without a projection P is U. ``seed`` also seeds the weights that a framework initialises itself.
     """
 
     equation: Equation
@@ -38,42 +44,42 @@ class Case:
 
     @property
     def batch(self) -> int:
-        """B."""
+        """The number of batch rows, B."""
         return int(self.inputs.shape[0])
 
     @property
     def steps(self) -> int:
-        """T."""
+        """The number of steps, T."""
         return int(self.inputs.shape[1])
 
     @property
     def input_size(self) -> int:
-        """I."""
+        """The number of inputs at each step, I."""
         return int(self.inputs.shape[2])
 
     @property
     def units(self) -> int:
-        """U."""
+        """The number of units, U."""
         return int(self.weights.bias.size) // len(self.kind.bias_gates)
 
     @property
     def kind(self) -> Kind:
-        """What kind of cell it is."""
+        """The kind of cell: LSTM, GRU or simple RNN."""
         return KINDS[self.equation.cell]
 
     @property
     def gates(self) -> str:
-        """The blocks of the kernel."""
+        """The canonical letters of the kernel's blocks, in their order, such as ``ijfo``."""
         return self.kind.gates
 
     @property
     def has_cell_state(self) -> bool:
-        """Whether there is a state beside the hidden one: an LSTM's."""
+        """Whether there is a cell state beside the hidden state, as in an LSTM."""
         return bool(self.initial_cell.size)
 
     @property
     def dtype(self) -> str:
-        """``float32`` or ``float64``."""
+        """The name of the dtype of all arrays: ``float32`` or ``float64``."""
         return str(self.inputs.dtype)
 
 
@@ -89,14 +95,15 @@ def make_case(
     scale: float = 1.0,
     cell: str = "lstm",
 ) -> Case:
-    """Draw a case: the same arguments give the same arrays, bit for bit, everywhere.
+    """Draw a case. The same arguments give the same arrays, bit for bit, everywhere.
 
-    Inputs are standard normal, kernels uniform as Glorot & Bengio 2010 have it for one gate, times
-    ``scale``, biases uniform in +-0.5 and never zero, the initial hidden state uniform in +-0.9, the initial
-    cell state standard normal. They come from ``numpy.random.RandomState``, whose stream NumPy has frozen.
+    ``batch``, ``steps``, ``input_size`` and ``units`` are B, T, I and U. Inputs ``[B, T, I]`` are standard
+    normal. The kernel ``[I+U, G U]`` is uniform, with the limit of Glorot & Bengio 2010 for one gate times
+    ``scale`` (https://proceedings.mlr.press/v9/glorot10a.html). The bias ``[G U]`` is uniform in +-0.5, the
+    initial hidden state ``[B, U]`` uniform in +-0.9, the initial cell state ``[B, U]`` standard normal.
 
     Raises :class:`~rnnparity.errors.InputError` for a seed, size, dtype, forget bias, scale or cell out of
-    range, and for sizes that do not fit into this machine's memory.
+    range, and for sizes that do not fit into the memory that is available.
     """
     _check_integer("seed", seed, 0, MAX_SEED)
     for name, size in (("batch", batch), ("steps", steps), ("input_size", input_size), ("units", units)):
@@ -112,6 +119,7 @@ def make_case(
     kind = KINDS[cell]
     _check_memory(batch, steps, input_size, units)
 
+    # NumPy has frozen this stream: https://numpy.org/doc/stable/reference/random/legacy.html
     random = np.random.RandomState(seed)
     limit = scale * math.sqrt(6 / (input_size + 2 * units))
     kernel = random.uniform(-limit, limit, (input_size + units, len(kind.gates) * units)).astype(dtype)
@@ -128,9 +136,10 @@ def make_case(
 def _with_exact_forget_bias(
     bias: NDArray[np.floating], forget_bias: float, kind: Kind
 ) -> NDArray[np.floating]:
-    """``bias`` with a forget block to which ``forget_bias`` can be added without rounding.
+    """A bias ``[G U]`` like ``bias``, to whose forget gate ``forget_bias`` can be added without rounding.
 
-    Half of the apis store the sum, half add it at each step; this way both have the same weights.
+    Some apis store the sum (Keras), others add the forget bias at each step (TensorFlow 1). This way both
+    kinds have exactly the same weights.
     """
     blocks = bias.reshape(len(kind.bias_gates), -1).copy()
     constant = bias.dtype.type(forget_bias)
@@ -148,7 +157,11 @@ def _check_integer(name: str, value: object, lowest: int, highest: int | None = 
 
 
 def _check_memory(batch: int, steps: int, input_size: int, units: int) -> None:
-    """Refuse sizes whose arrays cannot fit: the case, its copies on the way, two runs, two references."""
+    """Refuse sizes whose arrays cannot fit.
+
+    Counted are float64 arrays: of each sequence four copies of the inputs and 24 arrays of U units (two
+    runs and two references, each with states and noise), and 12 copies of the weights on their way.
+    """
     import psutil
 
     sequences = batch * steps * (4 * input_size + 24 * units)

@@ -6,4 +6,4 @@ from rnnparity.reference.rnn import Rnn
 from rnnparity.reference.steps import Step
 
 CELLS: dict[str, type[Step]] = {"lstm": Lstm, "gru": Gru, "rnn": Rnn}
-"""By :attr:`Equation.cell <rnnparity_adapters.equation.Equation.cell>`."""
+"""The step of each kind of cell, by :attr:`Equation.cell <rnnparity_adapters.equation.Equation.cell>`."""

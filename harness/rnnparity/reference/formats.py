@@ -1,4 +1,4 @@
-"""What number formats can hold: float64 and float32 values rounded to them."""
+"""Number formats: float64 and float32 values rounded to what a coarser format can hold."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rounding = Callable[[NDArray[Any]], NDArray[Any]]
+"""An array ``[...]`` -> the same rounded, of the same shape and dtype."""
 
 
 def _keep_bits(bits: int) -> Rounding:
-    """Round to ``bits`` bits of mantissa of a float32, half to even; the dtype stays."""
-    drop = 23 - bits
+    """A rounding, half to even, that keeps the first ``bits`` bits of the mantissa of a float32."""
+    drop = 23 - bits  # a float32 stores 23 bits of mantissa
 
     def rounded(values: NDArray[Any]) -> NDArray[Any]:
         whole = np.ascontiguousarray(values, np.float32).view(np.uint32)
@@ -35,9 +36,8 @@ ROUNDED: Mapping[str, Rounding] = {
     "bfloat16": _keep_bits(7),
     "bfloat16-float32": _keep_bits(7),
 }
-"""By the names of :data:`rnnparity.reference.noise.ARITHMETICS`: an array rounded to the format, in its own
-dtype.
+"""How each arithmetic of :data:`rnnparity.reference.noise.ARITHMETICS` rounds what it stores or multiplies.
 
-Source: IEEE 754 round half to even; bfloat16 keeps 7 bits of mantissa, TF32 10
-(https://docs.nvidia.com/cuda/parallel-thread-execution/#alternate-floating-point-data-formats).
+Source: round half to even is the default of IEEE 754. bfloat16 keeps 7 bits of mantissa and TF32 10:
+https://docs.nvidia.com/cuda/parallel-thread-execution/#alternate-floating-point-data-formats
 """

@@ -1,4 +1,4 @@
-"""The float64 trajectory of a case, and the noise carried alongside."""
+"""A case run in float64, with the expected rounding error computed alongside."""
 
 from dataclasses import dataclass, replace
 
@@ -14,10 +14,10 @@ from rnnparity.reference.steps import Estimate, State, exactly
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The float64 trajectory of ``case`` and its noise: ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``.
+    """The trajectory of ``case``, and its noise: the standard errors of a correct run in ``arithmetic``.
 
-    P is U without a projection; a cell that has no cell state has one of zero units. ``hidden_noise`` and
-    ``cell_noise`` are the standard errors to be expected of a run in ``arithmetic``.
+    ``hidden`` and ``hidden_noise`` are ``[B, T, P]``, ``cell`` and ``cell_noise`` ``[B, T, U]``, all float64.
+    P is U without a projection. Where the cell has no cell state, ``cell`` is ``[B, T, 0]``.
     """
 
     case: Case
@@ -29,10 +29,10 @@ class Reference:
 
     @property
     def horizon(self) -> NDArray[np.signedinteger]:
-        """For each row ``[B]`` the first step that rounding alone decides, T if there is none.
+        """For each batch row ``[B]`` the first step that rounding alone decides, or T if there is none.
 
-        A chaotic recurrence doubles an error every few steps; once it is as large as the state, two
-        correct runs have nothing in common any more, and the noise, which is linear, does not hold.
+        A chaotic recurrence doubles an error every few steps. Once the error is as large as the state, two
+        correct runs have nothing in common any more. The noise is a linear estimate and means nothing there.
         """
         lost: NDArray[np.bool_] = np.any(self.hidden_noise > noise.HORIZON, axis=2)
         first: NDArray[np.signedinteger] = np.where(lost.any(axis=1), lost.argmax(axis=1), lost.shape[1])
@@ -40,10 +40,11 @@ class Reference:
 
 
 def run(case: Case, arithmetic: str | None = None) -> Reference:
-    """The case in float64, with the noise of ``arithmetic``: a name of
-    :data:`rnnparity.reference.noise.ARITHMETICS`, that of the case's dtype unless given.
+    """Run a case in float64: the trajectory ``[B, T, P]`` and ``[B, T, U]``, and its noise.
 
-    The equations are those of :mod:`rnnparity.reference.cells`.
+    ``arithmetic`` is a name of :data:`rnnparity.reference.noise.ARITHMETICS`, and the case's dtype unless
+    given. The equations, with their sources, are in :mod:`rnnparity.reference.lstm`,
+    :mod:`~rnnparity.reference.gru` and :mod:`~rnnparity.reference.rnn`.
     """
     a = ARITHMETICS[arithmetic or case.dtype]
     step = CELLS[case.equation.cell](case, a)
@@ -60,12 +61,14 @@ def run(case: Case, arithmetic: str | None = None) -> Reference:
 
 
 def ensemble(reference: Reference, members: int = 16) -> Reference:
-    """The reference with the noise of runs that really err, where that is larger.
+    """The reference with its noise, ``[B, T, P]`` and ``[B, T, U]``, measured on ``members`` simulated runs.
 
-    The noise of :func:`run` takes the errors of different units and steps for independent. A recurrence
-    with a long memory, or a chaotic one, lines them up and amplifies them more than that. Here ``members``
-    runs each make their own errors, of the size to be expected at each step, and carry them through the
-    equations themselves, however far that goes. It costs ``members`` runs, so only doubt calls for it.
+    The noise of :func:`run` assumes that the errors of different units and steps are independent. In a
+    recurrence with a long memory, or a chaotic one, they are not: they grow more than :func:`run` says.
+    Here every member adds a random error of the expected size at each step, and carries it through the
+    equations. Where the spread of the members is larger than the noise, it takes the noise's place.
+
+    This costs ``members`` runs, so it is called only where a run differs by a little more than the noise.
     """
     case, arithmetic = reference.case, reference.arithmetic
     kind = CELLS[case.equation.cell]

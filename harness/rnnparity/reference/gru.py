@@ -1,4 +1,4 @@
-"""The GRU in float64, with its noise."""
+"""One step of a GRU in float64, with its noise."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,10 @@ from rnnparity.reference.steps import Affine, Estimate, Gate, State, Step, exact
 
 
 class GruGates(NamedTuple):
-    """r and z, activated; ``recurrent``, what n takes of h (``reset_after``: before r scales it); and n."""
+    """The gates of one step, each ``[N, U]``: r, z and n are activated.
+
+    ``recurrent`` is what h contributes to the pre-activation of n; with ``reset_after``, before r scales it.
+    """
 
     r: Gate
     z: Gate
@@ -22,14 +25,16 @@ class GruGates(NamedTuple):
 
 
 class Gru(Step):
-    """The GRU of :class:`~rnnparity_adapters.equation.Equation`.
-
-    Source: Cho et al. 2014 (arXiv:1406.1078), with the reset gate behind the product as cuDNN has it; see
-    there for the two other forms::
+    """The GRU of :class:`~rnnparity_adapters.equation.Equation`, which describes its other forms as well::
 
         r = sigma([x, h] kernel_r + bias_r)     z = sigma([x, h] kernel_z + bias_z)
         n = tanh(x kernel_xn + bias_n + r (h kernel_hn + bias_m))
         h' = z h + (1 - z) n
+
+    The kernel is ``[I+U, 3U]`` in the order r, z, n, the bias ``[4U]`` in the order r, z, n, m.
+
+    Source: Cho et al. 2014 (https://arxiv.org/abs/1406.1078), but with the reset gate after the recurrent
+    product, as in PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
     """
 
     def prepare(self, case: Case) -> None:
@@ -37,7 +42,8 @@ class Gru(Step):
         kernel, bias = self.kernel.reshape(len(self.kernel), 3, units), self.bias.reshape(4, units)
         self._gates = Affine(kernel[:, :2].reshape(len(kernel), -1), bias[:2].reshape(-1), self.a)
         self.recurrent_kernel = kernel[size:, 2]
-        # Without reset_after m is added outside, with the other bias.
+        # Without reset_after the reset gate scales h alone, so m is added to the other bias. ONNX's GRU does
+        # so where linear_before_reset is 0: https://onnx.ai/onnx/operators/onnx__GRU.html
         inside = bias[3] if self.equation.reset_after else np.zeros(units)
         self._input = Affine(kernel[:size, 2], bias[2], self.a, bias[3] - inside)
         self._recurrent = Affine(self.recurrent_kernel, inside, self.a)
@@ -50,7 +56,7 @@ class Gru(Step):
         sums = (part.reshape(len(x), 2, -1) for part in flat)
         value, variance = sums
         r, z = (squashed(self._gate, value[:, k], variance[:, k], a) for k in range(2))
-        if self.equation.update_inverted:
+        if self.equation.update_inverted:  # Chung et al. 2014, https://arxiv.org/abs/1412.3555
             z = Gate(1 - z.value, z.variance, -z.derivative, z.own_error)
         own = self._input(exactly(x))
         if self.equation.reset_after:
@@ -64,7 +70,10 @@ class Gru(Step):
         return GruGates(r, z, recurrent, squashed(self._activation, summed, spread, a))
 
     def hidden(self, gates: GruGates, before: State, cell: Estimate) -> Estimate:
-        """The new hidden state, h' = z h + (1 - z) n, also computed as n + z (h - n)."""
+        """The new hidden state ``[N, U]``, h' = z h + (1 - z) n.
+
+        The rounding error covers a framework that computes n + z (h - n) instead.
+        """
         _, z, _, n = gates
         h, kept = before.hidden, 1 - z.value
         value = z.value * h.value + kept * n.value
@@ -75,7 +84,10 @@ class Gru(Step):
     def sensitivities(
         self, x: Array, gates: GruGates, before: State, after: State, errors: LocalErrors
     ) -> dict[str, Sensitivity]:
-        """H' with r, z and n; the recurrent rows of n and their bias are m's."""
+        """The gates r, z, n and m, all seen in h'. Each ``v`` is ``[N, rows]``, everything else ``[N, U]``.
+
+        n has only the rows of x. The recurrent rows of n, and the recurrent bias, belong to m.
+        """
         r, z, recurrent, n = gates
         h, unit = before.hidden.value, 1 / errors.hidden_scale
         v = np.concatenate([x, h], axis=1)

@@ -1,4 +1,4 @@
-"""The LSTM in float64, with its noise."""
+"""One step of an LSTM in float64, with its noise."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,10 @@ from rnnparity_adapters.kinds import PEEPHOLES
 
 
 class LstmGates(NamedTuple):
-    """The pre-activations ``[N, 4, U]`` of i, j, f, o, and the first three of them activated."""
+    """``sums`` ``[N, 4, U]``, the pre-activations of i, j, f and o, and i, j and f ``[N, U]``, activated.
+
+    o is not among them: its peephole sees the new cell state, which these gates decide.
+    """
 
     sums: Estimate
     i: Gate
@@ -24,15 +27,19 @@ class LstmGates(NamedTuple):
 
 
 class Lstm(Step):
-    """The LSTM of :class:`~rnnparity_adapters.equation.Equation`.
-
-    Source: Hochreiter & Schmidhuber 1997 with the forget gate of Gers, Schmidhuber & Cummins 2000, tanh
-    for both squashing functions, the forget bias of Jozefowicz, Zaremba & Sutskever 2015 where
-    ``tf.nn.rnn_cell.LSTMCell`` has it, and the projection of Sak, Senior & Beaufays 2014::
+    """The LSTM of :class:`~rnnparity_adapters.equation.Equation`::
 
         z = [x, h] kernel + bias        i, j, f, o = z
         c' = sigma(f + forget_bias) c + sigma(i) tanh(j)
         h' = sigma(o) tanh(c')          or that times the projection
+
+    The kernel is ``[I+P, 4U]``, the bias ``[4U]``, both in the order i, j, f, o.
+
+    Sources: Hochreiter & Schmidhuber 1997 (https://doi.org/10.1162/neco.1997.9.8.1735), with tanh for both
+    squashing functions and the forget gate of Gers, Schmidhuber & Cummins 2000
+    (https://doi.org/10.1162/089976600300015015). The forget bias of Jozefowicz, Zaremba & Sutskever 2015
+    (https://proceedings.mlr.press/v37/jozefowicz15.html) is added at each step, as in TensorFlow 1. The
+    projection is that of Sak, Senior & Beaufays 2014 (https://arxiv.org/abs/1402.1128).
     """
 
     def prepare(self, case: Case) -> None:
@@ -50,7 +57,7 @@ class Lstm(Step):
         flat = self._sums(joined(x, before.hidden))
         sums = Estimate(*(part.reshape(len(x), 4, -1) for part in flat))
         i, j, f = (self._gate(name, sums, before.cell) for name in "ijf")
-        if self.equation.coupled:
+        if self.equation.coupled:  # Greff et al. 2015, https://arxiv.org/abs/1503.04069
             f = Gate(1 - i.value, i.variance, -i.derivative, i.own_error)
         if self.equation.forget_bias_after:
             value = f.value + self.equation.forget_bias_after
@@ -58,37 +65,41 @@ class Lstm(Step):
         return LstmGates(sums, i, j, f)
 
     def outer(self, gates: LstmGates, before: State, cell: Estimate) -> Gate:
-        """The gate o, activated, of a step to the cell state ``cell``."""
+        """The gate o ``[N, U]``, activated, where the new cell state is ``cell`` ``[N, U]``."""
+        # Its peephole sees the new cell state, as in Gers & Schmidhuber 2000
+        # (https://ieeexplore.ieee.org/document/861302), or by mistake the previous one.
         return self._gate("o", gates.sums, before.cell if self.equation.output_peephole_previous else cell)
 
     def cell(self, gates: LstmGates, before: State) -> Estimate:
-        """The new cell state, c' = f c + i j."""
+        """The new cell state ``[N, U]``, c' = f c + i j."""
         a, (_, i, j, f) = self.a, gates
         value = f.value * before.cell.value + i.value * j.value
         variance = noise.product(f.value, f.variance, *before.cell, a)
         variance = variance + noise.product(i.value, i.variance, j.value, j.variance, a)
         variance = noise.rounded(value, variance, a)
+        # The clipped state is stored, and is what o's peephole and tanh see:
+        # https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/python/ops/rnn_cell_impl.py
         clip = self.equation.cell_clip
         return Estimate(value if clip is None else np.clip(value, -clip, clip), variance)
 
     def squashed_cell(self, cell: Estimate) -> Gate:
-        """tanh(c')."""
+        """tanh(c') ``[N, U]``, or another function of c' that the equation names."""
         return squashed(self._output, *cell, self.a)
 
     def hidden(self, gates: LstmGates, before: State, cell: Estimate) -> Estimate:
-        """The new hidden state, h' = o tanh(c')."""
+        """The new hidden state ``[N, P]``, h' = o tanh(c'), projected where the cell has a projection."""
         o, output = self.outer(gates, before, cell), self.squashed_cell(cell)
         variance = noise.product(o.value, o.variance, output.value, output.variance, self.a)
-        made = Estimate(o.value * output.value, variance)
+        unprojected = Estimate(o.value * output.value, variance)
         if self._project is None:
-            return made
-        projected = self.projected(made)
+            return unprojected
+        projected = self.projected(unprojected)
         return Estimate(projected.value, projected.variance)
 
-    def projected(self, made: Estimate) -> Gate:
-        """``made`` ``[N, U]`` through the projection, and that through its function."""
+    def projected(self, unprojected: Estimate) -> Gate:
+        """``unprojected`` ``[N, U]`` times the projection, through the projection's function: ``[N, P]``."""
         assert self._project is not None
-        sums, function = self._project(made), self.equation.projection_activation
+        sums, function = self._project(unprojected), self.equation.projection_activation
         if function == LINEAR:
             return Gate(*sums, np.ones_like(sums.value), np.zeros_like(sums.value))
         return squashed(ACTIVATIONS[function], *sums, self.a)
@@ -96,7 +107,7 @@ class Lstm(Step):
     def sensitivities(
         self, x: Array, gates: LstmGates, before: State, after: State, errors: LocalErrors
     ) -> dict[str, Sensitivity]:
-        """C' with i, j, f; h' with o, and with the projection where there is one."""
+        """The gates i, j and f seen in c' ``[N, U]``; o, and the projection p if any, in h' ``[N, P]``."""
         _, i, j, f = gates
         c, v = before.cell.value, np.concatenate([x, before.hidden.value], axis=1)
         o, output = self.outer(gates, before, after.cell), self.squashed_cell(after.cell)
@@ -125,7 +136,7 @@ class Lstm(Step):
         return found
 
     def _gate(self, name: str, sums: Estimate, cell: Estimate) -> Gate:
-        """A gate of the pre-activations, its peephole on ``cell`` included."""
+        """One gate ``[N, U]``, activated. If it has a peephole, that sees ``cell`` ``[N, U]``."""
         position = self._order.index(name)
         z, variance = sums.value[:, position], sums.variance[:, position]
         if self._peepholes is not None and name in PEEPHOLES:

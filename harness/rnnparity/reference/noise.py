@@ -1,9 +1,12 @@
 """The rounding error to be expected at each element, carried along a trajectory.
 
-Each operation of a framework errs a little. The errors are independent enough that their *variances* add
-up (Higham & Mary 2019 have the same model). These functions give the variance of one operation's result
-from the variances of its operands; the reference applies them next to each operation it does. What is
-correlated, above all the bias of an approximated activation, is kept apart: see :func:`systematic`.
+Each operation of a framework rounds its result. The rounding errors are independent enough that their
+*variances* add up; Higham & Mary 2019 use the same model (https://doi.org/10.1137/18M1226312). These
+functions give the variance of one operation's result from the variances of its operands, and the reference
+calls them next to each operation. Errors that are not independent, above all those of an approximated
+activation, are handled apart: see :class:`rnnparity.reference.sensitivities.Sensitivity`.
+
+Arrays ``[...]`` may have any shape, the same for all arguments. ``a`` is the arithmetic of the framework.
 """
 
 from dataclasses import dataclass, replace
@@ -14,20 +17,24 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 LIMIT = 6.0
-"""A difference of more than this many standard errors is a divergence."""
+"""A difference of more than this many standard errors is a divergence. The largest that was measured on a
+correct run of any framework is 4.7, on TensorFlow 1.15, whose tanh is approximate.
+"""
 
 HORIZON = 2.0**-4
-"""A hidden state with a standard error above this carries no information: |h| is at most 1."""
+"""A hidden state with a standard error above this says nothing about the cell: |h| is at most 1, and
+``LIMIT`` standard errors are then more than a third of that.
+"""
 
 
 @dataclass(frozen=True)
 class Arithmetic:
     """How precisely a framework computes.
 
-    ``element`` is the unit roundoff of states and of each product and sum of gates, ``accumulation`` that of
-    the sums in a matrix product, ``factor`` that to which a matrix product first rounds its factors (0 where
-    it does not), ``activation`` the relative error of an activation. Below ``smallest``, the smallest normal
-    number, no result is relatively precise.
+    ``element`` is the unit roundoff of states, and of each product and sum of gates. ``accumulation`` is that
+    of the sums in a matrix product. ``factor`` is that to which a matrix product first rounds its factors,
+    or 0 where it does not. ``activation`` is the relative error of an activation. ``smallest`` is the
+    smallest normal number: below it numbers have fewer digits.
     """
 
     element: float
@@ -38,7 +45,7 @@ class Arithmetic:
 
 
 def _plain(u: float, smallest: float) -> Arithmetic:
-    """Everything in one dtype; libraries compute activations to about two roundings."""
+    """Everything in one dtype of unit roundoff ``u``; an activation errs by about two roundings."""
     return Arithmetic(element=u, accumulation=u, factor=0.0, activation=2 * u, smallest=smallest)
 
 
@@ -50,22 +57,26 @@ ARITHMETICS = {
     "float32": _SINGLE,
     "float16": _HALF,
     "bfloat16": _BRAIN,
-    # The same with products summed in float32: tensor cores, oneDNN.
+    # As above, but matrix products are summed in float32, as tensor cores and oneDNN do:
+    # https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html
     "float16-float32": replace(_HALF, accumulation=_SINGLE.accumulation),
     "bfloat16-float32": replace(_BRAIN, accumulation=_SINGLE.accumulation),
-    # NVIDIA's TF32: factors keep 10 bits of mantissa, all else is float32.
+    # NVIDIA's TF32: factors are rounded to 10 bits of mantissa, everything else is float32:
+    # https://docs.nvidia.com/cuda/parallel-thread-execution/#alternate-floating-point-data-formats
     "tf32": replace(_SINGLE, factor=2.0**-11),
     # float32 with the activations of a GPU's special function unit (PTX tanh.approx: 2**-11).
     "float32-fast-activation": replace(_SINGLE, activation=2.0**-11),
 }
-"""By name; the dtype of a case is the default for the case."""
+"""Every arithmetic by its name. A case has the one that its dtype names, unless another is asked for."""
 
 
 def dot(vector: Array, vector_variance: Array | float, squared_matrix: Array, a: Arithmetic) -> Array:
-    """Variance of ``vector @ matrix``, but for its value's share: ``[N, n]`` and ``[n, m]`` -> ``[N, m]``.
+    """Variance of ``vector @ matrix``, ``[N, n]`` by ``[n, m]`` -> ``[N, m]``; :func:`summed` adds the rest.
 
-    Each of the n products is rounded, and the partial sums about n/3 times more, as far as they wander;
-    how far their end pulls them, :func:`summed` adds. Factors that are rounded first bring two errors.
+    ``squared_matrix`` has the squares of the matrix's elements. Each of the n products is rounded, and so is
+    each partial sum: together that is about n/3 roundings of every product. Where a matrix product rounds
+    its factors first, that is two more errors, each uniform, so that its variance is a third of the
+    largest one's square.
     """
     each = a.accumulation**2 * vector.shape[-1] / 3 + a.factor**2 * 2 / 3
     variance: Array = (each * vector * vector + vector_variance) @ squared_matrix
@@ -73,43 +84,50 @@ def dot(vector: Array, vector_variance: Array | float, squared_matrix: Array, a:
 
 
 def summed(products: Array, variance: Array, terms: int, bias: Array, a: Arithmetic) -> Array:
-    """Variance of a sum of ``terms`` products, to which biases of together the size ``bias`` are added.
+    """Variance ``[N, m]`` of a sum of ``terms`` products plus biases.
 
-    Partial sums that end at ``products`` go there on average: the k-th is at k/n of it. Each addition of a
-    bias is rounded, whatever is left when the two have cancelled.
+    ``products`` ``[N, m]`` is the sum of the products, ``variance`` ``[N, m]`` what :func:`dot` gave, and
+    ``bias`` ``[m]`` or scalar the sum of the absolute values of all biases. The k-th of n partial sums is on
+    average k/n of the whole. The squares of these fractions average 1/3, and a rounding error is uniform,
+    with a variance of a third: n/9 in all. Each addition of a bias is rounded at the bias's own size, even
+    where two biases cancel afterwards.
     """
     rounding = a.element**2 * (products**2 + bias**2)
     return variance + rounding + a.accumulation**2 * terms / 9 * products * products
 
 
 def rounded(value: Array, variance: Array, a: Arithmetic) -> Array:
-    """Variance of a value after one more rounding."""
+    """Variance ``[...]`` of ``value`` after one more rounding, where it was ``variance`` before."""
     return variance + (a.element * value) ** 2
 
 
 def activation_error(value: Array, middle: float, a: Arithmetic) -> Array:
-    """The standard error that an activation itself adds to its value.
+    """The standard error ``[...]`` that computing an activation adds to its ``value`` ``[...]``.
 
-    It is relative to the value, or to ``middle`` where that is larger: libraries compute sigmoids about 1/2,
-    by tanh or by a clipped polynomial, so that a small one has lost its last digits.
+    It is relative to the value, or to ``middle`` where that is larger. Libraries compute a sigmoid as 1/2
+    plus something, so a small sigmoid has lost its last digits. ONNX Runtime even returned small negative
+    ones: https://github.com/microsoft/onnxruntime/issues/22557
     """
     return a.activation * np.maximum(np.abs(value), middle)
 
 
 def product(x: Array, x_variance: Array, y: Array, y_variance: Array | float, a: Arithmetic) -> Array:
-    """Variance of ``x * y``, rounded."""
+    """Variance ``[...]`` of the rounded product ``x * y``, of factors with the given variances."""
     return x * x * y_variance + y * y * x_variance + (a.element * x * y) ** 2
 
 
 def error(variance: Array, a: Arithmetic) -> Array:
-    """The standard error of a variance, which underflow makes no smaller than the dtype can hold."""
+    """The standard error ``[...]`` that belongs to ``variance`` ``[...]``.
+
+    It is at least the smallest normal number of the dtype: where a framework underflows, it errs by that.
+    """
     return np.sqrt(variance) + a.smallest
 
 
 def assumed(hidden: Array, a: Arithmetic) -> Array:
-    """The standard error of a hidden state of which only the value is known.
+    """The standard error ``[...]`` of a state ``hidden`` ``[...]`` whose weights and inputs are not known.
 
-    h = o tanh(c) has the errors of two activations and a product; what the pre-activations bring is
-    taken for one rounding of a number of order one.
+    h = o tanh(c) has the errors of two activations and of a product. The error of the pre-activations is
+    assumed to be that of rounding a number of order one.
     """
     return np.sqrt((2 * a.activation**2 + a.element**2) * hidden * hidden + a.element**2)

@@ -1,7 +1,7 @@
-"""How far a change of a parameter moves the state of the same step.
+"""How far a change of a parameter changes the state of the same step.
 
-A parameter that differs by d moves a gate's pre-activation by d times what the parameter multiplies; how
-far that moves the state, the derivatives of the cell's equations say.
+A parameter that differs by d changes a gate's pre-activation by d times what the parameter multiplies. The
+derivatives of the cell's equations say how far that changes the state.
 """
 
 from typing import Any, NamedTuple
@@ -12,7 +12,11 @@ from rnnparity.reference.noise import Array
 
 
 class LocalErrors(NamedTuple):
-    """Local errors in noise units, ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]``, and what a unit is."""
+    """What one step adds to the error of each state, N being batch rows times steps.
+
+    ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]`` are in noise units: divided by ``hidden_scale`` ``[N, P]``
+    and ``cell_scale`` ``[N, U]``, the standard errors to be expected of one step.
+    """
 
     hidden: Array
     cell: Array
@@ -21,12 +25,13 @@ class LocalErrors(NamedTuple):
 
 
 class Sensitivity(NamedTuple):
-    """How one gate's parameters show, in the cell's errors if ``in_cell``, else in the hidden state's.
+    """How one gate's parameters show in the local errors: the cell state's if ``in_cell``, or the hidden's.
 
-    ``v`` ``[N, rows]`` is what its rows multiply, beginning at the row ``start`` of the kernel. ``size``
-    ``[N, U]`` is how far the state moves, in noise units, where the gate's pre-activation moves by one, and
-    ``weighted_errors`` ``[N, U]`` are the errors times that. ``systematic`` ``[N, U]`` is how large errors
-    there are that may repeat at every step: those of approximated activations.
+    ``v`` ``[N, rows]`` is what the gate's rows multiply, beginning at the row ``start`` of the kernel.
+    ``size`` ``[N, U]`` is by how many noise units the state changes where the gate's pre-activation changes
+    by one. ``weighted_errors`` ``[N, U]`` are the local errors times their derivative by the pre-activation.
+    ``systematic`` ``[N, U]`` is the size, in noise units, of the errors that may repeat at every step: those
+    of approximated activations.
     """
 
     v: Array
@@ -38,17 +43,22 @@ class Sensitivity(NamedTuple):
 
 
 def of_own_unit(v: Array, slope: Array, errors: Array, systematic: Array, **where: Any) -> Sensitivity:
-    """Of a gate whose unit moves that unit of the state only; all but ``v`` ``[N, rows]`` are ``[N, U]``."""
+    """The sensitivity of a gate of which each unit acts on the same unit of the state only.
+
+    ``v`` is ``[N, rows]``; ``slope``, the derivative of the state by the pre-activation, ``errors`` and
+    ``systematic`` are ``[N, U]``, in noise units.
+    """
     return Sensitivity(v, slope * errors, np.abs(slope), systematic, **where)
 
 
 def through_matrix(
     v: Array, factor: Array, matrix: Array, slope: Array, errors: Array, systematic: Array
 ) -> Sensitivity:
-    """Of a gate ``[N, U]`` that reaches the state ``[N, P]`` through a ``matrix`` ``[U, P]``.
+    """The sensitivity of a gate ``[N, U]`` that acts on the state ``[N, P]`` through a ``matrix`` ``[U, P]``.
 
-    A change moves what the matrix multiplies by ``factor`` ``[N, U]``, and ``slope`` ``[N, P]`` is how the
-    state follows; ``errors`` and ``systematic`` are ``[N, P]``.
+    ``v`` is ``[N, rows]``. ``factor`` ``[N, U]`` is the derivative of what the matrix multiplies by the
+    gate's pre-activation, ``slope`` ``[N, P]`` that of the state by the product. ``slope``, ``errors`` and
+    ``systematic`` ``[N, P]`` are in noise units.
     """
     spread = np.sqrt((slope * slope) @ (matrix * matrix).T)
     together = (np.abs(slope) * systematic) @ np.abs(matrix).T
