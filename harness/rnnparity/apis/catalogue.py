@@ -34,17 +34,21 @@ def _ignored(names: str) -> dict[str, Option]:
 _KERAS_RNN: Options = {
     "activation": _ACTIVATION,
     "use_bias": _BIASES,
-    # The outputs stay in the order of computation: https://keras.io/api/layers/recurrent_layers/lstm/
-    "go_backwards": Option(orders=((True, Order(backwards=True)),)),
-    **dict.fromkeys(("dropout", "recurrent_dropout", "zero_output_for_mask"), _OFF),
+    **dict.fromkeys(("dropout", "recurrent_dropout"), _OFF),
     **_ignored(
-        "units return_sequences return_state stateful unroll implementation name "
-        "dtype trainable time_major use_cudnn seed kernel_initializer recurrent_initializer bias_initializer "
-        "kernel_regularizer recurrent_regularizer bias_regularizer activity_regularizer kernel_constraint "
+        "units implementation name dtype trainable seed kernel_initializer recurrent_initializer "
+        "bias_initializer kernel_regularizer recurrent_regularizer bias_regularizer kernel_constraint "
         "recurrent_constraint bias_constraint"
     ),
 }
 _KERAS_GATED: Options = {**_KERAS_RNN, "recurrent_activation": Option("recurrent_activation")}
+_KERAS_LAYER: Options = {
+    # The outputs stay in the order of computation: https://keras.io/api/layers/recurrent_layers/lstm/
+    "go_backwards": Option(orders=((True, Order(backwards=True)),)),
+    "zero_output_for_mask": _OFF,
+    **_ignored("return_sequences return_state stateful unroll time_major use_cudnn activity_regularizer"),
+}
+"""What a layer has beside its cell's arguments."""
 _KERAS_CELLS: Mapping[str, dict[str, Any]] = {
     # unit_forget_bias only initialises the stored bias:
     # https://github.com/keras-team/keras/blob/2.2.4/keras/layers/recurrent.py
@@ -92,13 +96,23 @@ _KERAS_LIVE: Mapping[str, tuple[Live, ...]] = {
         Live("keras-torch", "keras", "keras_adapter:Cell"),
     ),
 }
+
+
+def _keras(name: str, record: Mapping[str, Any], package: Mapping[str, Any], more: Options) -> Api:
+    """A cell, or its layer, which has ``more`` options.
+
+    At a masked step Keras repeats the last output, unless ``zero_output_for_mask``:
+    https://keras.io/api/layers/recurrent_layers/rnn/
+    """
+    options = {**record["options"], **more}
+    return Api(name, **{**record, **package, "options": options}, live=_KERAS_LIVE.get(name, ()), masked=HELD)
+
+
 _KERAS_APIS = [
-    # Keras repeats the last output where a step is masked, unless zero_output_for_mask:
-    # https://keras.io/api/layers/recurrent_layers/rnn/
-    Api(name, **record, **package, live=_KERAS_LIVE.get(name, ()), masked=HELD)
+    _keras(f"{prefix}.layers.{cell}{kind}", record, package, more)
     for prefix, package in _KERAS_PACKAGES.items()
     for cell, record in _KERAS_CELLS.items()
-    for name in (f"{prefix}.layers.{cell}", f"{prefix}.layers.{cell}Cell")
+    for kind, more in (("", _KERAS_LAYER), ("Cell", {}))
 ]
 
 # The cells of TensorFlow 1, which TensorFlow 2 still has in compat.v1. The forget bias is added at each step:
