@@ -140,6 +140,10 @@ def keras_recordings() -> None:
         weights = {weight.path: value for weight, value in zip(layer.weights, layer.get_weights())}
         starts = dict(zip(("initial_hidden", "initial_cell"), states))
         write(name, "keras.layers." + cls, keras.__version__, weights, hidden, options, **starts)
+    if FRAMEWORK == "keras-tf":
+        import tensorflow as tf
+
+        tensorflow_keras_recordings("tf.keras", tf.keras, tf.__version__)
     if ROOTS:
         layer = keras.layers.GRU(U, return_sequences=True)
         given = keras.ops.convert_to_tensor(H)
@@ -147,6 +151,32 @@ def keras_recordings() -> None:
         layer.set_weights([draw(*weight.shape) for weight in layer.get_weights()])
         hidden = layer(keras.ops.convert_to_tensor(X), initial_state=given)
         live("keras.layers.GRU", keras.__version__, layer, X, hidden, given)
+
+
+def tensorflow_keras_recordings(module: str, package: Any, version: str) -> None:
+    """Of the Keras that TensorFlow 2 calls ``module``, by its defaults and with its own hard_sigmoid."""
+    import tensorflow as tf
+
+    for name, cls, options in kinds(
+        (),
+        (
+            ("lstm", "LSTM", {}), ("lstm_hard", "LSTM", {"recurrent_activation": "hard_sigmoid"}),
+            ("gru", "GRU", {}), ("gru_before", "GRU", {"reset_after": False}), ("rnn", "SimpleRNN", {}),
+        ),
+    ):  # fmt: skip
+        layer = getattr(package.layers, cls)(U, return_sequences=True, **options)
+        layer.build(X.shape)
+        layer.set_weights([draw(*weight.shape) for weight in layer.get_weights()])
+        states = [H, C] if cls == "LSTM" else [H]
+        given = [tf.constant(state) for state in states]
+        hidden = layer(tf.constant(X), initial_state=given if len(given) > 1 else given[0])
+        weights = {
+            getattr(weight, "path", weight.name): value
+            for weight, value in zip(layer.weights, layer.get_weights())
+        }
+        starts = dict(zip(("initial_hidden", "initial_cell"), states))
+        api = "%s.layers.%s" % (module, cls)
+        write("%s_%s" % (module, name), api, version, weights, hidden.numpy(), options, **starts)
 
 
 def tensorflow1_recordings() -> None:
@@ -175,25 +205,33 @@ def tensorflow1_recordings() -> None:
                 variable.load(weights[variable.name], session)
             api, hidden = "tf.nn.rnn_cell." + cls, session.run(outputs)
             write(name, api, tf.__version__, weights, hidden, options, **starts)
-    for name, cls, options in kinds(
-        (),
-        (
-            ("keras2_gru", "GRU", {}), ("keras2_gru_after", "GRU", {"reset_after": True}),
-            ("keras2_rnn", "SimpleRNN", {}), ("keras2_backwards", "GRU", {"go_backwards": True}),
-        ),
-    ):  # fmt: skip
-        inputs, state = keras.layers.Input((T, IN)), keras.layers.Input((U,))
-        layer = getattr(keras.layers, cls)(U, return_sequences=True, **options)
-        model = keras.models.Model([inputs, state], layer(inputs, initial_state=state))
-        values = [draw(*value.shape) for value in layer.get_weights()]
-        layer.set_weights(values)
-        weights = {weight.name: value for weight, value in zip(layer.weights, values)}
-        hidden = model.predict([X, H])
-        write(name, "keras.layers." + cls, keras.__version__, weights, hidden, options, initial_hidden=H)
+    own_keras = (("keras", keras, keras.__version__), ("tf.keras", tf.keras, tf.__version__))
+    for module, package, version in own_keras:
+        for name, cls, options in kinds(
+            (),
+            (
+                ("lstm", "LSTM", {}), ("gru", "GRU", {}), ("gru_after", "GRU", {"reset_after": True}),
+                ("rnn", "SimpleRNN", {}), ("backwards", "GRU", {"go_backwards": True}),
+            ),
+        ):  # fmt: skip
+            states = [H, C] if cls == "LSTM" else [H]
+            inputs, given = package.layers.Input((T, IN)), [package.layers.Input((U,)) for _ in states]
+            layer = getattr(package.layers, cls)(U, return_sequences=True, **options)
+            outputs = layer(inputs, initial_state=given if len(given) > 1 else given[0])
+            model = package.models.Model([inputs, *given], outputs)
+            values = [draw(*value.shape) for value in layer.get_weights()]
+            layer.set_weights(values)
+            weights = {weight.name: value for weight, value in zip(layer.weights, values)}
+            starts = dict(zip(("initial_hidden", "initial_cell"), states))
+            api, hidden = "%s.layers.%s" % (module, cls), model.predict([X, *states])
+            write("%s_%s" % (module, name), api, version, weights, hidden, options, **starts)
 
 
 def tensorflow2_recordings() -> None:
     import tensorflow as tf
+    import tf_keras
+
+    tensorflow_keras_recordings("tf_keras", tf_keras, tf_keras.__version__)
 
     for name, op, options in kinds(
         (("block_lstm", "BlockLSTM", {"use_peephole": True, "forget_bias": 0.5, "cell_clip": -1.0}),)
