@@ -86,3 +86,14 @@ def test_a_recording_that_is_silent_has_the_defaults(name: str, result: Result) 
     (row,) = [row for row in rows if row.target.live.options == {"forget_bias": 2.5}]
     (cause, *_) = verdict_of(row, row.run(), options={"cell_clip": -1.0} if "Block" in name else {}).causes
     assert (cause.id, cause.about["value"]) == ("forget-bias", 1.5)
+
+
+def test_a_loud_recording_that_is_silent_would_have_been_clipped(live: Live) -> None:
+    """The raw op clips the cell state at 3 where nobody asks. Our row asks for none."""
+    (row,) = live(rnnparity.make_case(0, **SIZES, scale=6.0, forget_bias=5.0), "tf.raw_ops.BlockLSTM")
+    states = row.run().observed
+    assert row.target.live.fixed["cell_clip"] == -1.0
+    assert states is not None
+    assert states["cell"].max() > 3.0
+    (cause,) = verdict_of(row, row.run(), options={"forget_bias": 5.0}).causes
+    assert (cause.id, cause.fix) == ("cell-clip", "pass `cell_clip=-1`")

@@ -56,14 +56,16 @@ class Option:
     """The meaning of a constructor argument.
 
     Its value is that of the equation's ``field``, which is empty if the argument says nothing about the
-    function. If ``only`` has values, no others are supported, and a number has to be ``above`` that one. A
-    true value ``brings`` tensors: ``peepholes`` or a ``projection``. ``orders`` has the values that change
-    the order of the sequence. Where ``biases`` is true, the argument False means that no biases are stored.
+    function. If ``only`` has values, no others are supported, and a number has to be ``above`` that one. To
+    be without what the field says, the argument is ``off``. A true value ``brings`` tensors: ``peepholes`` or
+    a ``projection``. ``orders`` has the values that change the order of the sequence. Where ``biases`` is
+    true, the argument False means that no biases are stored.
     """
 
     field: str = ""
     only: tuple[Any, ...] = ()
     above: float | None = None
+    off: float | None = None
     brings: str = ""
     orders: tuple[tuple[Any, Order], ...] = ()
     biases: bool = False

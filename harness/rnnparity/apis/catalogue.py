@@ -19,7 +19,7 @@ Options = Mapping[str, Option]
 _OFF = Option(only=(False, 0, None))
 _BIASES = Option(biases=True)
 _ACTIVATION = Option("activation")
-_CELL_CLIP = Option("cell_clip")
+_CELL_CLIP = Option("cell_clip", off=-1.0)
 _PEEPHOLES = Option(brings="peepholes")
 _TANH_OR_RELU = Option("activation", only=("tanh", "relu"))
 

@@ -42,8 +42,9 @@ LSTM = (
     _other("coupled-gates", coupled=False),
     _constant("forget-bias-after-sigmoid", "forget_bias_after", forget_bias=0.0),
     _constant("forget-bias-after-sigmoid", "forget_bias_after"),
-    _constant("cell-clip", "cell_clip"),
+    # Before the limit that is fitted: the largest cell state of a run without a limit would fit as well.
     _other("cell-clip", cell_clip=None),
+    _constant("cell-clip", "cell_clip"),
     _other("peephole-previous", output_peephole_previous=True),
     # The functions of the gates and of the new input are swapped.
     _other(

@@ -129,9 +129,10 @@ def _always(text: str) -> _ForEquation:
 def _option(field: str) -> _ForEquation:
     def say(finding: OtherEquation, words: Vocabulary) -> str:
         value: Any = finding.fields.get(field, finding.value)
-        value = _OPTION_NAMES.get(value, value)
+        option = words.options.get(field)
+        value = option.off if option and value is None else _OPTION_NAMES.get(value, value)
         shown = f"{value:.6g}" if isinstance(value, float) else repr(value)
-        if field in words.options:
+        if option:
             return f"pass `{field}={shown}`"
         same = f"use the same {field.replace('_', ' ')} on both sides ({shown})"
         return f"{words.api.name} has no option for it: {same}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from rnnparity.apis.api import Api
+from rnnparity.apis.api import Api, Option
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.kinds import GATE_NAMES
 from rnnparity_adapters.layout import Layout, Tensor
@@ -26,8 +26,8 @@ class Vocabulary:
         return self.api.layout_for(self.equation)
 
     @property
-    def options(self) -> Iterable[str]:
-        """The names of the constructor arguments."""
+    def options(self) -> Mapping[str, Option]:
+        """The meanings of the constructor arguments by name."""
         return self.api.arguments
 
     @property
