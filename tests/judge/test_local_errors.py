@@ -60,7 +60,7 @@ def test_a_bias_that_is_off_is_named(gate: int, long_case: Case) -> None:
 
 
 def test_an_error_is_seen_where_it_is_made_and_only_there(long_case: Case) -> None:
-    """One state moved: the free run differs ever after, the local errors at that step and the next."""
+    """One state is changed: the whole run differs ever after, the local errors at that step and the next."""
     hidden, cell = plain_cells.run(long_case)
     first = dataclasses.replace(long_case, inputs=long_case.inputs[:, :30])
     cut = cell[:, 29].copy()

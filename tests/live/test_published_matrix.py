@@ -258,6 +258,6 @@ def test_without_them_nothing_is_said(case: Case) -> None:
 
 
 def test_they_have_no_voice(case: Case) -> None:
-    """Five equations that part from the reference alike are no majority against it."""
+    """Five equations that part from the reference in the same way are no majority against it."""
     result = rnnparity.run(case, ["numpy.lstm_cell", "published.chollet*", "published.goodfellow(sigmoid)"])
     assert result.consensus.groups == (("the reference", "numpy.lstm_cell@numpy"),)

@@ -104,7 +104,7 @@ def test_a_wrong_cell_is_shown_where_it_differs(pytester: pytest.Pytester) -> No
             "E * of batch *, unit *",
             "E *step*got*expected*worst, in noise units",
             "E *> *",
-            "E *cell, made there*",
+            "E *cell, step alone*",
             "E *why, as a change to tf.nn.rnn_cell.LSTMCell:",
             "E *forget-bias (confirmed): the forget bias is 0 instead of 1",
             "E * -> * times the noise (limit 6)",

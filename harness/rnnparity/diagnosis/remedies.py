@@ -100,7 +100,7 @@ def _(finding: findings.BiasDoubled | findings.BiasEverywhere, words: Vocabulary
 def _(finding: findings.Masking, words: Vocabulary) -> str:
     if finding.usual:
         return f"treat steps past the lengths as {finding.usual}, or leave them out"
-    return "compare steps within the lengths only, or treat those past them alike"
+    return "compare steps within the lengths only, or treat those past them in the same way"
 
 
 @remedy.register

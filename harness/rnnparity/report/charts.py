@@ -42,7 +42,7 @@ def _badness(run: Run) -> tuple[int, float]:
 
 
 def _curves(run: Run) -> list[dict[str, Any]]:
-    """The free-running and the local errors, and those of the stepped run where they are beyond the limit."""
+    """The errors of the whole run and the local ones; those of the stepped run if beyond the limit."""
     return [
         _curve(difference)
         for difference in run.comparison.differences

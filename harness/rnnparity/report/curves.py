@@ -15,10 +15,10 @@ _WIDTH = 60
 _RAMP = ".:-=+*#"
 _SCALE = f"error by step, within the limit {_RAMP[0]}, then ten times more each: {_RAMP[1:]}"
 _NAMES = {
-    "hidden": "hidden, as it runs",
-    "cell": "cell, as it runs",
-    comparison.LOCAL_HIDDEN: "hidden, made there",
-    comparison.LOCAL_CELL: "cell, made there",
+    "hidden": "hidden, whole run",
+    "cell": "cell, whole run",
+    comparison.LOCAL_HIDDEN: "hidden, step alone",
+    comparison.LOCAL_CELL: "cell, step alone",
 }
 
 
@@ -30,7 +30,7 @@ def curves(row: Row) -> Iterator[str]:
 
 
 def lines(compared: Comparison) -> Iterator[str]:
-    """A line of text for each state, as it runs and as it is made at each step."""
+    """A line of text for each state, of the whole run and of each step alone."""
     shown = [(_NAMES[d.observed], d.by_step) for d in compared.differences if d.observed in _NAMES]
     yield _SCALE
     for name, by_step in shown:

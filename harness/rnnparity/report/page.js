@@ -4,8 +4,8 @@ const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream
 const report = await new Response(unpacked).json();
 const limit = report.noise_limit;
 const names = {
-  hidden: "hidden, as it runs", cell: "cell, as it runs", stepped_hidden: "hidden, stepped",
-  local_hidden: "hidden, made at the step", local_cell: "cell, made at the step",
+  hidden: "hidden, whole run", cell: "cell, whole run", stepped_hidden: "hidden, stepped",
+  local_hidden: "hidden, step alone", local_cell: "cell, step alone",
 };
 const dashes = { hidden: "solid", cell: "solid", stepped_hidden: "dash", local_hidden: "dot", local_cell: "dot" };
 const settings = { displayModeBar: false, responsive: true };
