@@ -1,5 +1,6 @@
 """What the tests share: random cases, and the real frameworks."""
 
+import signal
 from collections.abc import Iterable
 
 import numpy as np
@@ -16,6 +17,11 @@ from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Weights
 
 __all__ = ["pytest_terminal_summary"]  # at the end of a run, what was not tried
+
+# A script that starts pytest with & has it ignore Ctrl-C, and so do the processes that tests interrupt then:
+# "Signals and Error Handling" in https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
