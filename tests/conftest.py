@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 from support import needs
-from support.cases import SIZES, Live
+from support.cases import SIZES, RunLive
 from support.needs import pytest_terminal_summary
 
 import rnnparity
@@ -57,7 +57,7 @@ def article_case() -> Case:
 
 
 @pytest.fixture(scope="session")
-def live() -> Live:
+def live() -> RunLive:
     """``rnnparity.run`` for a test that needs every api that it names."""
 
     def run(cases: Case | Iterable[Case], apis: str | Target | Iterable[str | Target] = "*") -> Result:

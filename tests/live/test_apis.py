@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from support import needs
-from support.cases import SIZES, Live
+from support.cases import SIZES, RunLive
 from support.faults import stored_as
 from support.tables import table
 
@@ -64,7 +64,7 @@ def test_layers_run_their_kernel_and_are_stepped(key: str, result: Result) -> No
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_own_weights_are_the_framework_s_and_seeded(key: str, live: Live, result: Result) -> None:
+def test_own_weights_are_the_framework_s_and_seeded(key: str, live: RunLive, result: Result) -> None:
     """Another seed gives other weights (so another trajectory), the same seed the same again."""
     again = live(rnnparity.make_case(1, **SIZES), result[key].target)
     first = result[key].run("own", seed=1)
@@ -85,7 +85,7 @@ KNOWN_IN_FLOAT64 = {
 
 
 @each_environment
-def test_float64(apis: str, live: Live) -> None:
+def test_float64(apis: str, live: RunLive) -> None:
     for row in live(rnnparity.make_case(3, **SIZES, dtype="float64"), apis):
         assert row.verdict == KNOWN_IN_FLOAT64.get(row.target.key, comparison.AGREE), (
             f"{row.target.key}: {row.reason}"
@@ -96,19 +96,19 @@ def test_float64(apis: str, live: Live) -> None:
 
 @each_environment
 @pytest.mark.parametrize("forget_bias", [0.0, -0.3, 2.5])
-def test_forget_bias(forget_bias: float, apis: str, live: Live) -> None:
+def test_forget_bias(forget_bias: float, apis: str, live: RunLive) -> None:
     for row in live(rnnparity.make_case(4, **SIZES, forget_bias=forget_bias), apis):
         assert row.agree, f"{row.target.key}: {row.reason}"
 
 
 @each_environment
-def test_one_row_one_step_one_unit(apis: str, live: Live) -> None:
+def test_one_row_one_step_one_unit(apis: str, live: RunLive) -> None:
     for row in live(rnnparity.make_case(5, batch=1, steps=1, input_size=1, units=1), apis):
         assert row.agree, f"{row.target.key}: {row.reason}"
 
 
 @each_environment
-def test_the_article_s_table(apis: str, live: Live, article_case: Case) -> None:
+def test_the_article_s_table(apis: str, live: RunLive, article_case: Case) -> None:
     """Seven hidden states printed in 2018: each api, and hard_sigmoid alone must not, reproduces them."""
     printed = table("lstmcell_seeded.csv")["tensorflow"]
     expected = forward.run(article_case)
@@ -129,7 +129,7 @@ WRONG_ORDER = {"ijfo": "ifjo", "ifjo": "ijfo", "iofj": "ifoj", "jifo": "ijfo"}
 
 
 @pytest.mark.parametrize("key", [target.key for target in TARGETS if len(target.layout.tensors) <= 4])
-def test_a_wrong_layout_is_noticed_in_both_directions(key: str, live: Live, case: Case) -> None:
+def test_a_wrong_layout_is_noticed_in_both_directions(key: str, live: RunLive, case: Case) -> None:
     """Two gates swapped in the record: the round trip is exact, the function is not."""
     (target,) = rnnparity.select(key)
     tensors = tuple(dataclasses.replace(t, gates=WRONG_ORDER[t.gates]) for t in target.layout.tensors)
@@ -140,7 +140,7 @@ def test_a_wrong_layout_is_noticed_in_both_directions(key: str, live: Live, case
     assert "read back" not in row.reason
 
 
-def test_hard_sigmoid_is_not_sigmoid(live: Live, case: Case) -> None:
+def test_hard_sigmoid_is_not_sigmoid(live: RunLive, case: Case) -> None:
     """Were the row's equation not used, its agreement would mean nothing."""
     (target,) = rnnparity.select("keras.layers.LSTM(hard_sigmoid)@tf1")
     silent = dataclasses.replace(target.api, options={"recurrent_activation": Option()})

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import needs
-from support.cases import SIZES, Live
+from support.cases import SIZES, RunLive
 
 import rnnparity
 from rnnparity import Result, Target
@@ -72,7 +72,7 @@ def test_a_recording_of_a_clean_run_agrees(key: str, result: Result) -> None:
 
 
 @pytest.mark.parametrize("key", [target.key for target in TARGETS])
-def test_loud_runs_agree_too(key: str, live: Live) -> None:
+def test_loud_runs_agree_too(key: str, live: RunLive) -> None:
     """With states far above 3, where the raw op of TensorFlow would clip by default."""
     (row,) = live(rnnparity.make_case(0, **SIZES, scale=6.0, forget_bias=5.0), key)
     for run in row.runs:
@@ -88,7 +88,7 @@ def test_a_recording_that_is_silent_has_the_defaults(name: str, result: Result) 
     assert (cause.id, cause.about["value"]) == ("forget-bias", 1.5)
 
 
-def test_a_loud_recording_that_is_silent_would_have_been_clipped(live: Live) -> None:
+def test_a_loud_recording_that_is_silent_would_have_been_clipped(live: RunLive) -> None:
     """The raw op clips the cell state at 3 where nobody asks. Our row asks for none."""
     (row,) = live(rnnparity.make_case(0, **SIZES, scale=6.0, forget_bias=5.0), "tf.raw_ops.BlockLSTM")
     states = row.run().observed

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from support.cases import SIZES, Live
+from support.cases import SIZES, RunLive
 from support.command import SMALL
 from support.command import run as command
 from support.faults import fault, run_by, stored_as
@@ -52,7 +52,7 @@ EXPECTED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 @pytest.fixture(scope="module")
-def result(live: Live) -> Result:
+def result(live: RunLive) -> Result:
     """The frameworks of the first article, and tf.raw_ops.BlockLSTM, whose equation TensorFlow prints."""
     apis = ["torch.nn.LSTM", "keras.layers.LSTM", "tf.raw_ops.BlockLSTM", "published.*"]
     return live([rnnparity.make_case(seed, batch=4, steps=9, input_size=6, units=5) for seed in (0, 1)], apis)

@@ -17,5 +17,5 @@ class Sizes(TypedDict):
 
 SIZES = Sizes(batch=3, steps=7, input_size=5, units=4)
 
-Live = Callable[..., Result]
+RunLive = Callable[..., Result]
 """The fixture ``live``: as ``rnnparity.run``, where the real frameworks are."""

@@ -116,10 +116,28 @@ def torch_recordings() -> None:
         live("torch.nn.GRU", torch.__version__, layer, x, layer(x, h[None])[0], h[None])
 
 
+def keras_layers(module: str, package: Any, version: str, recorded: Any, tensor: Any, array: Any) -> None:
+    """Of the Keras that is called ``module``; its tensors come from and go to numpy by the last two."""
+    for name, cls, options in recorded:
+        layer = getattr(package.layers, cls)(U, return_sequences=True, **options)
+        layer.build(X.shape)
+        layer.set_weights([draw(*weight.shape) for weight in layer.get_weights()])
+        states = [H, C] if cls == "LSTM" else [H]
+        given = [tensor(state) for state in states]
+        hidden = array(layer(tensor(X), initial_state=given if len(given) > 1 else given[0]))
+        weights = {
+            getattr(weight, "path", weight.name): value
+            for weight, value in zip(layer.weights, layer.get_weights())
+        }
+        starts = dict(zip(("initial_hidden", "initial_cell"), states))
+        write(name, "%s.layers.%s" % (module, cls), version, weights, hidden, options, **starts)
+
+
 def keras_recordings() -> None:
     import keras
 
-    for name, cls, options in kinds(
+    to_and_from = keras.ops.convert_to_tensor, keras.ops.convert_to_numpy
+    recorded = kinds(
         (
             ("keras", "LSTM", {}), ("keras_rnn", "SimpleRNN", {}),
             ("keras_gru", "GRU", {"reset_after": False}), ("keras_gru_reset_after", "GRU", {}),
@@ -130,20 +148,12 @@ def keras_recordings() -> None:
             ("backwards", "GRU", {"go_backwards": True}),
             ("lstm_backwards", "LSTM", {"go_backwards": True}),
         ),
-    ):  # fmt: skip
-        layer = getattr(keras.layers, cls)(U, return_sequences=True, **options)
-        layer.build(X.shape)
-        layer.set_weights([draw(*weight.shape) for weight in layer.get_weights()])
-        states = [H, C] if cls == "LSTM" else [H]
-        given = [keras.ops.convert_to_tensor(state) for state in states]
-        hidden = keras.ops.convert_to_numpy(layer(X, initial_state=given if len(given) > 1 else given[0]))
-        weights = {weight.path: value for weight, value in zip(layer.weights, layer.get_weights())}
-        starts = dict(zip(("initial_hidden", "initial_cell"), states))
-        write(name, "keras.layers." + cls, keras.__version__, weights, hidden, options, **starts)
+    )  # fmt: skip
+    keras_layers("keras", keras, keras.__version__, recorded, *to_and_from)
     if FRAMEWORK == "keras-tf":
         import tensorflow as tf
 
-        tensorflow_keras_recordings("tf.keras", tf.keras, tf.__version__)
+        keras_layers("tf.keras", tf.keras, tf.__version__, of_tensorflow("tf.keras"), *to_and_from)
     if ROOTS:
         layer = keras.layers.GRU(U, return_sequences=True)
         given = keras.ops.convert_to_tensor(H)
@@ -153,30 +163,17 @@ def keras_recordings() -> None:
         live("keras.layers.GRU", keras.__version__, layer, X, hidden, given)
 
 
-def tensorflow_keras_recordings(module: str, package: Any, version: str) -> None:
-    """Of the Keras that TensorFlow 2 calls ``module``, by its defaults and with its own hard_sigmoid."""
-    import tensorflow as tf
-
-    for name, cls, options in kinds(
+def of_tensorflow(module: str) -> Any:
+    """What to record of a Keras of TensorFlow 2: its defaults, and its own hard_sigmoid."""
+    return kinds(
         (),
         (
-            ("lstm", "LSTM", {}), ("lstm_hard", "LSTM", {"recurrent_activation": "hard_sigmoid"}),
-            ("gru", "GRU", {}), ("gru_before", "GRU", {"reset_after": False}), ("rnn", "SimpleRNN", {}),
+            (module + "_lstm", "LSTM", {}),
+            (module + "_lstm_hard", "LSTM", {"recurrent_activation": "hard_sigmoid"}),
+            (module + "_gru", "GRU", {}), (module + "_gru_before", "GRU", {"reset_after": False}),
+            (module + "_rnn", "SimpleRNN", {}),
         ),
-    ):  # fmt: skip
-        layer = getattr(package.layers, cls)(U, return_sequences=True, **options)
-        layer.build(X.shape)
-        layer.set_weights([draw(*weight.shape) for weight in layer.get_weights()])
-        states = [H, C] if cls == "LSTM" else [H]
-        given = [tf.constant(state) for state in states]
-        hidden = layer(tf.constant(X), initial_state=given if len(given) > 1 else given[0])
-        weights = {
-            getattr(weight, "path", weight.name): value
-            for weight, value in zip(layer.weights, layer.get_weights())
-        }
-        starts = dict(zip(("initial_hidden", "initial_cell"), states))
-        api = "%s.layers.%s" % (module, cls)
-        write("%s_%s" % (module, name), api, version, weights, hidden.numpy(), options, **starts)
+    )  # fmt: skip
 
 
 def tensorflow1_recordings() -> None:
@@ -231,7 +228,8 @@ def tensorflow2_recordings() -> None:
     import tensorflow as tf
     import tf_keras
 
-    tensorflow_keras_recordings("tf_keras", tf_keras, tf_keras.__version__)
+    own = of_tensorflow("tf_keras")
+    keras_layers("tf_keras", tf_keras, tf_keras.__version__, own, tf.constant, np.array)
 
     for name, op, options in kinds(
         (("block_lstm", "BlockLSTM", {"use_peephole": True, "forget_bias": 0.5, "cell_clip": -1.0}),)
