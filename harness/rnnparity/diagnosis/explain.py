@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnparity.apis.api import Api
 from rnnparity.diagnosis import sentences
@@ -24,6 +25,7 @@ def diagnose(
     *,
     weights: Mapping[str, np.ndarray],
     names: Mapping[str, str] | None = None,
+    mask: NDArray[np.bool_] | None = None,
     arithmetic: str | None = None,
 ) -> list[Cause]:
     """Find out why a trajectory ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` diverges.
@@ -31,11 +33,18 @@ def diagnose(
     Returns the causes of its difference from the reference of ``case``, the best first, each with the change
     to make to ``api``. ``cell`` is None where it was not recorded. ``weights`` are the native tensors
     ``[...]`` of the api's layout, and ``names`` their names in the file or object that they come from.
-    ``arithmetic`` is that of the case's dtype unless given.
+    ``mask`` ``[B, T]`` says which steps of which rows count, all unless given. ``arithmetic`` is that of the
+    case's dtype unless given.
     """
     words = Vocabulary(api, case.equation, names or {})
-    shares = _shares(words.layout, weights, case.equation.forget_bias)
-    return told(search(case, hidden, cell, shares=shares, arithmetic=arithmetic), words)
+    stored = case.equation.forget_bias if words.layout.forget_bias == "bias" else 0.0
+    return told(
+        search(
+            case, hidden, cell, shares=_shares(words.layout, weights), stored_forget_bias=stored,
+            mask=mask, arithmetic=arithmetic,
+        ),
+        words,
+    )  # fmt: skip
 
 
 def told(causes: Iterable[Cause], words: Vocabulary) -> list[Cause]:
@@ -51,21 +60,17 @@ def told(causes: Iterable[Cause], words: Vocabulary) -> list[Cause]:
     ]
 
 
-def _shares(layout: Layout, weights: Mapping[str, np.ndarray], forget_bias: float) -> tuple[Array, ...]:
-    """The two biases ``[G U]`` that add up to the canonical one, the input's first.
+def _shares(layout: Layout, weights: Mapping[str, np.ndarray]) -> tuple[Array, ...]:
+    """The biases ``[G U]`` as they are stored, the input's first, the gates in canonical order.
 
-    Empty if only one is stored. A layout has two if two of its tensors hold all gates: PyTorch's and ONNX's,
-    for instance.
+    A layout has two if two of its tensors hold all gates: PyTorch's and ONNX's, for instance. All others
+    count as one.
     """
     biases = [tensor for tensor in layout.biases if len(tensor.gates) == len(layout.kind.gates)]
     if len(biases) != 2:
-        return ()
+        return (np.asarray(extract(layout, weights).bias, np.float64),)
     shares = []
     for kept in biases:
         others = {tensor.name: 0 * weights[tensor.name] for tensor in biases if tensor is not kept}
         shares.append(np.asarray(extract(layout, {**weights, **others}).bias, np.float64))
-    if layout.forget_bias == "bias":
-        gates = layout.kind.bias_gates
-        is_forget = np.repeat([gate == "f" for gate in gates], len(shares[0]) // len(gates))
-        shares[0] = shares[0] - forget_bias * is_forget
     return tuple(shares)

@@ -40,11 +40,15 @@ class Finding:
 class GateOrder(Finding):
     """In the places of a kind's gates the ``tensors`` have the gates of ``order``.
 
+    Where the equation has a forget bias, it is added to the forget gate, or it went along with its block to
+    another place (``forget_bias_too``): a converter may add it before it reorders, or after.
+
     https://github.com/apple/coremltools/pull/93
     """
 
     tensors: str
     order: str
+    forget_bias_too: bool = False
     id = "gate-order"
 
     @property
@@ -251,16 +255,20 @@ class StateCarried(Finding):
 class Direction(Finding):
     """The steps of the ``inputs``, of the ``outputs`` or of both are reversed.
 
+    With ``padding`` whole rows are, and the steps past their lengths come first.
+
     https://github.com/apache/tvm/issues/15176
     """
 
     inputs: bool
     outputs: bool
+    padding: bool = False
     id = "direction"
 
     @property
     def about(self) -> dict[str, Any]:
-        return {name: "reversed" for name, reversed_ in vars(self).items() if reversed_}
+        which = {name: "reversed" for name in ("inputs", "outputs") if getattr(self, name)}
+        return which | ({"padding": "first"} if self.padding else {})
 
 
 @dataclass(frozen=True)

@@ -84,13 +84,14 @@ def _enough(setting: Setting) -> Setting:
     steps = min(case.steps, needed)
     rows = min(case.batch, -(-needed // steps))
     cell = None if setting.cell is None else setting.cell[:rows, :steps]
+    mask = None if setting.mask is None else setting.mask[:rows, :steps]
     shorter = replace(
         case,
         inputs=case.inputs[:rows, :steps],
         initial_hidden=case.initial_hidden[:rows],
         initial_cell=case.initial_cell[:rows],
     )
-    return replace(setting, case=shorter, hidden=setting.hidden[:rows, :steps], cell=cell)
+    return replace(setting, case=shorter, hidden=setting.hidden[:rows, :steps], cell=cell, mask=mask)
 
 
 def _fit_mixed(setting: Setting, unknown: BlockInput) -> tuple[Array, float]:

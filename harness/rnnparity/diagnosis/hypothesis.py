@@ -1,10 +1,11 @@
 """A hypothesis: findings, and the change to a setting that would make them true."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnparity.diagnosis.findings import Finding
 from rnnparity.diagnosis.teacher_forcing import Setting
@@ -57,9 +58,25 @@ def together(first: Hypothesis, second: Hypothesis) -> Hypothesis:
 
 def with_weights(setting: Setting, kernel: Array | None = None, bias: Array | None = None) -> Setting:
     """The setting with another canonical kernel ``[I+P, G U]`` or bias ``[G U]``."""
-    old = setting.case.weights
+    old, shares = setting.case.weights, setting.shares
+    if bias is not None:  # what is stored changes with it, for a second hypothesis on the biases
+        shares = (shares[0] + (bias - old.bias), *shares[1:])
     weights = Weights(old.kernel if kernel is None else kernel, old.bias if bias is None else bias)
-    return replace(setting, case=replace(setting.case, weights=weights))
+    return replace(setting, case=replace(setting.case, weights=weights), shares=shares)
+
+
+def with_shares(setting: Setting, shares: Iterable[Array], kernel: Array | None = None) -> Setting:
+    """The setting with other stored biases ``[G U]``, and another kernel ``[I+P, G U]`` if one is given."""
+    stored = tuple(shares)
+    own = setting.stored_forget_bias * is_forget(setting)
+    weights = Weights(setting.case.weights.kernel if kernel is None else kernel, sum(stored) - own)
+    return replace(setting, case=replace(setting.case, weights=weights), shares=stored)
+
+
+def is_forget(setting: Setting) -> NDArray[np.bool_]:
+    """Which numbers of the canonical bias ``[G U]`` belong to a forget gate."""
+    gates = setting.case.kind.bias_gates
+    return np.repeat([gate == "f" for gate in gates], setting.case.units)
 
 
 def kernel_of(setting: Setting) -> Array:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnparity.diagnosis.findings import BatchTimeAxes, Direction, InitialState, StateCarried, TimeShift
 from rnnparity.diagnosis.hypothesis import Change, Hypothesis
@@ -35,12 +36,43 @@ def _turned(inputs: bool, outputs: bool) -> Change:
     def change(setting: Setting) -> Setting:
         case, hidden, cell = setting.case, setting.hidden, setting.cell
         if inputs:
-            case = replace(case, inputs=case.inputs[:, ::-1])
+            case = replace(case, inputs=turned(case.inputs, setting.mask))
         if outputs:
-            hidden, cell = hidden[:, ::-1], None if cell is None else cell[:, ::-1]
+            hidden = turned(hidden, setting.mask)
+            cell = None if cell is None else turned(cell, setting.mask)
         return replace(setting, case=case, hidden=hidden, cell=cell)
 
     return change
+
+
+def _over_padding(inputs: bool, outputs: bool) -> Change:
+    """As :func:`_turned`, where whole rows are turned, and what is past their lengths comes first."""
+
+    def change(setting: Setting) -> Setting | None:
+        if setting.mask is None:
+            return None
+        case, hidden, cell, mask = setting.case, setting.hidden, setting.cell, setting.mask
+        if inputs:
+            case = replace(case, inputs=case.inputs[:, ::-1])
+        if outputs:
+            hidden, mask = hidden[:, ::-1], mask[:, ::-1]
+            cell = None if cell is None else cell[:, ::-1]
+        return replace(setting, case=case, hidden=hidden, cell=cell, mask=mask)
+
+    return change
+
+
+def turned(sequence: np.ndarray, mask: NDArray[np.bool_] | None = None) -> np.ndarray:
+    """A sequence ``[B, T, ...]`` from the last step to the first.
+
+    Where a ``mask`` ``[B, T]`` says how long each row is, the rows are turned within their lengths, and what
+    is past them stays.
+    """
+    if mask is None:
+        return sequence[:, ::-1]
+    steps, lengths = np.arange(mask.shape[1]), mask.sum(axis=1)[:, None]
+    order = np.where(steps < lengths, lengths - 1 - steps, steps)
+    return np.take_along_axis(sequence, order[:, :, None], axis=1)
 
 
 def _swapped_axes(reshape: bool, states: str) -> Change:
@@ -66,7 +98,8 @@ def _swapped_axes(reshape: bool, states: str) -> Change:
             first, second = 0 * first, 0 * second
         changed = replace(case, inputs=read(case.inputs), initial_hidden=first, initial_cell=second)
         cell = None if setting.cell is None else read(setting.cell)
-        return replace(setting, case=changed, hidden=read(setting.hidden), cell=cell)
+        mask = None if setting.mask is None else read(setting.mask[:, :, None])[:, :, 0]
+        return replace(setting, case=changed, hidden=read(setting.hidden), cell=cell, mask=mask)
 
     return change
 
@@ -89,6 +122,7 @@ def _shifted(steps: int, run: Reference) -> Change:
                 case=replace(case, inputs=case.inputs[:, :-steps]),
                 hidden=setting.hidden[:, late],
                 cell=cell,
+                mask=None if setting.mask is None else setting.mask[:, late],
             )
 
         def early(seen: Array, own: Array) -> Array:
@@ -112,7 +146,8 @@ def _always_initial(setting: Setting) -> Setting | None:
     first, second = (np.repeat(s, case.steps, axis=0) for s in (case.initial_hidden, case.initial_cell))
     changed = replace(case, inputs=single(case.inputs), initial_hidden=first, initial_cell=second)
     cell = None if setting.cell is None else single(setting.cell)
-    return replace(setting, case=changed, hidden=single(setting.hidden), cell=cell)
+    mask = None if setting.mask is None else single(setting.mask)[:, :, 0]
+    return replace(setting, case=changed, hidden=single(setting.hidden), cell=cell, mask=mask)
 
 
 _PROBE = 64
@@ -157,6 +192,7 @@ def run_hypotheses(base: Reference, hidden_seen: Array) -> Iterator[Hypothesis]:
         yield Hypothesis((StateCarried(*carried),), _states(hidden, cell, base))
     for inputs, outputs in ((True, False), (True, True), (False, True)):
         yield Hypothesis((Direction(inputs, outputs),), _turned(inputs, outputs))
+        yield Hypothesis((Direction(inputs, outputs, padding=True),), _over_padding(inputs, outputs))
     for reshaped, states in itertools.product((False, True), ("given", "zero")):
         yield Hypothesis((BatchTimeAxes(reshaped, states),), _swapped_axes(reshaped, states))
     for steps in _shifts(hidden_seen, base.hidden):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from rnnparity.diagnosis import equation_hypotheses, unstructured, weight_hypotheses
@@ -21,7 +22,7 @@ from rnnparity.diagnosis.fitted_constants import CONSTANTS, Fitted, fit, nice
 from rnnparity.diagnosis.hypothesis import EquationHypothesis, Hypothesis, together
 from rnnparity.diagnosis.kinds import equations_for, in_full, kind_of, teacher_forced
 from rnnparity.diagnosis.run_hypotheses import run_hypotheses
-from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window
+from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, filled
 from rnnparity.judge import compare, comparison
 from rnnparity.judge.comparison import Comparison
 from rnnparity.reference import forward
@@ -79,33 +80,31 @@ def search(
     cell: np.ndarray | None = None,
     *,
     shares: tuple[Array, ...] = (),
+    stored_forget_bias: float = 0.0,
+    mask: NDArray[np.bool_] | None = None,
     arithmetic: str | None = None,
 ) -> list[Cause]:
     """Find out why a trajectory ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` diverges.
 
     Returns the causes of its difference from the reference of ``case``, the best first, without sentences;
-    none if it agrees. ``shares`` are the canonical biases ``[G U]`` that add up to the case's bias, if the
-    api stores more than one. ``arithmetic`` is that of the case's dtype unless given.
+    none if it agrees. ``shares`` and ``stored_forget_bias`` are the biases ``[G U]`` as they are stored, and
+    ``mask`` ``[B, T]`` says which steps count: see :class:`~rnnparity.diagnosis.teacher_forcing.Setting`.
+    ``arithmetic`` is that of the case's dtype unless given.
     """
     with threadpool_limits(1):  # there are thousands of small products, for which threads only wait
-        found = _Search(case, hidden, cell, shares, arithmetic or case.dtype)
+        states, cells = np.asarray(hidden, np.float64), None if cell is None else np.asarray(cell, np.float64)
+        stored = shares or (np.asarray(case.weights.bias, np.float64),)
+        setting = Setting(case, states, cells, stored, stored_forget_bias, mask)
+        found = _Search(setting, arithmetic or case.dtype)
         return found.causes() if found.verdict == comparison.DIVERGE else []
 
 
 class _Search:
-    def __init__(
-        self,
-        case: Case,
-        hidden: np.ndarray,
-        cell: np.ndarray | None,
-        shares: tuple[Array, ...],
-        arithmetic: str,
-    ) -> None:
-        states, cells = np.asarray(hidden, np.float64), None if cell is None else np.asarray(cell, np.float64)
+    def __init__(self, setting: Setting, arithmetic: str) -> None:
         self.arithmetic = arithmetic
-        self.tables = weight_hypotheses.tables(case.equation.cell)
-        self.setting = Setting(case, states, cells, shares or (np.asarray(case.weights.bias, np.float64),))
-        self.base = forward.run(case, arithmetic)
+        self.tables = weight_hypotheses.tables(setting.case.equation.cell)
+        self.base = forward.run(setting.case, arithmetic)
+        self.setting = filled(setting, self.base)
         compared = self._compare(self.setting)
         self.verdict, self.before = compared.verdict, _noise(compared)
 
@@ -196,6 +195,8 @@ class _Search:
         everything = in_full(self.setting)
         hidden, _ = everything.predict(self.setting.case.equation)
         error = np.abs(hidden - everything.hidden)[0]
+        if self.setting.mask is not None:
+            error = error * self.setting.mask[:, :, None]
         noise = self.base.hidden_noise
         late = (error > 10 * noise).any(axis=(0, 2))
         first = int(late.argmax()) if late.any() else error.shape[1] - 1
@@ -353,6 +354,7 @@ _HOPELESS = 100 * LIMIT
 
 
 def _judge(setting: Setting, expected: forward.Reference) -> Comparison:
+    setting = filled(setting, expected)
     largest = np.abs(setting.hidden - expected.hidden).max(initial=0) / max(
         expected.hidden_noise.max(), 1e-300
     )

@@ -26,7 +26,15 @@ def sentence(finding: Finding, words: Vocabulary) -> str:
 def _(finding: findings.GateOrder, words: Vocabulary) -> str:
     belong, canonical = words.gate_order, words.layout.kind.gates
     found = words.letters(finding.order[canonical.index(gate)] for gate in belong)
-    return f"where {words.letters(belong)} belong, the {findings.TENSORS[finding.tensors]} have {found}"
+    said = f"where {words.letters(belong)} belong, the {findings.TENSORS[finding.tensors]} have {found}"
+    moved = "f" in canonical and finding.order[canonical.index("f")] != "f"
+    if moved and words.equation.forget_bias and "b" in finding.tensors:
+        stored = words.layout.forget_bias == "bias"
+        if finding.forget_bias_too and not stored:
+            return f"{said}, and the forget bias went along with its block"
+        if stored and not finding.forget_bias_too:
+            return f"{said}, while the forget bias is where it belongs"
+    return said
 
 
 @sentence.register
@@ -210,9 +218,10 @@ def _(finding: findings.StateCarried, words: Vocabulary) -> str:
 
 @sentence.register
 def _(finding: findings.Direction, words: Vocabulary) -> str:
+    padding = ", the padding first" if finding.padding else ""
     if not finding.inputs:
-        return "the outputs are turned round"
-    return f"the sequence runs backwards, outputs {'' if finding.outputs else 'not '}turned back"
+        return f"the outputs are turned round{padding}"
+    return f"the sequence runs backwards{padding}, outputs {'' if finding.outputs else 'not '}turned back"
 
 
 @sentence.register

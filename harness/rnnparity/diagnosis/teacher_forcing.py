@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rnnparity.reference.activations import ACTIVATIONS
 from rnnparity.reference.case import Case
+from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import Array
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.kinds import PEEPHOLES
@@ -31,14 +32,18 @@ class Setting:
     """A case, and the trajectory that it should have, in float64.
 
     The trajectory is ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``. ``cell`` is None where it was not
-    observed, or where the cell has no cell state. ``shares`` are the canonical biases ``[G U]`` that add up
-    to the case's bias, the input's before the recurrent one.
+    observed, or where the cell has no cell state. ``shares`` are the biases ``[G U]`` as they are stored,
+    gates in canonical order, the input's before the recurrent one. They add up to the case's bias, and to
+    ``stored_forget_bias`` in the forget gate: that part of the equation's forget bias is in the tensors.
+    ``mask`` ``[B, T]`` says which steps of which rows count; None if all do.
     """
 
     case: Case
     hidden: Array
     cell: Array | None
     shares: tuple[Array, ...]
+    stored_forget_bias: float = 0.0
+    mask: NDArray[np.bool_] | None = None
 
     @property
     def complete(self) -> bool:
@@ -84,11 +89,13 @@ class TeacherForced(ABC):
 
     ``z`` ``[S, G, B, T, U]`` are the pre-activations without the forget bias, one for each block of the bias.
     ``hidden`` and ``cell`` ``[S, B, T, U]`` are the observed states, the latter None if not observed.
+    ``mask`` ``[B, T]`` says which steps count, None if all do.
     """
 
     z: Array
     hidden: Array
     cell: Array | None
+    mask: NDArray[np.bool_] | None
 
     @classmethod
     @abstractmethod
@@ -105,11 +112,17 @@ class TeacherForced(ABC):
     def residual(self, equation: Equation, forget: Array | float = 0.0) -> Array:
         """The predicted states minus the observed ones ``[S, N]``; ``forget`` as for :meth:`predict`."""
         hidden, cell = self.predict(equation, forget)
-        errors = (hidden - self.hidden).reshape(len(hidden), -1)
+        errors = self._counted(hidden - self.hidden)
         if self.cell is not None:
-            errors = np.concatenate([errors, (cell - self.cell).reshape(len(cell), -1)], axis=1)
+            errors = np.concatenate([errors, self._counted(cell - self.cell)], axis=1)
         # States are of order one: an error of 1000 is as wrong as an infinite one, and can be squared.
         return np.nan_to_num(errors, nan=1e3, posinf=1e3, neginf=-1e3).clip(-1e3, 1e3)
+
+    def _counted(self, errors: Array) -> Array:
+        """Errors ``[S, B, T, U]`` as ``[S, N]``, zero at steps that do not count."""
+        if self.mask is not None:
+            errors = np.where(self.mask[None, :, :, None], errors, 0.0)
+        return errors.reshape(len(errors), -1)
 
     @classmethod
     def blocks(cls, setting: Setting) -> Iterator[BlockInput]:
@@ -157,6 +170,7 @@ class TeacherForcedLstm(TeacherForced):
             z,
             _hidden(settings, window),
             np.stack(cells) if cells else None,
+            _mask(settings[0], window),
             start.astype(np.float64),
             np.stack(peepholes) if peepholes else None,
             np.stack(projections) if projections else None,
@@ -240,8 +254,8 @@ class TeacherForcedGru(TeacherForced):
             states.append(v[..., size:])
         targets = _hidden(settings, window)
         return cls(
-            np.stack(z), targets, None, np.stack(kernels), np.stack(biases), np.stack(states),
-            window.units,
+            np.stack(z), targets, None, _mask(settings[0], window),
+            np.stack(kernels), np.stack(biases), np.stack(states), window.units,
         )  # fmt: skip
 
     def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
@@ -289,11 +303,52 @@ class TeacherForcedRnn(TeacherForced):
     @classmethod
     def of(cls, settings: Sequence[Setting], window: Window) -> Self:
         z = np.stack([_sums(setting, window, window.units) for setting in settings])
-        return cls(z, _hidden(settings, window), None)
+        return cls(z, _hidden(settings, window), None, _mask(settings[0], window))
 
     def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
         hidden = ACTIVATIONS[equation.activation].function(self.z[:, 0])
         return hidden, hidden
+
+
+def filled(setting: Setting, run: Reference) -> Setting:
+    """The setting whose states ``[B, T, U]`` are those of ``run`` at the steps that do not count."""
+    if setting.mask is None:
+        return setting
+    count = setting.mask[:, :, None]
+    cell = None if setting.cell is None else np.where(count, setting.cell, run.cell)
+    return replace(setting, hidden=np.where(count, setting.hidden, run.hidden), cell=cell)
+
+
+def apart(setting: Setting) -> Setting:
+    """The steps that count as N sequences of one step, each from its own observed state.
+
+    Every state has to be known: the trajectory becomes ``[N, 1, P]`` and ``[N, 1, U]``.
+    """
+    case, cell = setting.case, setting.cell
+    batch, steps, _ = setting.hidden.shape
+    chosen = np.ones((batch, steps), bool) if setting.mask is None else setting.mask
+
+    def before(start: np.ndarray, states: Array) -> Array:
+        joined: Array = np.concatenate([start[:, None], states[:, :-1]], axis=1)[chosen]
+        return joined
+
+    changed = replace(
+        case,
+        inputs=case.inputs[chosen][:, None],
+        initial_hidden=before(case.initial_hidden, setting.hidden),
+        initial_cell=before(case.initial_cell, np.zeros((batch, steps, 0)) if cell is None else cell),
+    )
+    cells = None if cell is None else cell[chosen][:, None]
+    return replace(setting, case=changed, hidden=setting.hidden[chosen][:, None], cell=cells, mask=None)
+
+
+def _mask(setting: Setting, window: Window) -> NDArray[np.bool_] | None:
+    """The steps that count and whose previous state is known ``[rows, steps]``; None if all do."""
+    if setting.mask is None:
+        return None
+    count = setting.mask[window.rows, : window.steps].copy()
+    count[:, 1:] &= setting.mask[window.rows, : window.steps - 1]
+    return count
 
 
 def _hidden(settings: Sequence[Setting], window: Window) -> Array:

@@ -13,7 +13,7 @@ from rnnparity.diagnosis.fitted_blocks import NUDGE
 from rnnparity.diagnosis.fitted_constants import ROUNDS
 from rnnparity.diagnosis.hypothesis import bias_of, blocks, kernel_of, rows_of, with_weights
 from rnnparity.diagnosis.kinds import in_full, teacher_forced
-from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, vectors
+from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, apart, vectors
 from rnnparity.judge import local_errors
 from rnnparity.judge.local_errors import Explanation, LocalAnalysis
 from rnnparity.reference.formats import ROUNDED
@@ -109,7 +109,8 @@ def rounds_so(setting: Setting, name: str) -> bool:
     matrix products to it causes, which can be computed.
     """
     rounded = ROUNDED[name]
-    if np.mean(rounded(setting.hidden) == setting.hidden) > _ALMOST_ALL:
+    counting = ... if setting.mask is None else setting.mask
+    if np.mean((rounded(setting.hidden) == setting.hidden)[counting]) > _ALMOST_ALL:
         return True
     case = setting.case
     weights = Weights(rounded(np.asarray(case.weights.kernel)), case.weights.bias)
@@ -121,7 +122,7 @@ def rounds_so(setting: Setting, name: str) -> bool:
         ),
     )
     one, other = (in_full(each).predict(case.equation)[0][0] for each in (setting, coarse))
-    computed, seen = (other - one).reshape(-1), (setting.hidden - one).reshape(-1)
+    computed, seen = (each[counting].reshape(-1) for each in (other - one, setting.hidden - one))
     correlation = float(computed @ seen) / max(float(np.linalg.norm(computed) * np.linalg.norm(seen)), 1e-300)
     # Of independent errors it has a standard deviation of 1 / sqrt(size).
     return correlation > max(_CORRELATED, LIMIT / float(np.sqrt(seen.size)))
@@ -133,7 +134,8 @@ def touched(setting: Setting, other: Setting, base: Reference) -> int:
     ``other`` is ``setting`` with other weights; both start each step from the observed state.
     """
     one, two = (in_full(each).predict(each.case.equation)[0][0] for each in (setting, other))
-    return int(np.sum(np.any(np.abs(one - two) > base.hidden_noise, axis=2)))
+    shown = np.any(np.abs(one - two) > base.hidden_noise, axis=2)
+    return int(np.sum(shown if setting.mask is None else shown & setting.mask))
 
 
 def single(setting: Setting, base: Reference) -> Iterator[Found]:
@@ -171,6 +173,9 @@ def _followed(setting: Setting, base: Reference, first: LocalAnalysis) -> Iterat
 
 
 def _local(setting: Setting, base: Reference) -> LocalAnalysis:
+    if setting.mask is not None:
+        setting = apart(setting)
+        base = replace(base, cell=np.zeros((*setting.hidden.shape[:2], 0)))
     cell = base.cell if setting.cell is None else setting.cell
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         return local_errors.analyse(setting.case, setting.hidden, cell, base.arithmetic)
@@ -203,7 +208,10 @@ def _errors(setting: Setting, base: Reference, local: LocalAnalysis | None) -> A
             largest[local.parameter.unit] = LIMIT
         return largest
     hidden, _ = in_full(setting).predict(setting.case.equation)
-    worst: Array = (np.abs(hidden[0] - setting.hidden) / base.hidden_noise).max(axis=(0, 1))
+    errors = np.abs(hidden[0] - setting.hidden) / base.hidden_noise
+    if setting.mask is not None:
+        errors = np.where(setting.mask[:, :, None], errors, 0)
+    worst: Array = errors.max(axis=(0, 1))
     return worst
 
 

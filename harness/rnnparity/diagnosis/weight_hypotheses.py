@@ -33,8 +33,10 @@ from rnnparity.diagnosis.hypothesis import (
     Hypothesis,
     bias_of,
     blocks,
+    is_forget,
     kernel_of,
     rows_of,
+    with_shares,
     with_weights,
 )
 from rnnparity.diagnosis.teacher_forcing import Setting
@@ -50,27 +52,38 @@ def _stored(kind: Kind, share: int) -> list[int]:
     return [kind.bias_gates.index(gate) for gate in (kind.recurrent_bias_gates if share else kind.gates)]
 
 
-def _changed_bias(setting: Setting, change: Callable[[Array], Array]) -> Array:
-    """The bias ``[G U]``, if the blocks ``[G, U]`` of each of its shares are changed."""
+def _changed_shares(setting: Setting, change: Callable[[Array], Array]) -> Iterator[Array]:
+    """The stored biases ``[G U]``, the blocks ``[G, U]`` of each of them changed."""
     kind = setting.case.kind
-    total = np.zeros_like(setting.shares[0])
     for number, share in enumerate(setting.shares):
         changed = blocks(share.copy(), len(kind.bias_gates))
         stored = _stored(kind, number)
         changed[stored] = change(changed[stored])
-        total = total + changed.reshape(-1)
-    return total
+        yield changed.reshape(-1)
 
 
-def _gate_order(order: tuple[int, ...], tensors: str) -> Change:
-    def change(setting: Setting) -> Setting:
+def _gate_order(order: tuple[int, ...], tensors: str, forget_bias_too: bool) -> Change:
+    def change(setting: Setting) -> Setting | None:
         kernel = kernel_of(setting)
         gates = blocks(kernel, len(order))
         for token, rows in rows_of(setting).items():
             if token in tensors:
                 gates[rows] = gates[rows][:, list(order)]
-        bias = _changed_bias(setting, lambda share: share[list(order)]) if "b" in tensors else None
-        return with_weights(setting, kernel, bias)
+        if "b" not in tensors:
+            return with_weights(setting, kernel)
+        own, stored = setting.case.equation.forget_bias, setting.stored_forget_bias
+        if forget_bias_too and not own:
+            return None  # the same as without it
+        # The forget bias leaves or joins the first stored bias while the blocks are reordered.
+        apart = ((own if forget_bias_too else 0.0) - stored) * is_forget(setting)
+        first, *others = setting.shares
+        moved = list(
+            _changed_shares(
+                replace(setting, shares=(first + apart, *others)), lambda share: share[list(order)]
+            )
+        )
+        moved[0] = moved[0] + (stored - (own if forget_bias_too else 0.0)) * is_forget(setting)
+        return with_shares(setting, moved, kernel)
 
     return change
 
@@ -87,7 +100,7 @@ def _interleaved(by_unit: bool) -> Change:
 
     def change(setting: Setting) -> Setting:
         kernel = blocks(kernel_of(setting), len(setting.case.gates))
-        return with_weights(setting, swap(kernel).reshape(len(kernel), -1), _changed_bias(setting, swap))
+        return with_shares(setting, _changed_shares(setting, swap), swap(kernel).reshape(len(kernel), -1))
 
     return change
 
@@ -167,8 +180,7 @@ def _bias(first: int, second: int, gates: str = "") -> Change:
         names = setting.case.kind.bias_gates
         chosen = np.repeat([gate in (gates or names) for gate in names], setting.case.units)
         pairs = zip(times, setting.shares, strict=True)
-        bias = np.where(chosen, sum(factor * share for factor, share in pairs), setting.case.weights.bias)
-        return with_weights(setting, bias=bias)
+        return with_shares(setting, [np.where(chosen, factor * share, share) for factor, share in pairs])
 
     return change
 
@@ -231,7 +243,9 @@ def _orders(kind: Kind) -> Iterator[Hypothesis]:
     for tensors in _SCOPES:
         for order in [*list(itertools.permutations(range(len(gates))))[1:], *_twice(len(gates))]:
             name = "".join(gates[position] for position in order)
-            yield Hypothesis((GateOrder(tensors, name),), _gate_order(order, tensors))
+            moves = "b" in tensors and "f" in gates and name[gates.index("f")] != "f"
+            for too in (False, True) if moves else (False,):
+                yield Hypothesis((GateOrder(tensors, name, too),), _gate_order(order, tensors, too))
     for by_unit in (True, False):
         yield Hypothesis((GatesInterleaved(by_unit),), _interleaved(by_unit))
 

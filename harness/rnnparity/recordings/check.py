@@ -48,17 +48,16 @@ def check(recording: str | Path | Recording) -> Check:
     case, observed = recording.case, recording.trajectory
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         expected = forward.run(case, recording.arithmetic)
-    masked = _masking(recording, expected)
-    if recording.lengths is not None:
-        past = (np.arange(case.steps) >= recording.lengths[:, None])[:, :, None]
+    masked, mask = _masking(recording, expected), recording.mask
+    if mask is not None:
         for name, state in observed.items():
             known = expected.cell if name == CELL else expected.hidden
-            observed[name] = np.where(past, known, state).astype(state.dtype)
+            observed[name] = np.where(mask[:, :, None], state, known).astype(state.dtype)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         compared = compare.compare_recording(observed, expected)
     causes = [] if compared.verdict != DIVERGE else explain.diagnose(
         recording.known, case, observed.get(STEPPED_HIDDEN, observed[HIDDEN]), observed.get(CELL),
-        weights=recording.weights, names=recording.names, arithmetic=recording.arithmetic,
+        weights=recording.weights, names=recording.names, mask=mask, arithmetic=recording.arithmetic,
     )  # fmt: skip
     if masked is not None:
         compared = replace(compared, verdict=DIVERGE, reason=masked.detail)

@@ -96,6 +96,14 @@ class Recording:
         return {name: state[:, :: -1 if back else 1] for name, state in states.items() if state is not None}
 
     @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Which steps of which rows count ``[B, T]``; None where no lengths are recorded."""
+        if self.lengths is None:
+            return None
+        count: NDArray[np.bool_] = np.arange(self.hidden.shape[1]) < self.lengths[:, None]
+        return count
+
+    @property
     def case(self) -> Case:
         """The case that was recorded: canonical weights, and initial states of zeros where none are recorded.
 
