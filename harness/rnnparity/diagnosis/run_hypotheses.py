@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rnnparity.diagnosis.findings import BatchTimeAxes, Direction, InitialState, StateCarried, TimeShift
 from rnnparity.diagnosis.hypothesis import Change, Hypothesis
-from rnnparity.diagnosis.teacher_forcing import Setting
+from rnnparity.diagnosis.teacher_forcing import Setting, filled
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import Array
 
@@ -34,13 +34,10 @@ def _states(hidden: str, cell: str, last: Reference) -> Change:
 
 def _turned(inputs: bool, outputs: bool) -> Change:
     def change(setting: Setting) -> Setting:
-        case, hidden, cell = setting.case, setting.hidden, setting.cell
+        case = setting.case
         if inputs:
             case = replace(case, inputs=turned(case.inputs, setting.mask))
-        if outputs:
-            hidden = turned(hidden, setting.mask)
-            cell = None if cell is None else turned(cell, setting.mask)
-        return replace(setting, case=case, hidden=hidden, cell=cell)
+        return setting.moved(case, lambda array: turned(array, setting.mask) if outputs else array)
 
     return change
 
@@ -51,13 +48,10 @@ def _over_padding(inputs: bool, outputs: bool) -> Change:
     def change(setting: Setting) -> Setting | None:
         if setting.mask is None:
             return None
-        case, hidden, cell, mask = setting.case, setting.hidden, setting.cell, setting.mask
+        case = setting.case
         if inputs:
             case = replace(case, inputs=case.inputs[:, ::-1])
-        if outputs:
-            hidden, mask = hidden[:, ::-1], mask[:, ::-1]
-            cell = None if cell is None else cell[:, ::-1]
-        return replace(setting, case=case, hidden=hidden, cell=cell, mask=mask)
+        return setting.moved(case, lambda array: array[:, ::-1] if outputs else array)
 
     return change
 
@@ -97,9 +91,7 @@ def _swapped_axes(reshape: bool, states: str) -> Change:
         if states == "zero":
             first, second = 0 * first, 0 * second
         changed = replace(case, inputs=read(case.inputs), initial_hidden=first, initial_cell=second)
-        cell = None if setting.cell is None else read(setting.cell)
-        mask = None if setting.mask is None else read(setting.mask[:, :, None])[:, :, 0]
-        return replace(setting, case=changed, hidden=read(setting.hidden), cell=cell, mask=mask)
+        return setting.moved(changed, read)
 
     return change
 
@@ -107,7 +99,7 @@ def _swapped_axes(reshape: bool, states: str) -> Change:
 def _shifted(steps: int, run: Reference) -> Change:
     """The trajectory is late by ``steps``, or early if that is negative.
 
-    Steps without a counterpart are left out, or taken from the reference.
+    Steps without a counterpart are left out, or do not count.
     """
 
     def change(setting: Setting) -> Setting | None:
@@ -115,21 +107,12 @@ def _shifted(steps: int, run: Reference) -> Change:
         if case.steps <= abs(steps) + 1:
             return None
         if steps > 0:
-            late = slice(steps, None)
-            cell = None if setting.cell is None else setting.cell[:, late]
-            return replace(
-                setting,
-                case=replace(case, inputs=case.inputs[:, :-steps]),
-                hidden=setting.hidden[:, late],
-                cell=cell,
-                mask=None if setting.mask is None else setting.mask[:, late],
+            return setting.moved(
+                replace(case, inputs=case.inputs[:, :-steps]), lambda array: array[:, steps:]
             )
-
-        def early(seen: Array, own: Array) -> Array:
-            return np.concatenate([own[:, :-steps], seen[:, :steps]], axis=1)
-
-        cell = None if setting.cell is None else early(setting.cell, run.cell)
-        return replace(setting, hidden=early(setting.hidden, run.hidden), cell=cell)
+        early = setting.moved(case, lambda array: np.roll(array, -steps, axis=1))
+        there = np.broadcast_to(np.arange(case.steps) >= -steps, early.hidden.shape[:2])
+        return filled(replace(early, mask=there if early.mask is None else there & early.mask), run)
 
     return change
 
@@ -145,9 +128,7 @@ def _always_initial(setting: Setting) -> Setting | None:
 
     first, second = (np.repeat(s, case.steps, axis=0) for s in (case.initial_hidden, case.initial_cell))
     changed = replace(case, inputs=single(case.inputs), initial_hidden=first, initial_cell=second)
-    cell = None if setting.cell is None else single(setting.cell)
-    mask = None if setting.mask is None else single(setting.mask)[:, :, 0]
-    return replace(setting, case=changed, hidden=single(setting.hidden), cell=cell, mask=mask)
+    return setting.moved(changed, single)
 
 
 _PROBE = 64

@@ -3,7 +3,8 @@
 Hypotheses on the weights, on the equation and on the run are screened first, in a window of the trajectory,
 with a cell that gets each previous state from the observation (:mod:`rnnparity.diagnosis.teacher_forcing`).
 That is fast, so every layout is tried with every equation. The hypotheses that pass are run by the reference
-over the whole trajectory. A cause is confirmed only if the difference is then no larger than the noise.
+over the whole trajectory. A cause is confirmed only if the difference is then no larger than the noise, and
+if that is no chance: see :mod:`rnnparity.diagnosis.evidence`.
 """
 
 import itertools
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rnnparity.diagnosis import equation_hypotheses, unstructured, weight_hypotheses
+from rnnparity.diagnosis import equation_hypotheses, evidence, unstructured, weight_hypotheses
 from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, Cause
 from rnnparity.diagnosis.findings import Finding, OtherEquation, Precision
 from rnnparity.diagnosis.fitted_constants import CONSTANTS, Fitted, fit, nice
@@ -27,6 +28,7 @@ from rnnparity.judge import compare, comparison
 from rnnparity.judge.comparison import Comparison
 from rnnparity.reference import forward
 from rnnparity.reference.case import Case
+from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import LIMIT, Array
 from rnnparity_adapters.equation import Equation
 
@@ -74,6 +76,23 @@ class _Screen:
     passing: float
 
 
+class _Judged(NamedTuple):
+    """A setting, the reference of its case, and what their comparison says."""
+
+    setting: Setting
+    expected: Reference
+    comparison: Comparison
+
+    @property
+    def agrees(self) -> bool:
+        """Whether rounding explains what is left."""
+        return self.comparison.verdict in _AGREES
+
+    def confirms(self, constants: int = 0) -> bool:
+        """Whether that is no chance, with so many ``constants`` fitted to the trajectory."""
+        return self.agrees and evidence.speaks_for(self.setting, self.expected, constants)
+
+
 def search(
     case: Case,
     hidden: np.ndarray,
@@ -91,7 +110,8 @@ def search(
     ``mask`` ``[B, T]`` says which steps count: see :class:`~rnnparity.diagnosis.teacher_forcing.Setting`.
     ``arithmetic`` is that of the case's dtype unless given.
     """
-    with threadpool_limits(1):  # there are thousands of small products, for which threads only wait
+    # There are thousands of small products, for which threads only wait. A wrong hypothesis may overflow.
+    with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         states, cells = np.asarray(hidden, np.float64), None if cell is None else np.asarray(cell, np.float64)
         stored = shares or (np.asarray(case.weights.bias, np.float64),)
         setting = Setting(case, states, cells, stored, stored_forget_bias, mask)
@@ -104,8 +124,9 @@ class _Search:
         self.arithmetic = arithmetic
         self.tables = weight_hypotheses.tables(setting.case.equation.cell)
         self.base = forward.run(setting.case, arithmetic)
-        self.setting = filled(setting, self.base)
-        compared = self._compare(self.setting)
+        known = filled(setting, self.base)
+        self.setting = replace(known, bits=evidence.bits(known.hidden, known.cell, self.base))
+        compared = self._compare(self.setting).comparison
         self.verdict, self.before = compared.verdict, _noise(compared)
 
     def causes(self) -> list[Cause]:
@@ -132,11 +153,10 @@ class _Search:
 
     # Decide by running the reference.
 
-    def _compare(self, setting: Setting, arithmetic: str | None = None) -> Comparison:
-        same = setting is self.setting and arithmetic is None
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            expected = self.base if same else forward.run(setting.case, arithmetic or self.arithmetic)
-            return _judge(setting, expected)
+    def _compare(self, setting: Setting, arithmetic: str | None = None) -> _Judged:
+        same = setting.case is self.setting.case and arithmetic is None
+        expected = self.base if same else forward.run(setting.case, arithmetic or self.arithmetic)
+        return _Judged(setting, expected, _judge(setting, expected))
 
     def _cause(self, finding: Finding, status: str, compared: Comparison) -> Cause:
         return Cause((finding,), status, self.before, _noise(compared))
@@ -152,24 +172,22 @@ class _Search:
         layout, equation = candidate.layout, candidate.equation
         setting = layout.change(self.setting) if layout else self.setting
         assert setting is not None
-        best: Comparison | None = None
+        best: _Judged | None = None
         value = 0.0
         if equation is None:
             best = self._compare(setting)
         for changed, found in self._equations(setting, equation, candidate.value) if equation else ():
-            compared = self._compare(replace(setting, case=replace(setting.case, equation=changed)))
-            if best is None or _better(compared, best):
-                best, value = compared, found
-            if compared.verdict in _AGREES:
+            judged = self._compare(replace(setting, case=replace(setting.case, equation=changed)))
+            if best is None or _better(judged.comparison, best.comparison):
+                best, value = judged, found
+            if judged.agrees:
                 break
         if best is None or (equation and equation.fitted and value == 0):
             return None  # with a constant of zero this is another hypothesis, without the constant
         findings = (layout.findings if layout else ()) + (_findings(equation, value) if equation else ())
-        fits_anything = (
-            equation is not None and bool(equation.fitted) and setting.hidden.size < _TELLS_NOTHING
-        )
-        status = CONFIRMED if best.verdict in _AGREES and not fits_anything else SUSPECT
-        return Cause(findings, status, self.before, _noise(best))
+        constants = 1 if equation and equation.fitted else 0
+        status = CONFIRMED if best.confirms(constants) else SUSPECT
+        return Cause(findings, status, self.before, _noise(best.comparison))
 
     def _equations(
         self, setting: Setting, hypothesis: EquationHypothesis, start: float
@@ -225,8 +243,7 @@ class _Search:
             )
             start = len(candidates)
             for number, equation in enumerate(tried):
-                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    values, left = self._left(forced, equation)
+                values, left = self._left(forced, equation)
                 candidates += [
                     _Candidate(float(left[k]), start + k + 1000 * number, layout, equation, float(values[k]))
                     for k, (layout, _) in enumerate(some)
@@ -287,9 +304,9 @@ class _Search:
 
     def _irregular(self) -> list[Cause]:
         return [
-            self._cause(finding, CONFIRMED, compared)
+            self._cause(finding, CONFIRMED, judged.comparison)
             for finding, setting, _ in unstructured.irregular(self.setting, self.base)
-            if (compared := self._compare(setting)).verdict in _AGREES
+            if (judged := self._compare(setting)).confirms()
         ]
 
     def _precision(self) -> list[Cause]:
@@ -301,16 +318,16 @@ class _Search:
         return []
 
     def _in_arithmetic(self, name: str, status: str) -> list[Cause]:
-        compared = self._compare(self.setting, name)
-        return [self._cause(Precision(name), status, compared)] if compared.verdict in _AGREES else []
+        judged = self._compare(self.setting, name)
+        return [self._cause(Precision(name), status, judged.comparison)] if judged.agrees else []
 
     def _parameters(self, tried: Iterable[unstructured.Found]) -> list[Cause]:
         for finding, setting, certain in tried:
-            compared = self._compare(setting)
-            if compared.verdict in _AGREES:
+            judged = self._compare(setting)
+            if judged.agrees:
                 shown = unstructured.touched(self.setting, setting, self.base)
-                status = CONFIRMED if certain and shown >= unstructured.ENOUGH else SUSPECT
-                return [self._cause(finding, status, compared)]
+                sure = certain and shown >= unstructured.ENOUGH and judged.confirms(constants=1)
+                return [self._cause(finding, CONFIRMED if sure else SUSPECT, judged.comparison)]
         return []
 
     def _suspects(self, screen: _Screen, candidates: list[_Candidate]) -> list[Cause]:
@@ -326,8 +343,6 @@ class _Search:
 _WITH_RUNS = {"forget-bias", "recurrent-activation", "reset-gate"}
 """The causes that are tried together with those on the run: what a port often gets wrong as well."""
 _AGREES = (comparison.AGREE, comparison.CHAOTIC)
-_TELLS_NOTHING = 3
-"""If the trajectory has fewer numbers than this, one fitted constant explains anything."""
 
 
 def _findings(equation: EquationHypothesis, value: float) -> tuple[Finding, ...]:
@@ -353,7 +368,7 @@ _HOPELESS = 100 * LIMIT
 """
 
 
-def _judge(setting: Setting, expected: forward.Reference) -> Comparison:
+def _judge(setting: Setting, expected: Reference) -> Comparison:
     setting = filled(setting, expected)
     largest = np.abs(setting.hidden - expected.hidden).max(initial=0) / max(
         expected.hidden_noise.max(), 1e-300

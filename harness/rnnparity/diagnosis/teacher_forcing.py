@@ -9,9 +9,9 @@ this way. S is the number of settings that are evaluated together.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,8 @@ class Setting:
     observed, or where the cell has no cell state. ``shares`` are the biases ``[G U]`` as they are stored,
     gates in canonical order, the input's before the recurrent one. They add up to the case's bias, and to
     ``stored_forget_bias`` in the forget gate: that part of the equation's forget bias is in the tensors.
-    ``mask`` ``[B, T]`` says which steps of which rows count; None if all do.
+    ``mask`` ``[B, T]`` says which steps of which rows count; None if all do. ``bits`` ``[B, T, P]`` say how
+    surely each hidden state is not that of the case as claimed: see :mod:`rnnparity.diagnosis.evidence`.
     """
 
     case: Case
@@ -44,6 +45,16 @@ class Setting:
     shares: tuple[Array, ...]
     stored_forget_bias: float = 0.0
     mask: NDArray[np.bool_] | None = None
+    bits: Array | None = None
+
+    def moved(self, case: Case, move: Callable[[NDArray[Any]], NDArray[Any]]) -> "Setting":
+        """The setting with another ``case``, if all that is known of a step ``[B, T, ...]`` moves one way."""
+        known = {"hidden": self.hidden, "cell": self.cell, "bits": self.bits}
+        found: dict[str, Any] = {
+            name: None if array is None else move(array) for name, array in known.items()
+        }
+        mask = None if self.mask is None else move(self.mask[:, :, None])[:, :, 0]
+        return replace(self, case=case, mask=mask, **found)
 
     @property
     def complete(self) -> bool:
@@ -339,7 +350,10 @@ def apart(setting: Setting) -> Setting:
         initial_cell=before(case.initial_cell, np.zeros((batch, steps, 0)) if cell is None else cell),
     )
     cells = None if cell is None else cell[chosen][:, None]
-    return replace(setting, case=changed, hidden=setting.hidden[chosen][:, None], cell=cells, mask=None)
+    bits = None if setting.bits is None else setting.bits[chosen][:, None]
+    return replace(
+        setting, case=changed, hidden=setting.hidden[chosen][:, None], cell=cells, mask=None, bits=bits
+    )
 
 
 def _mask(setting: Setting, window: Window) -> NDArray[np.bool_] | None:
