@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnnparity.apis.catalogue import APIS
-from rnnparity.diagnosis import causes, findings, kinds
+from rnnparity.diagnosis import causes, findings, kinds, output_findings
 from rnnparity.diagnosis.causes import CONFIRMED, Cause
 from rnnparity.diagnosis.equation_hypotheses import PROJECTED, with_forget_bias
 from rnnparity.diagnosis.explain import told
@@ -46,6 +46,12 @@ OTHERS: list[Finding] = [
     findings.Masking("zeroed", (2, 3)),
     findings.Masking("zeroed", (2, 3), "held"),
     findings.Dropout(0.5, 2.0),
+    output_findings.DeadUnit((0, 3)),
+    output_findings.DeadRow((1,)),
+    output_findings.ZeroedStep((1,)),
+    output_findings.ZeroedStep((1, 2, 3, 4, 5), (0,)),
+    output_findings.OutputFunction("relu"),
+    output_findings.OutputFunction("scale", 1.25),
     findings.Precision("tf32"),
     findings.Parameter("b", "o", 3, 0.5),
     findings.Parameter("h", "f", 3, -0.5, row=2),
@@ -70,7 +76,10 @@ def test_every_finding_is_a_cause_with_sentences(name: str) -> None:
 
 def test_every_record_of_a_finding_is_tested() -> None:
     records = {
-        each for each in vars(findings).values() if isinstance(each, type) and issubclass(each, Finding)
+        each
+        for module in (findings, output_findings)
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Finding)
     }
     tested = {type(one) for cell in KINDS for each in hypotheses(cell) for one in each}
     tested |= {type(one) for one in OTHERS}

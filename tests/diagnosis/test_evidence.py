@@ -7,8 +7,9 @@ import pytest
 
 import rnnparity
 from rnnparity.diagnosis.causes import CONFIRMED
-from rnnparity.diagnosis.evidence import ENOUGH_BITS, bits
+from rnnparity.diagnosis.evidence import ENOUGH_BITS, away, bits
 from rnnparity.diagnosis.search import search
+from rnnparity.diagnosis.teacher_forcing import Setting
 from rnnparity.reference import forward
 from rnnparity.selftest import plain_cells
 
@@ -26,14 +27,19 @@ def test_bits_count_what_was_seen() -> None:
     """None where it agrees, none past the horizon, and never more than a number has."""
     case = rnnparity.make_case(0, batch=3, steps=100, input_size=5, units=9, scale=30.0)
     base = forward.run(case)
-    hidden, cell = plain_cells.run(case)
+    hidden, cell = (state.astype("float64") for state in plain_cells.run(case))
     assert base.horizon.min() < 100 == base.horizon.max()
-    assert not bits(hidden.astype("float64"), cell.astype("float64"), base).any()
-    told = bits(hidden + 1e6, None, base)
+    assert not away(hidden, cell, base).any()
+    far = Setting(case, hidden + 1e6, None, (), away=away(hidden + 1e6, None, base))
+    told = bits(far, base)
     past = np.arange(100) >= base.horizon[:, None]
     assert not told[past].any()
     assert told[~past].any()
     assert told.max() < 24
+    coarse = replace(base, hidden_noise=1024 * base.hidden_noise)
+    less = bits(far, coarse)
+    assert np.all(less <= told)
+    assert np.median(less[less > 0]) == pytest.approx(np.median(told[less > 0]) - 10, abs=1.0)
 
 
 @pytest.mark.parametrize(("units", "status"), [(1, False), (4, True)])

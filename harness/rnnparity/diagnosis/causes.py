@@ -16,7 +16,8 @@ IDS = (
     "forget-bias", "forget-bias-after-sigmoid", "recurrent-activation", "activation", "output-activation",
     "coupled-gates", "peephole-dropped", "peephole-order", "peephole-previous", "cell-clip", "projection",
     "update-gate-inverted", "reset-gate", "initial-state", "state-carried", "direction", "batch-time-axes",
-    "time-shift", "masking", "dropout", "precision", "parameter", UNKNOWN,
+    "time-shift", "masking", "dropout", "dead-unit", "dead-row", "zeroed-step", "output-function",
+    "precision", "parameter", UNKNOWN,
 )  # fmt: skip
 """The ids of all causes. Users and reports rely on these names, so they do not change."""
 

@@ -20,18 +20,18 @@ three are for observations that are not independent of each other.
 """
 
 
-def bits(hidden: Array, cell: Array | None, base: Reference) -> Array:
-    """The bits ``[B, T, P]`` with which ``hidden`` and ``cell`` ``[B, T, U]`` are not the states of ``base``.
+def away(hidden: Array, cell: Array | None, base: Reference) -> Array:
+    """How far ``hidden`` and ``cell`` ``[B, T, U]`` are from ``base``: ``[B, T, P]``, zero within the noise.
 
-    An error of a cell state is in the hidden state as well, so that each unit counts once. From the step on
-    from which rounding alone decides the reference there are none.
+    An error of a cell state is in the hidden state as well, so that each unit counts once, as far away as the
+    one of the two that is more times its noise away, in the noise of the hidden state. From the step on from
+    which rounding alone decides the reference nothing is away.
     """
-    most = -np.log2(LIMIT * base.arithmetic.element)  # a number of the dtype tells no more
-    found = _away(hidden, base.hidden, base.hidden_noise)
+    times = _times(hidden, base.hidden, base.hidden_noise)
     if cell is not None and cell.shape == hidden.shape:
-        found = np.maximum(found, _away(cell, base.cell, base.cell_noise))
-    told: Array = np.minimum(found, most) * _before(base)
-    return told
+        times = np.maximum(times, _times(cell, base.cell, base.cell_noise))
+    found: Array = np.where(times > LIMIT, times * base.hidden_noise, 0.0) * _before(base)
+    return found
 
 
 def speaks_for(setting: Setting, expected: Reference, constants: int = 0) -> bool:
@@ -40,21 +40,26 @@ def speaks_for(setting: Setting, expected: Reference, constants: int = 0) -> boo
     Only steps that count do so, up to that from which rounding alone decides ``expected``. Each of the
     ``constants`` that were fitted can explain one observation, and it may be the most telling one.
     """
-    if setting.bits is None:
-        return False
-    told = setting.bits * _before(expected)
-    if setting.mask is not None:
-        told = told * setting.mask[:, :, None]
-    ordered = np.sort(told, axis=None)
+    ordered = np.sort(bits(setting, expected), axis=None)
     return float(ordered[: max(0, ordered.size - constants)].sum()) >= ENOUGH_BITS
 
 
-def _away(observed: Array, expected: Array, noise: Array) -> Array:
-    """The bits ``[B, T, U]`` of each observation; a state is of order one, so none is away by more."""
+def bits(setting: Setting, expected: Reference) -> Array:
+    """The bits ``[B, T, P]`` that each hidden state tells of a ``setting`` that agrees with ``expected``."""
+    if setting.away is None:
+        return np.zeros(0)
+    most = -np.log2(LIMIT * expected.arithmetic.element)  # a number of the dtype tells no more
+    with np.errstate(divide="ignore"):
+        told: Array = np.log2(setting.away / (LIMIT * expected.hidden_noise)).clip(0, most) * _before(
+            expected
+        )
+    return told if setting.mask is None else told * setting.mask[:, :, None]
+
+
+def _times(observed: Array, expected: Array, noise: Array) -> Array:
+    """By how many times its ``noise`` each state is away; a state is of order one, so none is by more."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        times = np.minimum(np.abs(observed - expected), 1.0) / (LIMIT * noise)
-    value: Array = np.log2(np.maximum(np.nan_to_num(times, nan=0.0), 1.0))
-    return value
+        return np.nan_to_num(np.minimum(np.abs(observed - expected), 1.0) / noise, nan=0.0)
 
 
 def _before(reference: Reference) -> Array:

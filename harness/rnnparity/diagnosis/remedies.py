@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import singledispatch
 from typing import Any
 
-from rnnparity.diagnosis import findings
+from rnnparity.diagnosis import findings, output_findings
 from rnnparity.diagnosis.findings import Finding, OtherEquation
 from rnnparity.diagnosis.sentences import sentence
 from rnnparity.diagnosis.vocabulary import Vocabulary
@@ -24,6 +24,10 @@ SAME_FOR_EVERY_API: Mapping[type[Finding], str] = {
     findings.BatchTimeAxes: "transpose the first two axes: inputs are [B, T, I] here (`batch_first`, `time_major`)",
     findings.TimeShift: "align the two trajectories: compare the same steps",
     findings.Dropout: "switch dropout off: inference mode (`eval()`, `training=False`)",
+    output_findings.DeadUnit: "return the outputs as the cell computes them: what zeroes units comes after it",
+    output_findings.DeadRow: "give the row a length above 0, or return its outputs as the cell computes them",
+    output_findings.ZeroedStep: "return the outputs as the cell computes them: what zeroes steps comes after it",
+    output_findings.OutputFunction: "return the outputs as the cell computes them, without the function",
     findings.Precision: "compute in the same precision on both sides",
     findings.Unknown: "record a run with h0 = c0 = 0, one with c0 only and one with h0 only, cell states included",
 }

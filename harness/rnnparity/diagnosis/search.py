@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rnnparity.diagnosis import equation_hypotheses, evidence, unstructured, weight_hypotheses
+from rnnparity.diagnosis import equation_hypotheses, evidence, outputs, unstructured, weight_hypotheses
 from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, Cause
 from rnnparity.diagnosis.findings import Finding, OtherEquation, Precision
 from rnnparity.diagnosis.fitted_constants import CONSTANTS, Fitted, fit, nice
@@ -125,7 +125,7 @@ class _Search:
         self.tables = weight_hypotheses.tables(setting.case.equation.cell)
         self.base = forward.run(setting.case, arithmetic)
         known = filled(setting, self.base)
-        self.setting = replace(known, bits=evidence.bits(known.hidden, known.cell, self.base))
+        self.setting = replace(known, away=evidence.away(known.hidden, known.cell, self.base))
         compared = self._compare(self.setting).comparison
         self.verdict, self.before = compared.verdict, _noise(compared)
 
@@ -138,7 +138,7 @@ class _Search:
         runs = [c._replace(order=n) for n, way in ways for c in self._try(screen, [way])]
         return (
             _distinct([*self._confirmed(screen, singles), *self._confirmed(screen, runs)])
-            or self._irregular()
+            or _distinct(self._outputs())
             or self._parameters(unstructured.single(self.setting, self.base))
             or self._precision()
             or self._confirmed(screen, self._pairs(screen, runs))
@@ -302,12 +302,15 @@ class _Search:
 
     # Causes without a structure.
 
-    def _irregular(self) -> list[Cause]:
-        return [
-            self._cause(finding, CONFIRMED, judged.comparison)
-            for finding, setting, _ in unstructured.irregular(self.setting, self.base)
-            if (judged := self._compare(setting)).confirms()
-        ]
+    def _outputs(self) -> list[Cause]:
+        """What became of the outputs, where the states are right."""
+        found = []
+        for explained in outputs.explanations(self.setting, self.base):
+            compared = outputs.compare_with(self.setting, explained)
+            judged = _Judged(self.setting, explained.expected, compared)
+            if judged.confirms(explained.constants):
+                found.append(Cause(explained.findings, CONFIRMED, self.before, _noise(compared)))
+        return found
 
     def _precision(self) -> list[Cause]:
         for name in unstructured.coarser(self.base):

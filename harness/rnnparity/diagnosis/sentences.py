@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import singledispatch
 
-from rnnparity.diagnosis import findings
+from rnnparity.diagnosis import findings, output_findings
 from rnnparity.diagnosis.causes import Cause, single
 from rnnparity.diagnosis.findings import Finding, OtherEquation
 from rnnparity.diagnosis.vocabulary import Vocabulary
@@ -281,6 +281,50 @@ def _(finding: findings.Unknown, words: Vocabulary) -> str:
         f"made in {len(units)} of {finding.width} units{named}",
     ]
     return ", ".join(said + ([f"most of it in the {words.gate(finding.gate)}"] if finding.gate else []))
+
+
+@sentence.register
+def _(finding: output_findings.DeadUnit, words: Vocabulary) -> str:
+    units = finding.units
+    return f"{_named('unit', units)} of the outputs {_is(units)} zero at every step, the others are right"
+
+
+@sentence.register
+def _(finding: output_findings.DeadRow, words: Vocabulary) -> str:
+    rows, named = finding.rows, _named("batch row", finding.rows)
+    return f"{named} of the outputs {_is(rows)} zero at every step: a length of 0, or a dead row"
+
+
+@sentence.register
+def _(finding: output_findings.ZeroedStep, words: Vocabulary) -> str:
+    steps, rows = finding.steps, f" in {_named('batch row', finding.rows)}" if finding.rows else ""
+    return f"{_named('step', steps)} of the outputs {_is(steps)} zero{rows}, the states are not"
+
+
+_FUNCTIONS = {
+    "scale": "the outputs are {} times as large",
+    "offset": "the outputs are larger by {}",
+    "clip": "the outputs are clipped at {}",
+    "threshold": "outputs of at most {} are zero",
+    "round": "the outputs are rounded to multiples of {}",
+}
+
+
+@sentence.register
+def _(finding: output_findings.OutputFunction, words: Vocabulary) -> str:
+    said = _FUNCTIONS.get(finding.function, f"the outputs go through {finding.function}")
+    return f"{said.format(f'{finding.value or 0:.6g}')}; the states that the cell goes on with do not"
+
+
+def _named(what: str, positions: tuple[int, ...]) -> str:
+    """Positions by number: ``units 0 and 3``, or only how many there are."""
+    if len(positions) > _FEW:
+        return f"{len(positions)} {what}s"
+    return f"{what}{'s' * (len(positions) > 1)} {' and '.join(map(str, positions))}"
+
+
+def _is(positions: tuple[int, ...]) -> str:
+    return "are" if len(positions) > 1 else "is"
 
 
 _TELLING: tuple[tuple[set[str], str], ...] = (

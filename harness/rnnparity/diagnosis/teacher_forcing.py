@@ -35,8 +35,8 @@ class Setting:
     observed, or where the cell has no cell state. ``shares`` are the biases ``[G U]`` as they are stored,
     gates in canonical order, the input's before the recurrent one. They add up to the case's bias, and to
     ``stored_forget_bias`` in the forget gate: that part of the equation's forget bias is in the tensors.
-    ``mask`` ``[B, T]`` says which steps of which rows count; None if all do. ``bits`` ``[B, T, P]`` say how
-    surely each hidden state is not that of the case as claimed: see :mod:`rnnparity.diagnosis.evidence`.
+    ``mask`` ``[B, T]`` says which steps of which rows count; None if all do. ``away`` ``[B, T, P]`` says how
+    far each hidden state is from that of the case as claimed: see :mod:`rnnparity.diagnosis.evidence`.
     """
 
     case: Case
@@ -45,11 +45,11 @@ class Setting:
     shares: tuple[Array, ...]
     stored_forget_bias: float = 0.0
     mask: NDArray[np.bool_] | None = None
-    bits: Array | None = None
+    away: Array | None = None
 
     def moved(self, case: Case, move: Callable[[NDArray[Any]], NDArray[Any]]) -> "Setting":
         """The setting with another ``case``, if all that is known of a step ``[B, T, ...]`` moves one way."""
-        known = {"hidden": self.hidden, "cell": self.cell, "bits": self.bits}
+        known = {"hidden": self.hidden, "cell": self.cell, "away": self.away}
         found: dict[str, Any] = {
             name: None if array is None else move(array) for name, array in known.items()
         }
@@ -350,9 +350,9 @@ def apart(setting: Setting) -> Setting:
         initial_cell=before(case.initial_cell, np.zeros((batch, steps, 0)) if cell is None else cell),
     )
     cells = None if cell is None else cell[chosen][:, None]
-    bits = None if setting.bits is None else setting.bits[chosen][:, None]
+    away = None if setting.away is None else setting.away[chosen][:, None]
     return replace(
-        setting, case=changed, hidden=setting.hidden[chosen][:, None], cell=cells, mask=None, bits=bits
+        setting, case=changed, hidden=setting.hidden[chosen][:, None], cell=cells, mask=None, away=away
     )
 
 

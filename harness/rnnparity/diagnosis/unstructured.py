@@ -1,14 +1,13 @@
-"""Causes that change no structure: masked steps, dropout, coarse numbers, single parameters and blocks."""
+"""Causes that change no structure: coarse numbers, single parameters and blocks."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnparity.diagnosis import fitted_blocks
-from rnnparity.diagnosis.findings import Block, Dropout, Finding, Masking, Parameter, Unknown
+from rnnparity.diagnosis.findings import Block, Finding, Parameter, Unknown
 from rnnparity.diagnosis.fitted_blocks import NUDGE
 from rnnparity.diagnosis.fitted_constants import ROUNDS
 from rnnparity.diagnosis.hypothesis import bias_of, blocks, kernel_of, rows_of, with_weights
@@ -19,7 +18,7 @@ from rnnparity.judge.local_errors import Explanation, LocalAnalysis
 from rnnparity.reference.formats import ROUNDED
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import ARITHMETICS, LIMIT, Array
-from rnnparity_adapters.equation import RELU, Equation
+from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Weights
 
 _COARSER = (
@@ -50,49 +49,6 @@ class Found(NamedTuple):
     finding: Finding
     setting: Setting
     certain: bool = True
-
-
-def irregular(setting: Setting, base: Reference) -> Iterator[Found]:
-    """Find steps past lengths ``[B]`` that were zeroed or held, and dropped outputs ``[B, T, U]``."""
-    tails = _tails(setting.hidden)
-    for how, lengths in tails.items():
-        if np.all(lengths == setting.case.steps):
-            continue
-        past = np.arange(setting.case.steps) >= lengths[:, None]
-        yield Found(Masking(how, tuple(lengths.tolist())), _filled(setting, base, past[:, :, None]))
-    # A zero only means something where the reference is clearly not zero.
-    alive = np.abs(base.hidden) > np.maximum(1e-3, LIMIT * base.hidden_noise)
-    zero = setting.hidden == 0
-    rate = float((zero & alive).sum() / max(1, alive.sum()))  # zeros that a relu computes do not count
-    kept_ones = alive & ~zero
-    # Fewer zeros may be chance, and more leave nothing to compare. Dropout divides the others by 1 - rate,
-    # but with a relu a hidden state may be zero for another reason, so there they must be larger than the
-    # reference's.
-    if 0.02 < rate < 0.98 and kept_ones.sum() >= ENOUGH:
-        ratio = float(np.median(setting.hidden[kept_ones] / base.hidden[kept_ones]))
-        if ratio > (1.02 if setting.case.equation.activation == RELU else 0):
-            kept = replace(setting, hidden=np.where(zero, base.hidden, setting.hidden / ratio), cell=None)
-            yield Found(Dropout(rate, ratio), kept)
-
-
-def _tails(hidden: Array) -> dict[str, Array]:
-    """The step ``[B]`` from which each row's states are zero, and that from which they do not change."""
-    steps = hidden.shape[1]
-    zero = np.all(hidden == 0, axis=2)
-    held = np.concatenate(
-        [np.zeros((len(hidden), 1), bool), np.all(hidden[:, 1:] == hidden[:, :-1], axis=2)], 1
-    )
-
-    def start(flags: Array) -> Array:
-        first: Array = steps - np.cumprod(flags[:, ::-1], axis=1).sum(axis=1)
-        return first
-
-    return {"zeroed": start(zero), "held": np.where(start(zero) < steps, steps, start(held))}
-
-
-def _filled(setting: Setting, base: Reference, past: NDArray[np.bool_]) -> Setting:
-    cell = None if setting.cell is None else np.where(past, base.cell, setting.cell)
-    return replace(setting, hidden=np.where(past, base.hidden, setting.hidden), cell=cell)
 
 
 def coarser(base: Reference) -> Iterator[str]:
