@@ -219,6 +219,20 @@ def extract(layout: Layout, tensors: Mapping[str, np.ndarray], forget_bias: floa
     return Weights(kernel.reshape(len(kernel), -1), bias.reshape(-1))
 
 
+def added_sizes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> Optional[np.ndarray]:
+    """Native tensors -> the sums ``[G U]`` of the sizes of all biases of a gate, in float64.
+
+    None where no gate has two biases: then that is the size of the bias itself. Raises :class:`LayoutError`
+    as :func:`extract` does.
+    """
+    held = "".join(tensor.gates for tensor in layout.biases)
+    if len(held) == len(set(held)):
+        return None
+    biases = {tensor.name for tensor in layout.biases}
+    sizes = {name: np.abs(array) if name in biases else array for name, array in tensors.items()}
+    return extract(layout, sizes).bias
+
+
 def extract_peepholes(layout: Layout, tensors: Mapping[str, np.ndarray]) -> Optional[np.ndarray]:
     """Native tensors -> the peepholes ``[3, U]`` of i, f, o in float64, None where there are none.
 

@@ -84,7 +84,7 @@ def test_an_error_is_seen_where_it_is_made_and_only_there(long_case: Case) -> No
 def test_parts_are_joined_without_a_seam(long_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     observed = plain_cells.run(long_case)
     whole = local_errors.analyse(long_case, *observed, FLOAT32)
-    monkeypatch.setattr(local_errors, "_ROWS", 7)
+    monkeypatch.setattr(forward, "ROWS", 7)
     pieces = local_errors.analyse(long_case, *observed, FLOAT32)
     np.testing.assert_allclose(pieces.hidden, whole.hidden, rtol=1e-6, atol=1e-6)
     assert pieces.parameter.score == pytest.approx(whole.parameter.score, rel=1e-6)

@@ -18,9 +18,11 @@ import numpy as np
 from rnnparity.reference import noise
 from rnnparity.reference.case import Case
 from rnnparity.reference.cells import CELLS
+from rnnparity.reference.forward import initial, pieces
 from rnnparity.reference.noise import Arithmetic, Array
-from rnnparity.reference.sensitivities import LocalErrors, Sensitivity
-from rnnparity.reference.steps import State, exactly
+from rnnparity.reference.repeats import Repeats
+from rnnparity.reference.sensitivities import Sensitivity
+from rnnparity.reference.steps import States
 
 SCORE_LIMIT = 12.0
 """Standard deviations of a projection above which it is no rounding. Where only a few steps contribute, the
@@ -34,11 +36,13 @@ Libraries approximate exp and tanh, and an approximation has the same error wher
 This much of it is no sign of a wrong parameter, however many steps repeat it.
 """
 
+_FEW = 0.25
+"""The square of the size of an error, in noise units, where a single one is all that is known: with it a
+score is beyond its limit where that error is beyond its own.
+"""
+
 _ABOUT_AS_WELL = 0.9
 """A gate is at fault with the best one if its score is at least this part of the best score."""
-
-_ROWS = 4096
-"""Rows that are computed at a time: enough to be fast, few enough for a hundred thousand steps in memory."""
 
 
 class Explanation(NamedTuple):
@@ -98,16 +102,21 @@ class _Sums:
         self.second = np.zeros((rows, units))  # of v**2 * sensitivity**2
         self.bias_error, self.bias_second = np.zeros(units), np.zeros(units)
         self.systematic, self.systematic_second = np.zeros(units), np.zeros(units)
+        self.different = np.zeros(units)  # how many errors there are, what repeats counted once
 
-    def add(self, shown: Sensitivity) -> None:
-        v, second = shown.v, shown.size * shown.size
-        self.error += v.T @ shown.weighted_errors
+    def add(self, shown: Sensitivity, repeated: Array) -> None:
+        """Add some steps; each error is one of ``repeated`` ``[N, U]`` that are the same rounding."""
+        if repeated.shape != shown.size.shape:  # through a matrix all units of the state count
+            repeated = repeated.max(axis=1, keepdims=True)
+        v, errors, second = shown.v, shown.weighted_errors / repeated, shown.size * shown.size / repeated
+        self.error += v.T @ errors
         self.first += v.T @ second
         self.second += (v * v).T @ second
-        self.bias_error += shown.weighted_errors.sum(axis=0)
+        self.bias_error += errors.sum(axis=0)
         self.bias_second += second.sum(axis=0)
-        self.systematic += (shown.size * shown.systematic).sum(axis=0)
-        self.systematic_second += (shown.systematic * shown.systematic).sum(axis=0)
+        self.systematic += (shown.size * shown.systematic / repeated).sum(axis=0)
+        self.systematic_second += (shown.systematic * shown.systematic / repeated).sum(axis=0)
+        self.different += np.broadcast_to(1 / repeated, second.shape).sum(axis=0)
 
     def best(self, scale: float) -> Explanation:
         """The parameter that explains most; ``scale`` is the typical size of an error, in noise units."""
@@ -132,26 +141,33 @@ class _Sums:
         second = self.second - mean * self.first
         second[second <= 1e-9 * self.second] = np.inf  # v is constant but for rounding
         centred = np.subtract(self.error, np.multiply(mean, self.bias_error, out=mean), out=mean)
-        limit = SCORE_LIMIT + SYSTEMATIC * np.sqrt(self.systematic_second) / scale
-        return float(np.sqrt(np.max(centred * centred / (second * (scale * limit) ** 2))))
+        limit = SCORE_LIMIT * self._scales(scale) + SYSTEMATIC * np.sqrt(self.systematic_second)
+        return float(np.sqrt(np.max(centred * centred / (second * limit * limit))))
 
     def _bias(self, scale: float) -> float:
         root = np.sqrt(np.where(self.bias_second > 0, self.bias_second, np.inf))
-        limit = SCORE_LIMIT + self.systematic / root / scale
-        return float(np.max(np.abs(self.bias_error) / root / scale / limit))
+        limit = SCORE_LIMIT * self._scales(scale) + self.systematic / root
+        return float(np.max(np.abs(self.bias_error) / root / limit))
+
+    def _scales(self, scale: float) -> Array:
+        """The typical size of an error of each unit, or what so few different ones leave open."""
+        sizes: Array = np.sqrt(scale * scale + _FEW / np.maximum(self.different, 1))
+        return sizes
 
 
 class Part(NamedTuple):
-    """Part of a local analysis: ``rows`` are N of all batch rows times steps.
+    """Some ``steps`` of a local analysis; N are these steps times all batch rows, step by step.
 
     ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]`` are the local errors in noise units, and ``sensitivities``
-    say how each gate's parameters show in them.
+    say how each gate's parameters show in them. Each of k errors that are the same rounding counts as the
+    k-th part of one: ``repeated`` has these numbers k, for ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]``.
     """
 
-    rows: slice
+    steps: slice
     hidden: Array
     cell: Array
     sensitivities: dict[str, Sensitivity]
+    repeated: States
 
     def error(self, gate: str) -> Array:
         """The local errors in which the gate shows: ``cell`` ``[N, U]`` or ``hidden`` ``[N, P]``."""
@@ -165,26 +181,34 @@ def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmet
     the observed cell state of the same step.
     """
     step = CELLS[case.equation.cell](case, arithmetic)
-    x = case.inputs.reshape(-1, case.input_size)
-    before = [
-        np.concatenate([start[:, None], state[:, :-1]], axis=1).reshape(len(x), -1)
-        for start, state in ((case.initial_hidden, hidden), (case.initial_cell, cell))
-    ]
-    after = [state.reshape(len(x), -1) for state in (hidden, cell)]
-    for start in range(0, len(x), _ROWS):
-        now = slice(start, min(start + _ROWS, len(x)))
-        xs = x[now].astype(np.float64)
-        seen = State(*(exactly(state[now]) for state in before))
-        observed = State(*(exactly(state[now]) for state in after))
-        gates = step.gates(xs, seen)
-        expected = State(step.hidden(gates, seen, observed.cell), step.cell(gates, seen))
-        scales = [noise.error(state.variance, arithmetic) for state in expected]
-        found = [
-            (one.value - other.value) / scale
-            for one, other, scale in zip(observed, expected, scales, strict=True)
-        ]
-        errors = LocalErrors(found[0], found[1], scales[0], scales[1])
-        yield Part(now, errors.hidden, errors.cell, step.sensitivities(xs, gates, seen, observed, errors))
+    start, repeats = initial(case), Repeats(case, hidden, cell, arithmetic)
+    for now in pieces(case):
+        x = _rows(case.inputs[:, now])
+        after = States(*(_rows(state[:, now]) for state in (hidden, cell)))
+        last = [state[:, now.stop - 1] for state in (hidden, cell)]
+        before = States(
+            *(
+                np.concatenate([old, new[: len(new) - len(old)]])
+                for old, new in zip(start, after, strict=True)
+            )
+        )
+        exact = States.zeros_like(before) if step.bends else None
+        linear = step.linearised(x, step.sums(step.of_inputs(x), before), before, after, exact)
+        expected, variances = step.local(linear)
+        scales = States(*(noise.error(variance, arithmetic) for variance in variances))
+        errors = States(
+            *((seen - own) / scale for seen, own, scale in zip(after, expected, scales, strict=True))
+        )
+        shown = step.sensitivities(linear, before, errors, scales)
+        repeated = repeats.of(now, variances, *step.repeated(linear, x))
+        start = States(*(state.astype(np.float64) for state in last))
+        yield Part(now, errors.hidden, errors.cell, shown, repeated)
+
+
+def _rows(array: np.ndarray) -> Array:
+    """``[B, t, n]`` -> ``[t B, n]``, in float64."""
+    batch, steps, width = array.shape
+    return array.swapaxes(0, 1).astype(np.float64).reshape(batch * steps, width)
 
 
 def analyse(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> LocalAnalysis:
@@ -192,17 +216,24 @@ def analyse(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithm
 
     ``cell`` is ``[B, T, 0]`` for a cell without cell state. ``arithmetic`` is that of the framework.
     """
-    rows = case.batch * case.steps
-    h_errors, c_errors = np.empty((rows, hidden.shape[2])), np.empty((rows, cell.shape[2]))
+    return collected(parts(case, hidden, cell, arithmetic), hidden.shape, cell.shape)
+
+
+def collected(found: Iterator[Part], hidden: tuple[int, ...], cell: tuple[int, ...]) -> LocalAnalysis:
+    """The parts of an analysis together, of trajectories of the shapes ``[B, T, P]`` and ``[B, T, U]``."""
+    errors = States(np.empty(hidden), np.empty(cell))
     sums: dict[str, _Sums] = {}
-    for part in parts(case, hidden, cell, arithmetic):
-        h_errors[part.rows], c_errors[part.rows] = part.hidden, part.cell
+    for part in found:
+        for kept, piece in zip(errors, (part.hidden, part.cell), strict=True):
+            shape = part.steps.stop - part.steps.start, len(kept), kept.shape[2]
+            kept[:, part.steps] = piece.reshape(shape).swapaxes(0, 1)
         for gate, shown in part.sensitivities.items():
-            sums.setdefault(gate, _Sums(gate, shown)).add(shown)
-    sizes = {False: typical(h_errors), True: typical(c_errors)}
+            repeated = part.repeated.cell if shown.in_cell else part.repeated.hidden
+            sums.setdefault(gate, _Sums(gate, shown)).add(shown, repeated)
+    sizes = {False: typical(errors.hidden), True: typical(errors.cell)}
     return LocalAnalysis(
-        h_errors.reshape(hidden.shape),
-        c_errors.reshape(cell.shape),
+        errors.hidden,
+        errors.cell,
         {gate: each.best(sizes[each.in_cell]) for gate, each in sums.items()},
         max(each.significance(sizes[each.in_cell]) for each in sums.values()),
     )

@@ -33,8 +33,9 @@ def judge(
     case = loaded.case
     found = wire.group(direction, dict(arrays))
     observed = wire.group("trajectory", found)
+    native = wire.group("weights", found)
     try:
-        weights = layout.extract(target.layout, wire.group("weights", found), case.equation.forget_bias)
+        weights = layout.extract(target.layout, native, case.equation.forget_bias)
     except LayoutError as error:
         return Run(case.seed, direction, Comparison(comparison.FAILED, f"weights read back: {error}"))
     if direction == worker.LOADED:
@@ -42,7 +43,8 @@ def judge(
         return Run(
             case.seed, direction, same.followed_by(compare.compare(observed, loaded)), observed, loaded
         )
-    expected = forward.run(replace(case, weights=weights), arithmetic)
+    own = replace(case, weights=weights, added_sizes=layout.added_sizes(target.layout, native))
+    expected = forward.run(own, arithmetic)
     return Run(case.seed, direction, compare.compare(observed, expected), observed, expected)
 
 

@@ -128,6 +128,7 @@ class Recording:
             cell,
             peepholes=layouts.extract_peepholes(layout, native),
             projection=layouts.extract_projection(layout, native),
+            added_sizes=layouts.added_sizes(layout, native),
         )
 
 

@@ -14,12 +14,27 @@ class Activation(NamedTuple):
 
     ``function`` takes the pre-activation z. ``derivative`` takes z and the function's value there. ``middle``
     is the value around which libraries compute the function: see
-    :func:`rnnparity.reference.noise.activation_error`.
+    :func:`rnnparity.reference.noise.activation_error`. ``steepest`` takes z and how far it may be off, and
+    gives the place within that reach where the derivative is largest. ``bound`` is the largest absolute value
+    of the function. A ``kinked`` function has a derivative that jumps from nothing at zero, where z often is.
     """
 
     function: Callable[[Array], Array]
     derivative: Callable[[Array, Array], Array]
     middle: float
+    steepest: Callable[[Array, Array], Array]
+    bound: float = np.inf
+    kinked: bool = False
+
+
+def _inwards(z: Array, reach: Array) -> Array:
+    """Move z ``[...]`` towards zero: there an S-shaped function is steepest."""
+    moved: Array = z - np.clip(z, -reach, reach)
+    return moved
+
+
+def _upwards(z: Array, reach: Array) -> Array:
+    return z + reach
 
 
 def _sigmoid(z: Array) -> Array:
@@ -44,21 +59,31 @@ def _hard_sigmoid(slope: float) -> Activation:
         lambda z: np.clip(slope * z + 0.5, 0, 1),
         lambda z, value: np.where(np.abs(z) < reach, slope, 0.0),
         middle=0.5,
+        steepest=_inwards,
+        bound=1.0,
     )
 
 
 ACTIVATIONS = {
-    equations.SIGMOID: Activation(_sigmoid, lambda z, value: value * (1 - value), middle=0.5),
+    equations.SIGMOID: Activation(_sigmoid, lambda z, value: value * (1 - value), 0.5, _inwards, bound=1.0),
     equations.HARD_SIGMOID_5: _hard_sigmoid(1 / 5),
     equations.HARD_SIGMOID_6: _hard_sigmoid(1 / 6),
-    equations.TANH: Activation(np.tanh, lambda z, value: 1 - value * value, middle=0.0),
+    equations.TANH: Activation(np.tanh, lambda z, value: 1 - value * value, 0.0, _inwards, bound=1.0),
     equations.RELU: Activation(
-        lambda z: np.maximum(z, 0.0), lambda z, value: np.where(z > 0, 1.0, 0.0), middle=0.0
+        lambda z: np.maximum(z, 0.0),
+        lambda z, value: np.where(z > 0, 1.0, 0.0),
+        middle=0.0,
+        steepest=_upwards,
+        kinked=True,
     ),
-    equations.LINEAR: Activation(lambda z: z, lambda z, value: np.ones_like(z), middle=0.0),
+    equations.LINEAR: Activation(lambda z: z, lambda z, value: np.ones_like(z), 0.0, _inwards),
     equations.SOFTSIGN: Activation(
-        _softsign, lambda z, value: (1.0 - np.abs(value)) * (1.0 - np.abs(value)), middle=0.0
+        _softsign,
+        lambda z, value: (1.0 - np.abs(value)) * (1.0 - np.abs(value)),
+        middle=0.0,
+        steepest=_inwards,
+        bound=1.0,
     ),
-    equations.ONE: Activation(np.ones_like, lambda z, value: np.zeros_like(z), middle=0.0),
+    equations.ONE: Activation(np.ones_like, lambda z, value: np.zeros_like(z), 0.0, _inwards, bound=1.0),
 }
 """Every activation by its name in :mod:`rnnparity_adapters.equation`."""

@@ -31,6 +31,8 @@ class Case:
 
     Some LSTMs have ``peepholes`` ``[3, U]``, those of the gates i, f, o, or a ``projection`` ``[U, P]``.
     Without a projection P is U. ``seed`` also seeds the weights that a framework initialises itself.
+    ``added_sizes`` ``[G U]`` are the sums of the sizes of the biases that an api stores, where it stores two:
+    they may cancel in the bias, but not in its rounding.
     """
 
     equation: Equation
@@ -41,6 +43,13 @@ class Case:
     seed: int = 0
     peepholes: NDArray[np.float64] | None = None
     projection: NDArray[np.float64] | None = None
+    added_sizes: NDArray[np.float64] | None = None
+
+    @property
+    def bias_size(self) -> NDArray[np.floating]:
+        """The size ``[G U]`` of all that the api adds as a bias: at least that of the bias itself."""
+        own: NDArray[np.floating] = np.abs(self.weights.bias)
+        return own if self.added_sizes is None else np.maximum(own, self.added_sizes)
 
     @property
     def batch(self) -> int:

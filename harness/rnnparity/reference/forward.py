@@ -1,6 +1,8 @@
 """A case run in float64, with the expected rounding error computed alongside."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,13 @@ from rnnparity.reference import noise
 from rnnparity.reference.case import Case
 from rnnparity.reference.cells import CELLS
 from rnnparity.reference.noise import ARITHMETICS, Arithmetic, Array
-from rnnparity.reference.steps import Estimate, State, exactly
+from rnnparity.reference.repeats import Repeats
+from rnnparity.reference.steps import States, Step
+
+ROWS = 4096
+"""Batch rows times steps that are computed together: enough to be fast, few enough for any length to fit into
+memory.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +46,18 @@ class Reference:
         first: NDArray[np.signedinteger] = np.where(lost.any(axis=1), lost.argmax(axis=1), lost.shape[1])
         return first
 
+    @property
+    def bound(self) -> float:
+        """The largest |h| that the equation allows, whatever the weights; infinite where there is none."""
+        return CELLS[self.case.equation.cell](self.case, self.arithmetic).bound
+
+
+def pieces(case: Case) -> Iterator[slice]:
+    """The steps of a case in pieces that are computed together."""
+    together = max(1, ROWS // case.batch)
+    for start in range(0, case.steps, together):
+        yield slice(start, min(start + together, case.steps))
+
 
 def run(case: Case, arithmetic: str | None = None) -> Reference:
     """Run a case in float64: the trajectory ``[B, T, P]`` and ``[B, T, U]``, and its noise.
@@ -48,16 +68,77 @@ def run(case: Case, arithmetic: str | None = None) -> Reference:
     """
     a = ARITHMETICS[arithmetic or case.dtype]
     step = CELLS[case.equation.cell](case, a)
-    x = case.inputs.astype(np.float64)
     shapes = [(case.batch, case.steps, state.shape[1]) for state in (case.initial_hidden, case.initial_cell)]
     record = Reference(case, a, *(np.empty(shape) for shape in shapes * 2))
-    state = State(exactly(case.initial_hidden), exactly(case.initial_cell))
-    for t in range(case.steps):
-        state = step.advance(x[:, t], state)
-        record.hidden[:, t], record.cell[:, t] = state.hidden.value, state.cell.value
-        record.hidden_noise[:, t] = noise.error(state.hidden.variance, a)
-        record.cell_noise[:, t] = noise.error(state.cell.variance, a)
+    state = initial(case)
+    variance = States.zeros_like(state)
+    for now in pieces(case):
+        x = case.inputs[:, now].swapaxes(0, 1).astype(np.float64)
+        values, sums = _values(step, x, state)
+        spreads = _spreads(step, x, sums, values, variance)
+        for kept, piece in zip((record.hidden, record.cell), values, strict=True):
+            kept[:, now] = piece[1:].swapaxes(0, 1)
+        for kept, piece in zip((record.hidden_noise, record.cell_noise), spreads, strict=True):
+            kept[:, now] = noise.error(piece[1:], a).swapaxes(0, 1)
+        state, variance = (States(both.hidden[-1], both.cell[-1]) for both in (values, spreads))
     return record
+
+
+def initial(case: Case) -> States:
+    """The initial states of a case, in float64."""
+    return States(case.initial_hidden.astype(np.float64), case.initial_cell.astype(np.float64))
+
+
+def _values(step: Step, x: Array, start: States) -> tuple[States, Array]:
+    """The states ``[t+1, B, ...]`` of a piece with inputs ``[t, B, I]``, and the sums ``[t, B, S]``.
+
+    The first states are those that it starts from.
+    """
+    own = step.of_inputs(x)
+    values = States(*(np.empty((len(x) + 1, *state.shape)) for state in start))
+    values.hidden[0], values.cell[0] = state = start
+    sums = []
+    for t in range(len(x)):
+        sums.append(step.sums(own[t], state))
+        state = step.advance(sums[-1], state)
+        values.hidden[t + 1], values.cell[t + 1] = state
+    return values, np.stack(sums)
+
+
+def _spreads(step: Step, x: Array, sums: Array, values: States, start: States) -> States:
+    """The variances ``[t+1, B, ...]`` of a piece's states ``values``, the first those that it starts from."""
+    spreads = States(*(np.empty_like(state) for state in values))
+    spreads.hidden[0], spreads.cell[0] = variance = start
+    whole = None if step.bends else linearised(step, x, sums, values).noise
+    for t in range(len(x)):
+        before, after = (States(values.hidden[k], values.cell[k]) for k in (t, t + 1))
+        if whole is None:
+            one = step.linearised(x[t], sums[t], before, after, variance).noise
+        else:
+            one = _at(whole, t, len(x[t]))
+        variance = step.spread(one, variance)
+        spreads.hidden[t + 1], spreads.cell[t + 1] = variance
+    return spreads
+
+
+def linearised(step: Step, x: Array, sums: Array, values: States) -> Any:
+    """All steps of a piece with the states ``values`` ``[t+1, B, ...]``, as rows ``[t B, ...]``."""
+    before, after = (States(*(_rows(state[part]) for state in values)) for part in (_FIRST, _LAST))
+    return step.linearised(_rows(x), _rows(sums), before, after, None)
+
+
+_FIRST, _LAST = slice(None, -1), slice(1, None)
+
+
+def _rows(array: Array) -> Array:
+    """``[t, B, n]`` -> ``[t B, n]``."""
+    return array.reshape(array.shape[0] * array.shape[1], array.shape[2])
+
+
+def _at(linear: Any, t: int, batch: int) -> Any:
+    """The step ``t`` of a linearised piece."""
+    now = slice(t * batch, (t + 1) * batch)
+    return type(linear)(*(None if array is None else array[now] for array in linear))
 
 
 def ensemble(reference: Reference, members: int = 16) -> Reference:
@@ -65,35 +146,31 @@ def ensemble(reference: Reference, members: int = 16) -> Reference:
 
     The noise of :func:`run` assumes that the errors of different units and steps are independent. In a
     recurrence with a long memory, or a chaotic one, they are not: they grow more than :func:`run` says.
-    Here every member adds a random error of the expected size at each step, and carries it through the
-    equations. Where the spread of the members is larger than the noise, it takes the noise's place.
+    Here every member adds a random error of the expected size at each step, the same one wherever the same
+    rounding repeats, and carries it through the equations. Where the spread of the members is larger than the
+    noise, it takes the noise's place.
 
     This costs ``members`` runs, so it is called only where a run differs by a little more than the noise.
     """
-    case, arithmetic = reference.case, reference.arithmetic
-    kind = CELLS[case.equation.cell]
-    noisy, plain = kind(case, arithmetic), kind(case, None)
-    random = np.random.RandomState(0)
-    x = case.inputs.astype(np.float64)
-    true = State(exactly(case.initial_hidden), exactly(case.initial_cell))
-    erring = State(*(exactly(np.tile(state.value, (members, 1))) for state in true))
+    case, a = reference.case, reference.arithmetic
+    step = CELLS[case.equation.cell](case, a)
+    repeats = Repeats(case, reference.hidden, reference.cell, a)
+    true = initial(case)
+    erring = States(*(np.tile(state, (members, 1)) for state in true))
     hidden_noise, cell_noise = reference.hidden_noise.copy(), reference.cell_noise.copy()
-
-    def errs(value: Estimate, error: Array) -> Estimate:
-        each = np.tile(error, (members, 1)) * random.standard_normal(value.value.shape)
-        return Estimate(value.value + each, value.variance)
-
     for t in range(case.steps):
-        gates = noisy.gates(x[:, t], true)
-        now = State(exactly(reference.hidden[:, t]), exactly(reference.cell[:, t]))
-        c_error = noise.error(noisy.cell(gates, true).variance, arithmetic)
-        h_error = noise.error(noisy.hidden(gates, true, now.cell).variance, arithmetic)
+        x = case.inputs[:, t].astype(np.float64)
+        own = step.of_inputs(x)
+        now = States(reference.hidden[:, t], reference.cell[:, t])
+        bends = States.zeros_like(true) if step.bends else None
+        linear = step.linearised(x, step.sums(own, true), true, now, bends)
+        variances = step.local(linear)[1]
+        hidden_error, cell_error = repeats.drawn(t, members, variances, *step.repeated(linear, x))
         true = now
 
-        gates = plain.gates(np.tile(x[:, t], (members, 1)), erring)
-        cell = errs(plain.cell(gates, erring), c_error)
-        erring = State(errs(plain.hidden(gates, erring, cell), h_error), cell)
+        erring = step.advance(step.sums(np.tile(own, (members, 1)), erring), erring, cell_error)
+        erring = States(erring.hidden + hidden_error, erring.cell)
         for noises, member, expected in zip((hidden_noise, cell_noise), erring, true, strict=True):
-            spread = member.value.reshape(members, *expected.value.shape) - expected.value
+            spread = member.reshape(members, *expected.shape) - expected
             np.maximum(noises[:, t], np.sqrt(np.mean(spread * spread, axis=0)), out=noises[:, t])
     return replace(reference, hidden_noise=hidden_noise, cell_noise=cell_noise)

@@ -1,4 +1,4 @@
-"""One step of an LSTM in float64, with its noise."""
+"""One step of an LSTM in float64, and its noise."""
 
 from typing import NamedTuple
 
@@ -8,22 +8,58 @@ from rnnparity.reference import noise
 from rnnparity.reference.activations import ACTIVATIONS
 from rnnparity.reference.case import Case
 from rnnparity.reference.noise import Array
-from rnnparity.reference.sensitivities import LocalErrors, Sensitivity, of_own_unit, through_matrix
-from rnnparity.reference.steps import Affine, Estimate, Gate, State, Step, exactly, joined, squashed
-from rnnparity_adapters.equation import LINEAR
+from rnnparity.reference.sensitivities import Sensitivity, of_own_unit, through_matrix
+from rnnparity.reference.steps import Affine, Bias, Gate, States, Step, gate, reach_of
 from rnnparity_adapters.kinds import PEEPHOLES
 
+_ORDER = "ifoj"
+"""The gates as they are computed here: those of one activation side by side."""
+_I, _F, _O, _J = range(4)
 
-class LstmGates(NamedTuple):
-    """``sums`` ``[N, 4, U]``, the pre-activations of i, j, f and o, and i, j and f ``[N, U]``, activated.
 
-    o is not among them: its peephole sees the new cell state, which these gates decide.
+class LstmNoise(NamedTuple):
+    """How variances pass through a step, each ``[N, U]`` unless said otherwise.
+
+    A variance in the sums counts ``by_sums`` ``[N, 4, U]`` times: that of o in o tanh(c'), the others in c'.
+    The variance of c counts ``by_cell`` times in c', that of c' ``by_new`` times in o tanh(c'), and that of c
+    ``by_old`` times. ``cell`` and ``product`` are the variances made in the step itself. With a projection,
+    whose sums count ``by_projected`` ``[N, P]`` times in h', ``projected`` ``[N, P]`` is made there.
     """
 
-    sums: Estimate
+    by_sums: Array
+    by_cell: Array
+    by_new: Array
+    by_old: Array
+    cell: Array
+    product: Array
+    projected: Array | None
+    by_projected: Array | None
+
+
+class LstmLinear(NamedTuple):
+    """Steps at known states: ``v`` ``[N, I+P]`` is [x, h], all else is ``[N, U]`` unless said otherwise.
+
+    ``slopes`` ``[N, 4, U]`` are derivatives by the sums: of c' by those of i, f and j, of o tanh(c') by that
+    of o. ``by_cell`` is the derivative of c' by c, ``by_new`` that of o tanh(c') by c'. ``into_i`` is what i
+    scales in c', ``squashed`` is tanh(c'), and ``cell`` the value of c'. ``projected`` ``[N, P]`` is h', if
+    there is a projection. ``alone`` is what the step adds to the variances of o tanh(c') and of c'
+    apart from the sums.
+    """
+
+    noise: LstmNoise
+    alone: States
+    v: Array
+    slopes: Array
+    by_cell: Array
+    by_new: Array
+    into_i: Array
     i: Gate
-    j: Gate
     f: Gate
+    o: Gate
+    j: Gate
+    squashed: Gate
+    cell: Array
+    projected: Gate | None
 
 
 class Lstm(Step):
@@ -43,106 +79,221 @@ class Lstm(Step):
     """
 
     def prepare(self, case: Case) -> None:
-        equation = self.equation
-        constant = np.repeat([equation.forget_bias * (gate == "f") for gate in case.gates], self.units)
-        self._sums = Affine(self.kernel, self.bias, self.a, constant)
-        gate = ACTIVATIONS[equation.recurrent_activation]
-        self._activations = dict.fromkeys("ifo", gate) | {"j": ACTIVATIONS[equation.activation]}
-        self._output = ACTIVATIONS[equation.output]
-        self._order, self._peepholes = case.gates, case.peepholes
-        self.projection = None if case.projection is None else np.asarray(case.projection, np.float64)
-        self._project = None if self.projection is None else Affine(self.projection, 0.0, self.a)
+        equation, units, size = self.equation, self.units, self.input_size
+        order = [case.gates.index(name) for name in _ORDER]
+        kernel = self.kernel.reshape(len(self.kernel), 4, units)[:, order].reshape(len(self.kernel), -1)
+        constant = np.repeat([0.0, equation.forget_bias, 0.0, 0.0], units)
+        bias = self.bias.part(np.concatenate([np.arange(units) + gate * units for gate in order]))
+        bias = bias.plus(Bias(constant, np.abs(constant), 0 * constant))
+        self._affine = Affine(kernel, bias, size, self.a)
+        self._gate, self._new = (
+            ACTIVATIONS[name] for name in (equation.recurrent_activation, equation.activation)
+        )
+        self._output, self._function = (
+            ACTIVATIONS[name] for name in (equation.output, equation.projection_activation)
+        )
+        self.activations = self._gate, self._new, self._output, self._function
+        self._peepholes: dict[int, Array] = {}
+        if case.peepholes is not None:
+            peepholes = np.asarray(case.peepholes, np.float64)
+            self._peepholes = {_ORDER.index(g): w for g, w in zip(PEEPHOLES, peepholes, strict=True)}
+        self._projection: Affine | None = None
+        if case.projection is not None:
+            matrix = np.asarray(case.projection, np.float64)
+            nothing = np.zeros(matrix.shape[1])
+            self._projection = Affine(matrix, Bias(nothing, nothing, nothing), 0, self.a)
+        self.bound = self._function.bound
+        if self._projection is None:
+            self.bound = self._gate.bound * self._output.bound
 
-    def gates(self, x: Array, before: State) -> LstmGates:
-        flat = self._sums(joined(x, before.hidden))
-        sums = Estimate(*(part.reshape(len(x), 4, -1) for part in flat))
-        i, j, f = (self._gate(name, sums, before.cell) for name in "ijf")
-        if self.equation.coupled:  # Greff et al. 2015, https://arxiv.org/abs/1503.04069
-            f = Gate(1 - i.value, i.variance, -i.derivative, i.own_error)
-        if self.equation.forget_bias_after:
-            value = f.value + self.equation.forget_bias_after
-            f = f._replace(value=value, variance=noise.rounded(value, f.variance, self.a))
-        return LstmGates(sums, i, j, f)
+    def of_inputs(self, x: Array) -> Array:
+        sums: Array = x @ self._affine.known + self._affine.bias
+        return sums
 
-    def outer(self, gates: LstmGates, before: State, cell: Estimate) -> Gate:
-        """The gate o ``[N, U]``, activated, where the new cell state is ``cell`` ``[N, U]``."""
-        # Its peephole sees the new cell state, as in Gers & Schmidhuber 2000
+    def sums(self, own: Array, before: States) -> Array:
+        sums: Array = own + before.hidden @ self._affine.carried
+        return sums
+
+    def advance(self, sums: Array, before: States, cell_error: Array | None = None) -> States:
+        z = sums.reshape(len(sums), 4, -1)
+        ifo, j = z[:, :_J], self._new.function(z[:, _J])
+        if self._peepholes:
+            ifo = ifo.copy()
+            for which in (_I, _F):
+                ifo[:, which] += self._peepholes[which] * before.cell
+        i, f, o = self._gate.function(ifo).swapaxes(0, 1)
+        cell = self._mixed(i, f, j, before.cell)
+        cell = cell if cell_error is None else cell + cell_error
+        if self._peepholes:  # o waits for the new cell state
+            seen = self._seen_by_o(before.cell, cell)
+            o = self._gate.function(z[:, _O] + self._peepholes[_O] * seen)
+        hidden = o * self._output.function(cell)
+        if self._projection is not None:
+            hidden = self._function.function(hidden @ self._projection.carried)
+        return States(hidden, cell)
+
+    def _seen_by_o(self, old: Array, new: Array) -> Array:
+        # o's peephole sees the new cell state, as in Gers & Schmidhuber 2000
         # (https://ieeexplore.ieee.org/document/861302), or by mistake the previous one.
-        return self._gate("o", gates.sums, before.cell if self.equation.output_peephole_previous else cell)
+        return old if self.equation.output_peephole_previous else new
 
-    def cell(self, gates: LstmGates, before: State) -> Estimate:
-        """The new cell state ``[N, U]``, c' = f c + i j."""
-        a, (_, i, j, f) = self.a, gates
-        value = f.value * before.cell.value + i.value * j.value
-        variance = noise.product(f.value, f.variance, *before.cell, a)
-        variance = variance + noise.product(i.value, i.variance, j.value, j.variance, a)
-        variance = noise.rounded(value, variance, a)
+    def _mixed(self, i: Array, f: Array, j: Array, c: Array) -> Array:
+        """Compute c' ``[N, U]`` from the activated gates and c."""
+        if self.equation.coupled:  # Greff et al. 2015, https://arxiv.org/abs/1503.04069
+            f = 1 - i
+        if self.equation.forget_bias_after:
+            f = f + self.equation.forget_bias_after
+        value: Array = f * c + i * j
         # The clipped state is stored, and is what o's peephole and tanh see:
         # https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/python/ops/rnn_cell_impl.py
         clip = self.equation.cell_clip
-        return Estimate(value if clip is None else np.clip(value, -clip, clip), variance)
+        return value if clip is None else np.clip(value, -clip, clip)
 
-    def squashed_cell(self, cell: Estimate) -> Gate:
-        """tanh(c') ``[N, U]``, or another function of c' that the equation names."""
-        return squashed(self._output, *cell, self.a)
+    def linearised(
+        self, x: Array, sums: Array, before: States, after: States, variance: States | None
+    ) -> LstmLinear:
+        u, c = self.a.element, before.cell
+        v = np.concatenate([x, before.hidden], axis=-1)
+        own = self._affine.own(v, sums).reshape(len(x), 4, -1)
+        i, f, o, j = self._gates(sums.reshape(own.shape), own, before, after, variance)
+        cell = self._mixed(i.value, f.value, j.value, c)
+        f = self._kept(i, f)
+        into_i = j.value - c if self.equation.coupled else j.value
+        own_cell = (i.own * into_i) ** 2 + (f.own * c) ** 2 + (j.own * i.value) ** 2
+        own_cell += noise.underflow(self.a)
+        own_cell += u * u * ((f.value * c) ** 2 + (i.value * j.value) ** 2 + cell * cell)
+        reach = None if variance is None else reach_of(f.value**2 * variance.cell + own_cell)
+        squashed = gate(self._output, after.cell, reach, self.a)
+        slopes = np.empty_like(own)
+        slopes[:, _I], slopes[:, _F] = i.derivative * into_i, f.derivative * c
+        slopes[:, _O], slopes[:, _J] = o.derivative * squashed.value, j.derivative * i.value
+        product = o.value * squashed.value
+        own_product = (o.own * squashed.value) ** 2 + (squashed.own * o.value) ** 2 + (u * product) ** 2
+        own_product += noise.underflow(self.a)
+        by_cell, by_new, by_old = f.value, o.value * squashed.derivative, np.zeros_like(c)
+        if self._peepholes:
+            by_cell = by_cell + slopes[:, _I] * self._peepholes[_I] + slopes[:, _F] * self._peepholes[_F]
+            seen = slopes[:, _O] * self._peepholes[_O]
+            by_new, by_old = (
+                (by_new, seen) if self.equation.output_peephole_previous else (by_new + seen, by_old)
+            )
+        by_sums = slopes * slopes
+        made = by_sums * own
+        projected, by_projected, own_projected = None, None, None
+        if self._projection is not None:
+            in_product = product @ self._projection.carried
+            projected = gate(self._function, in_product, None, self.a)
+            by_projected = projected.derivative**2
+            own_projected = by_projected * self._projection.own(product, in_product) + projected.own**2
+        made_here = LstmNoise(
+            by_sums, by_cell**2, by_new**2, by_old**2,
+            own_cell + made[:, _I] + made[:, _F] + made[:, _J], own_product + made[:, _O],
+            own_projected, by_projected,
+        )  # fmt: skip
+        alone = States(own_product, own_cell)
+        return LstmLinear(
+            made_here, alone, v, slopes, by_cell, by_new, into_i, i, f, o, j, squashed, cell, projected
+        )
 
-    def hidden(self, gates: LstmGates, before: State, cell: Estimate) -> Estimate:
-        """The new hidden state ``[N, P]``, h' = o tanh(c'), projected where the cell has a projection."""
-        o, output = self.outer(gates, before, cell), self.squashed_cell(cell)
-        variance = noise.product(o.value, o.variance, output.value, output.variance, self.a)
-        unprojected = Estimate(o.value * output.value, variance)
-        if self._project is None:
-            return unprojected
-        projected = self.projected(unprojected)
-        return Estimate(projected.value, projected.variance)
+    def _gates(
+        self, z: Array, own: Array, before: States, after: States, variance: States | None
+    ) -> tuple[Gate, Gate, Gate, Gate]:
+        """The gates i, f, o and j ``[N, U]`` of the sums ``z`` ``[N, 4, U]``.
 
-    def projected(self, unprojected: Estimate) -> Gate:
-        """``unprojected`` ``[N, U]`` times the projection, through the projection's function: ``[N, P]``."""
-        assert self._project is not None
-        sums, function = self._project(unprojected), self.equation.projection_activation
-        if function == LINEAR:
-            return Gate(*sums, np.ones_like(sums.value), np.zeros_like(sums.value))
-        return squashed(ACTIVATIONS[function], *sums, self.a)
+        Adds to ``own`` ``[N, 4, U]``, the variance made in the sums, what peepholes add.
+        """
+        spread = None if variance is None else own + self._affine.through(variance.hidden).reshape(own.shape)
+        seen_by_o = self._seen_by_o(before.cell, after.cell)
+        gates = []
+        for which in range(4):
+            seen, total = seen_by_o if which == _O else before.cell, z[:, which]
+            if which in self._peepholes:
+                added = self._peepholes[which] * seen
+                total = total + added
+                rounding = self.a.element**2 * (added * added + total * total)
+                own[:, which] += rounding
+                if spread is not None and variance is not None:
+                    spread[:, which] += rounding + self._peepholes[which] ** 2 * variance.cell
+            reach = None if spread is None else reach_of(spread[:, which])
+            gates.append(gate(self._new if which == _J else self._gate, total, reach, self.a))
+        return gates[_I], gates[_F], gates[_O], gates[_J]
+
+    def _kept(self, i: Gate, f: Gate) -> Gate:
+        """What scales c: the forget gate, or 1 - i, and with a constant where one is added."""
+        if self.equation.coupled:
+            f = Gate(1 - i.value, np.zeros_like(i.value), np.zeros_like(i.value))
+        if not self.equation.forget_bias_after:
+            return f
+        value = f.value + self.equation.forget_bias_after
+        return Gate(value, f.derivative, np.hypot(f.own, self.a.element * value))
+
+    def spread(self, linear: LstmNoise, variance: States) -> States:
+        sums = linear.by_sums * self._affine.through(variance.hidden).reshape(linear.by_sums.shape)
+        cell = linear.cell + linear.by_cell * variance.cell + sums[:, _I] + sums[:, _F] + sums[:, _J]
+        product = linear.product + sums[:, _O] + linear.by_new * cell
+        if self.equation.output_peephole_previous:
+            product = product + linear.by_old * variance.cell
+        return States(self._in_hidden(linear, product), cell)
+
+    def _in_hidden(self, linear: LstmNoise, product: Array) -> Array:
+        """The variance of h' ``[N, P]``, from that of o tanh(c') ``[N, U]``."""
+        if self._projection is None:
+            return product
+        assert linear.by_projected is not None
+        assert linear.projected is not None
+        through: Array = linear.by_projected * self._projection.through(product) + linear.projected
+        return through
+
+    def local(self, linear: LstmLinear) -> tuple[States, States]:
+        hidden = linear.o.value * linear.squashed.value
+        if linear.projected is not None:
+            hidden = linear.projected.value
+        made = linear.noise
+        return States(hidden, linear.cell), States(self._in_hidden(made, made.product), made.cell)
+
+    def repeated(self, linear: LstmLinear, x: Array) -> tuple[States, States]:
+        parts = []
+        none = States.zeros_like(linear.alone)
+        for own, alone in ((self._affine.of_constants(), none), (self._affine.of_known(x), linear.alone)):
+            made = linear.noise.by_sums * own.reshape(-1, 4, self.units)
+            product = made[:, _O] + alone.hidden
+            if self._projection is not None:
+                assert linear.noise.by_projected is not None
+                product = linear.noise.by_projected * self._projection.through(product)
+            parts.append(States(product, made[:, _I] + made[:, _F] + made[:, _J] + alone.cell))
+        return parts[0], parts[1]
 
     def sensitivities(
-        self, x: Array, gates: LstmGates, before: State, after: State, errors: LocalErrors
+        self, linear: LstmLinear, before: States, errors: States, scales: States
     ) -> dict[str, Sensitivity]:
         """The gates i, j and f seen in c' ``[N, U]``; o, and the projection p if any, in h' ``[N, P]``."""
-        _, i, j, f = gates
-        c, v = before.cell.value, np.concatenate([x, before.hidden.value], axis=1)
-        o, output = self.outer(gates, before, after.cell), self.squashed_cell(after.cell)
-        slopes = {"i": i.derivative * j.value, "j": j.derivative * i.value, "f": f.derivative * c}
-        if self.equation.coupled:
-            slopes |= {"i": i.derivative * (j.value - c), "f": np.zeros_like(c)}
-        systematic = f.own_error * np.abs(c) + i.own_error * np.abs(j.value) + j.own_error * np.abs(i.value)
+        in_cell, in_product = self.systematic(linear, before)
         found = {
-            gate: of_own_unit(
-                v, slope / errors.cell_scale, errors.cell, systematic / errors.cell_scale, in_cell=True
+            name: of_own_unit(
+                linear.v,
+                linear.slopes[:, which] / scales.cell,
+                errors.cell,
+                in_cell / scales.cell,
+                in_cell=True,
             )
-            for gate, slope in slopes.items()
+            for name, which in (("i", _I), ("j", _J), ("f", _F))
         }
-        systematic = o.own_error * np.abs(output.value) + output.own_error * np.abs(o.value)
-        unit = 1 / errors.hidden_scale
-        if self.projection is None:
-            found["o"] = of_own_unit(v, o.derivative * output.value * unit, errors.hidden, systematic * unit)
+        by_o = linear.slopes[:, _O]
+        if self._projection is None or linear.projected is None:
+            found["o"] = of_own_unit(
+                linear.v, by_o / scales.hidden, errors.hidden, in_product / scales.hidden
+            )
             return found
-        projected = self.projected(exactly(o.value * output.value))
-        slope = projected.derivative * unit
-        systematic = (systematic @ np.abs(self.projection)) * slope + projected.own_error * unit
-        found["o"] = through_matrix(
-            v, o.derivative * output.value, self.projection, slope, errors.hidden, systematic
-        )
-        found["p"] = of_own_unit(o.value * output.value, slope, errors.hidden, systematic)
+        matrix, slope = self._projection.carried, linear.projected.derivative / scales.hidden
+        systematic = (in_product @ np.abs(matrix)) * slope + linear.projected.own / scales.hidden
+        found["o"] = through_matrix(linear.v, by_o, matrix, slope, errors.hidden, systematic)
+        product = linear.o.value * linear.squashed.value
+        found["p"] = of_own_unit(product, slope, errors.hidden, systematic)
         return found
 
-    def _gate(self, name: str, sums: Estimate, cell: Estimate) -> Gate:
-        """One gate ``[N, U]``, activated. If it has a peephole, that sees ``cell`` ``[N, U]``."""
-        position = self._order.index(name)
-        z, variance = sums.value[:, position], sums.variance[:, position]
-        if self._peepholes is not None and name in PEEPHOLES:
-            weight = self._peepholes[PEEPHOLES.index(name)]
-            seen = weight * cell.value
-            z = z + seen
-            variance = variance + weight**2 * cell.variance + (self.a.element * seen) ** 2
-            variance = noise.rounded(z, variance, self.a)
-        return squashed(self._activations[name], z, variance, self.a)
+    @staticmethod
+    def systematic(linear: LstmLinear, before: States) -> tuple[Array, Array]:
+        """The errors ``[N, U]`` of approximated activations in c', and in o tanh(c')."""
+        i, f, o, j, squashed = linear.i, linear.f, linear.o, linear.j, linear.squashed
+        in_cell = f.own * np.abs(before.cell) + i.own * np.abs(linear.into_i) + j.own * np.abs(i.value)
+        return in_cell, o.own * np.abs(squashed.value) + squashed.own * np.abs(o.value)

@@ -34,7 +34,7 @@ class Arithmetic:
     ``element`` is the unit roundoff of states, and of each product and sum of gates. ``accumulation`` is that
     of the sums in a matrix product. ``factor`` is that to which a matrix product first rounds its factors,
     or 0 where it does not. ``activation`` is the relative error of an activation. ``smallest`` is the
-    smallest normal number: below it numbers have fewer digits.
+    smallest normal number: below it numbers have fewer digits, or are zero.
     """
 
     element: float
@@ -50,7 +50,10 @@ def _plain(u: float, smallest: float) -> Arithmetic:
 
 
 _HALF, _BRAIN = _plain(2.0**-11, 2.0**-14), _plain(2.0**-8, 2.0**-126)
-_SINGLE, _DOUBLE = _plain(2.0**-24, 2.0**-126), _plain(2.0**-53, 2.0**-1022)
+_SINGLE = _plain(2.0**-24, 2.0**-126)
+# The reference, itself in float64, errs as much as the framework: their difference by the root of two more.
+# The square of float64's own smallest number is no number: below 2**-460 everything counts as zero.
+_DOUBLE = _plain(2.0**0.5 * 2.0**-53, 2.0**-460)
 
 ARITHMETICS = {
     "float64": _DOUBLE,
@@ -70,7 +73,7 @@ ARITHMETICS = {
 """Every arithmetic by its name. A case has the one that its dtype names, unless another is asked for."""
 
 
-def dot(vector: Array, vector_variance: Array | float, squared_matrix: Array, a: Arithmetic) -> Array:
+def dot(vector: Array, squared_matrix: Array, a: Arithmetic) -> Array:
     """Variance of ``vector @ matrix``, ``[N, n]`` by ``[n, m]`` -> ``[N, m]``; :func:`summed` adds the rest.
 
     ``squared_matrix`` has the squares of the matrix's elements. Each of the n products is rounded, and so is
@@ -79,7 +82,7 @@ def dot(vector: Array, vector_variance: Array | float, squared_matrix: Array, a:
     largest one's square.
     """
     each = a.accumulation**2 * vector.shape[-1] / 3 + a.factor**2 * 2 / 3
-    variance: Array = (each * vector * vector + vector_variance) @ squared_matrix
+    variance: Array = (each * vector * vector) @ squared_matrix
     return variance
 
 
@@ -89,16 +92,22 @@ def summed(products: Array, variance: Array, terms: int, bias: Array, a: Arithme
     ``products`` ``[N, m]`` is the sum of the products, ``variance`` ``[N, m]`` what :func:`dot` gave, and
     ``bias`` ``[m]`` or scalar the sum of the absolute values of all biases. The k-th of n partial sums is on
     average k/n of the whole. The squares of these fractions average 1/3, and a rounding error is uniform,
-    with a variance of a third: n/9 in all. Each addition of a bias is rounded at the bias's own size, even
-    where two biases cancel afterwards.
+    with a variance of a third: n/9 in all. A sum may begin with a bias, so that each partial sum is rounded
+    at the bias's own size, even where two biases cancel afterwards.
     """
-    rounding = a.element**2 * (products**2 + bias**2)
-    return variance + rounding + a.accumulation**2 * terms / 9 * products * products
+    each = a.accumulation**2 * terms
+    rounding = a.element**2 * (products * products + bias * bias) + (terms + 1) * underflow(a)
+    return variance + rounding + each / 9 * products * products + each / 3 * bias * bias
 
 
-def rounded(value: Array, variance: Array, a: Arithmetic) -> Array:
-    """Variance ``[...]`` of ``value`` after one more rounding, where it was ``variance`` before."""
-    return variance + (a.element * value) ** 2
+def underflow(a: Arithmetic) -> float:
+    """The variance of one operation whose result is below the smallest normal number."""
+    return a.smallest**2
+
+
+def rounding(value: Array, a: Arithmetic) -> Array:
+    """The variance ``[...]`` of rounding ``value`` ``[...]`` once: the error is uniform."""
+    return (a.element * value) ** 2 / 3
 
 
 def activation_error(value: Array, middle: float, a: Arithmetic) -> Array:
@@ -109,11 +118,6 @@ def activation_error(value: Array, middle: float, a: Arithmetic) -> Array:
     ones: https://github.com/microsoft/onnxruntime/issues/22557
     """
     return a.activation * np.maximum(np.abs(value), middle)
-
-
-def product(x: Array, x_variance: Array, y: Array, y_variance: Array | float, a: Arithmetic) -> Array:
-    """Variance ``[...]`` of the rounded product ``x * y``, of factors with the given variances."""
-    return x * x * y_variance + y * y * x_variance + (a.element * x * y) ** 2
 
 
 def error(variance: Array, a: Arithmetic) -> Array:

@@ -1,19 +1,33 @@
-"""One step of a simple RNN in float64, with its noise."""
+"""One step of a simple RNN in float64, and its noise."""
 
 from typing import NamedTuple
 
 import numpy as np
 
+from rnnparity.reference import noise
 from rnnparity.reference.activations import ACTIVATIONS
 from rnnparity.reference.case import Case
 from rnnparity.reference.noise import Array
-from rnnparity.reference.sensitivities import LocalErrors, Sensitivity, of_own_unit
-from rnnparity.reference.steps import Affine, Estimate, Gate, State, Step, joined, squashed
+from rnnparity.reference.sensitivities import Sensitivity, of_own_unit
+from rnnparity.reference.steps import Affine, Gate, States, Step, gate, reach_of
 
 
-class RnnGates(NamedTuple):
-    """The only gate, n ``[N, U]``, activated: it is the new hidden state."""
+class RnnNoise(NamedTuple):
+    """A variance in the sums counts ``by_sums`` ``[N, U]`` times in h'; ``made`` is made in the step."""
 
+    by_sums: Array
+    made: Array
+
+
+class RnnLinear(NamedTuple):
+    """Steps at known states: ``v`` ``[N, I+U]`` is [x, h], the gate n ``[N, U]`` the new state.
+
+    ``alone`` is what the step adds to variances apart from the sums.
+    """
+
+    noise: RnnNoise
+    alone: States
+    v: Array
     n: Gate
 
 
@@ -24,20 +38,51 @@ class Rnn(Step):
     """
 
     def prepare(self, case: Case) -> None:
-        self._sums = Affine(self.kernel, self.bias, self.a)
+        self._affine = Affine(self.kernel, self.bias, self.input_size, self.a)
         self._activation = ACTIVATIONS[self.equation.activation]
+        self.activations, self.bound = (self._activation,), self._activation.bound
 
-    def gates(self, x: Array, before: State) -> RnnGates:
-        return RnnGates(squashed(self._activation, *self._sums(joined(x, before.hidden)), self.a))
+    def of_inputs(self, x: Array) -> Array:
+        sums: Array = x @ self._affine.known + self._affine.bias
+        return sums
 
-    def hidden(self, gates: RnnGates, before: State, cell: Estimate) -> Estimate:
-        """The new hidden state ``[N, U]``: the gate n."""
-        return Estimate(gates.n.value, gates.n.variance)
+    def sums(self, own: Array, before: States) -> Array:
+        sums: Array = own + before.hidden @ self._affine.carried
+        return sums
+
+    def advance(self, sums: Array, before: States, cell_error: Array | None = None) -> States:
+        return States(self._activation.function(sums), before.cell)
+
+    def linearised(
+        self, x: Array, sums: Array, before: States, after: States, variance: States | None
+    ) -> RnnLinear:
+        v = np.concatenate([x, before.hidden], axis=-1)
+        own = self._affine.own(v, sums)
+        reach = None if variance is None else reach_of(own + self._affine.through(variance.hidden))
+        n = gate(self._activation, sums, reach, self.a)
+        by_sums = n.derivative**2
+        alone = States(n.own**2 + noise.underflow(self.a), before.cell)
+        return RnnLinear(RnnNoise(by_sums, by_sums * own + alone.hidden), alone, v, n)
+
+    def spread(self, linear: RnnNoise, variance: States) -> States:
+        return States(linear.made + linear.by_sums * self._affine.through(variance.hidden), variance.cell)
+
+    def local(self, linear: RnnLinear) -> tuple[States, States]:
+        none = np.zeros((len(linear.v), 0))
+        return States(linear.n.value, none), States(linear.noise.made, none)
+
+    def repeated(self, linear: RnnLinear, x: Array) -> tuple[States, States]:
+        by_sums, alone = linear.noise.by_sums, linear.alone
+        return (
+            alone._replace(hidden=by_sums * self._affine.of_constants()),
+            alone._replace(hidden=by_sums * self._affine.of_known(x) + alone.hidden),
+        )
 
     def sensitivities(
-        self, x: Array, gates: RnnGates, before: State, after: State, errors: LocalErrors
+        self, linear: RnnLinear, before: States, errors: States, scales: States
     ) -> dict[str, Sensitivity]:
         """The gate n, seen in h' ``[N, U]``."""
-        v = np.concatenate([x, before.hidden.value], axis=1)
-        unit = 1 / errors.hidden_scale
-        return {"n": of_own_unit(v, gates.n.derivative * unit, errors.hidden, gates.n.own_error * unit)}
+        n = linear.n
+        return {
+            "n": of_own_unit(linear.v, n.derivative / scales.hidden, errors.hidden, n.own / scales.hidden)
+        }

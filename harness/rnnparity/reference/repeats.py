@@ -1,0 +1,124 @@
+"""How often the same rounding error repeats.
+
+A matched filter takes errors for independent. Equal steps round equally: rows of a batch that are equal, a
+state that has come to rest, inputs that are constant. So what is equal is counted, and counts once.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnparity.reference.case import Case
+from rnnparity.reference.noise import Arithmetic, Array
+from rnnparity.reference.steps import States
+
+_PLACES = 64
+"""Steps are equal if nothing in them moves by more than so many units in the last place of its sum.
+Where the parts of a sum move by more, it rounds otherwise.
+"""
+
+
+class Repeats:
+    """The repeats in a trajectory of ``case``: ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``.
+
+    ``a`` is the arithmetic that rounds.
+    """
+
+    def __init__(self, case: Case, hidden: np.ndarray, cell: np.ndarray, a: Arithmetic) -> None:
+        self._rows = case.batch * case.steps
+        self._shape = hidden.shape[2], cell.shape[2]
+        # The cell state does not matter: where the gates stay as they are, what is added to it at each step
+        # is the same, and so is what rounding takes from that until the cell state has another exponent.
+        before = np.concatenate([case.initial_hidden[:, None], hidden[:, :-1]], axis=1)
+        matters = _matters(case, case.inputs, before) / (_PLACES * max(a.element, a.factor))
+        of_x = _keys(case.inputs, matters[: case.input_size], np.random.RandomState(0))
+        keys = of_x + _keys(before, matters[case.input_size :], np.random.RandomState(1))
+        self._x_keys, self._keys = of_x, keys
+        self._same_x = _counts(of_x)
+        self._same = _counts(keys) if self._same_x.max() > 1 else self._same_x
+
+    def of(self, steps: slice, variances: States, always: States, with_x: States) -> States:
+        """How often each local error of some ``steps`` repeats: ``hidden`` ``[N, P]``, ``cell`` ``[N, U]``.
+
+        ``variances`` are those of the local errors, ``always`` the parts of them that are the same at every
+        step, ``with_x`` those that are the same wherever x is.
+        """
+        same, same_x = (
+            counts[:, steps].swapaxes(0, 1).reshape(-1, 1) for counts in (self._same, self._same_x)
+        )
+        found = []
+        for whole, constant, known in zip(variances, always, with_x, strict=True):
+            first, second = _shares(whole, constant, known)
+            found.append(same + first * (self._rows - same) + second * (same_x - same))
+        return States(*found)
+
+    def drawn(self, t: int, members: int, variances: States, always: States, with_x: States) -> States:
+        """Random errors of the step ``t``, with these variances, for ``members`` runs: ``[members B, ...]``.
+
+        They are the same wherever the rounding is the same. The other arguments are those of :meth:`of`.
+        """
+        same = self._normal([0], members), self._normal(self._x_keys[0, :, t], members)
+        each = self._normal(self._keys[0, :, t], members)
+        found = []
+        for n, (whole, constant, known) in enumerate(zip(variances, always, with_x, strict=True)):
+            first, second = _shares(whole, constant, known)
+            rest = np.clip(1 - first - second, 0, 1)
+            error = np.sqrt(first) * same[0][n] + np.sqrt(second) * same[1][n] + np.sqrt(rest) * each[n]
+            found.append((np.sqrt(whole) * error).reshape(members * len(whole), whole.shape[1]))
+        return States(*found)
+
+    def _normal(self, keys: Iterable[int], members: int) -> States:
+        """Standard normal numbers ``[members, len(keys), ...]`` that depend on the key alone."""
+        hidden, cell = self._shape
+        numbers = np.stack(
+            [
+                np.random.RandomState(int(key) % 2**32).standard_normal((members, hidden + cell))
+                for key in keys
+            ],
+            axis=1,
+        )
+        return States(numbers[..., :hidden], numbers[..., hidden:])
+
+
+def _shares(whole: Array, constant: Array, known: Array) -> tuple[Array, Array]:
+    """The parts of ``whole`` that ``constant`` and ``known`` are, all ``[N, n]``."""
+    safe = np.where(whole > 0, whole, np.inf)
+    return np.minimum(constant / safe, 1), np.minimum(known / safe, 1)
+
+
+def _matters(case: Case, x: np.ndarray, h: np.ndarray) -> Array:
+    """How much each number of [x, h] matters ``[I+P]``: by which part a sum changes if it changes by one.
+
+    It is the part of the sum that changes most, or of h itself.
+    """
+    tops = np.concatenate([np.abs(array).max(axis=(0, 1), initial=0) for array in (x, h)]).astype(np.float64)
+    kernel = np.abs(case.weights.kernel).astype(np.float64)
+    sizes = case.bias_size[: kernel.shape[1]] + (tops[:, None] * kernel).max(axis=0)
+    matters: Array = (kernel / np.where(sizes > 0, sizes, np.inf)).max(axis=1)
+    own = tops[case.input_size :]
+    np.maximum(matters[case.input_size :], 1 / np.where(own > 0, own, np.inf), out=matters[case.input_size :])
+    return matters
+
+
+def _keys(array: np.ndarray, cells: Array, random: np.random.RandomState) -> NDArray[np.int64]:
+    """A number ``[2, B, T]`` for each row of ``array`` ``[B, T, n]``, the same for rows nearly equal.
+
+    A change by one moves a value by so many ``cells`` ``[n]`` of a grid. There are two grids, half a cell
+    apart: values that are equal but for rounding may be parted by one of them.
+    """
+    scaled = np.clip(array.astype(np.float64) * cells, -(2.0**62), 2.0**62)
+    factors = random.randint(1, 2**62, array.shape[2], dtype=np.int64)
+    with np.errstate(over="ignore"):  # a hash may wrap round
+        grids = [np.floor(scaled + shift).astype(np.int64) @ factors for shift in (0.25, 0.75)]
+    return np.stack(grids)
+
+
+def _counts(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many rows have the same key, for each row: keys ``[2, B, T]`` -> ``[B, T]``."""
+    found = []
+    for grid in keys:
+        _, places, counts = np.unique(grid, return_inverse=True, return_counts=True)
+        found.append(counts[places.reshape(grid.shape)])
+    most: NDArray[np.int64] = np.maximum(*found)
+    return most
