@@ -23,24 +23,43 @@ OWN = "own"
 """A run with weights that the framework initialised itself."""
 
 
+_LONGEST = 2000, 20000
+"""Characters of the summary of an error, and of its traceback, that are sent: an adapter may put anything
+there.
+"""
+
+
 def serve(requests: BinaryIO, responses: BinaryIO) -> None:
     """Answer frames until the harness closes its end of the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the harness handles it
-    waiting: queue.Queue[bytes] = queue.Queue()
+    served_by = os.getpid()
+    waiting: queue.Queue[Tuple[int, bytearray]] = queue.Queue()
     threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
     adapters = _Adapters()
     while True:
-        responses.write(wire.encode(_answer(wire.decode(waiting.get()), adapters)))
+        number, body = waiting.get()
+        answer = _encoded(number, _answer(wire.decode(body), adapters))
+        if os.getpid() != served_by:  # an adapter has forked: this is the copy, and must not answer as well
+            os._exit(0)
+        responses.write(answer)
         responses.flush()
 
 
-def _receive(requests: BinaryIO, waiting: "queue.Queue[bytes]") -> None:
+def _receive(requests: BinaryIO, waiting: "queue.Queue[Tuple[int, bytearray]]") -> None:
     """Read frames ahead, and end the process with the harness, even in the middle of a long case."""
     while True:
-        body = wire.read(requests)
-        if body is None:
+        read = wire.read(requests)
+        if read is None:
             os._exit(0)
-        waiting.put(body)
+        waiting.put(read)
+
+
+def _encoded(number: int, answer: wire.Frame) -> bytes:
+    """The bytes of an answer, or of what is wrong with it."""
+    try:
+        return wire.encode(number, answer)
+    except wire.WireError as error:
+        return wire.encode(number, _failure(error))
 
 
 class _Adapters:
@@ -53,12 +72,16 @@ class _Adapters:
         """The adapter class at ``path`` (``module:Class`` or ``file.py:Class``), built for ``setup``."""
         if self._current and (self._current[0], self._current[1].setup) == (path, setup):
             return self._current[1]
-        if self._current:
-            self._current[1].close()
-            self._current = None
+        self.close()
         adapter = adapter_class(path)(setup)
         self._current = path, adapter
         return adapter
+
+    def close(self) -> None:
+        """Close the adapter in use, if there is one."""
+        current, self._current = self._current, None
+        if current:
+            current[1].close()
 
 
 def adapter_class(path: str) -> Type[Adapter]:
@@ -76,20 +99,39 @@ def adapter_class(path: str) -> Type[Adapter]:
 
 
 def _answer(request: wire.Frame, adapters: _Adapters) -> wire.Frame:
-    """The answer to one case: both directions, or what went wrong."""
+    """The answer to one case: both directions, or what went wrong. Without a case the adapter is closed."""
     try:
         message = request.message
+        if not message:
+            adapters.close()
+            return wire.Frame({"ok": True}, {})
         adapter = adapters.get(message["adapter"], Setup(**message["setup"]))
         adapter.write(wire.group("weights", request.arrays))
         arrays = run(LOADED, adapter, request.arrays)
         adapter.initialise(message["seed"])
         arrays.update(run(OWN, adapter, request.arrays))
+        _check_size(arrays, message["largest"])
         return wire.Frame(
             {"ok": True, "python": platform.python_version(), "version": _version(message["package"])}, arrays
         )
     except Exception as error:
-        summary = traceback.format_exception_only(type(error), error)[-1].strip()
-        return wire.Frame({"ok": False, "error": summary, "log": traceback.format_exc()}, {})
+        return _failure(error)
+
+
+def _failure(error: Exception) -> wire.Frame:
+    summary = traceback.format_exception_only(type(error), error)[-1].strip()[: _LONGEST[0]]
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))[-_LONGEST[1] :]
+    return wire.Frame({"ok": False, "error": summary, "log": trace}, {})
+
+
+def _check_size(arrays: Dict[str, np.ndarray], largest: int) -> None:
+    """Refuse to send what is far more than any run returns: it would be copied on both sides."""
+    found = sum(np.asarray(array).nbytes for array in arrays.values())
+    if found > largest:
+        raise ValueError(
+            "the adapter returned %s, %d bytes in all, where at most %d are expected"
+            % (", ".join(sorted(arrays)), found, largest)
+        )
 
 
 def run(direction: str, adapter: Adapter, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:

@@ -9,8 +9,14 @@
     |-- WorkerError            a worker that gave no answer
     |   |-- WorkerCrashed
     |   `-- WorkerTimeout
+    |-- Unwritable             a result that cannot be written
     `-- Divergence             raised by ``Result.check``; also an AssertionError
 """
+
+from rnnparity.printable import one_line
+
+_LONGEST = 300
+"""Characters of what was given, and of what is allowed, that a message has."""
 
 
 class RnnparityError(Exception):
@@ -21,8 +27,9 @@ class InputError(RnnparityError, ValueError):
     """An option or argument that cannot be right: what it is, what was given, what is allowed."""
 
     def __init__(self, what: str, given: object, allowed: str) -> None:
-        super().__init__(f"{what}: got {given}, but should be {allowed}")
-        self.what, self.given, self.allowed = what, given, allowed
+        self.what, self.given = one_line(what, _LONGEST), one_line(given, _LONGEST)
+        self.allowed = one_line(allowed)
+        super().__init__(f"{self.what}: got {self.given}, but should be {self.allowed}")
 
 
 class CorruptEnvironment(InputError):
@@ -52,6 +59,14 @@ class WorkerCrashed(WorkerError):
 
 class WorkerTimeout(WorkerError):
     """The worker did not answer in time, and was stopped."""
+
+
+class Unwritable(RnnparityError):
+    """A result that cannot be written at ``path``, and the ``reason``."""
+
+    def __init__(self, path: object, reason: object) -> None:
+        self.path, self.reason = one_line(path), one_line(reason)
+        super().__init__(f"{self.path} cannot be written: {self.reason}")
 
 
 class Divergence(RnnparityError, AssertionError):

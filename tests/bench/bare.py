@@ -21,7 +21,7 @@ def main(folder: str, count: str) -> None:
     boot._import_package("rnnparity_adapters")
     wire = importlib.import_module("rnnparity_adapters.wire")
 
-    bodies = [wire.read(requests) for _ in range(int(count))]
+    bodies = [wire.read(requests)[1] for _ in range(int(count))]
     cases = [wire.decode(body) for body in bodies]
     adapter = build(cases[0].message)
     returned: Any = {}
@@ -31,7 +31,7 @@ def main(folder: str, count: str) -> None:
 
     def frame(body: bytes) -> None:
         wire.decode(body)
-        wire.encode(wire.Frame({}, returned))
+        wire.encode(0, wire.Frame({}, returned))
 
     work: Any = {b"calls": (call, itertools.cycle(cases)), b"frames": (frame, itertools.cycle(bodies))}
     for line in requests:

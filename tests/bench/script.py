@@ -30,8 +30,9 @@ class Script:
             start_new_session=True,  # as workers are: Linux shares busy CPUs out by session
         )
         version = environment.pinned(target.live.package)
-        for case in cases:
-            self._write(wire.encode(runner._request(target, case, target.equation(case.equation, version))))
+        for number, case in enumerate(cases):
+            request = runner._request(target, case, target.equation(case.equation, version))
+            self._write(wire.encode(number, request))
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ import pytest
 
 from rnnparity import Case
 from rnnparity.cli import commands
-from rnnparity.errors import InputError
+from rnnparity.errors import InputError, Unwritable
 from rnnparity.recordings.check import check
 from rnnparity.recordings.recording import Recording, read_recording, record
 from rnnparity.reference import forward
@@ -225,9 +225,9 @@ def test_files_that_are_not_there(tmp_path: Path, arrays: dict[str, np.ndarray])
     with pytest.raises(InputError, match="No such file"):
         read_recording(tmp_path / "absent.safetensors")
     (tmp_path / "folder.safetensors").mkdir()
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="a folder"):
         read_recording(tmp_path / "folder.safetensors")
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(Unwritable, match="No such file"):
         recorded(tmp_path / "absent" / "a.safetensors", arrays)
 
 

@@ -176,8 +176,10 @@ def test_frames_carry_arrays_bit_for_bit() -> None:
         "transposed": np.arange(6.0).reshape(2, 3).T,
         "flags": np.array([True, False]),
     }
-    body = wire.encode(wire.Frame({"text": "\u00e9", "n": [1, None]}, arrays))
-    frame = wire.decode(wire.read(io.BytesIO(body)) or b"")
+    written = wire.encode(2**40, wire.Frame({"text": "\u00e9", "n": [1, None]}, arrays))
+    number, body = wire.read(io.BytesIO(written)) or (0, bytearray())
+    assert number == 2**40
+    frame = wire.decode(body)
     assert frame.message == {"text": "\u00e9", "n": [1, None]}
     assert list(frame.arrays) == list(arrays)
     for name, array in arrays.items():
@@ -188,14 +190,16 @@ def test_frames_carry_arrays_bit_for_bit() -> None:
 
 
 def test_what_is_no_frame_is_refused() -> None:
-    body = wire.encode(wire.Frame({}, {"a": np.arange(4.0)}))
-    assert wire.read(io.BytesIO(body[:-1])) is None
+    written = wire.encode(1, wire.Frame({}, {"a": np.arange(4.0)}))
+    assert wire.read(io.BytesIO(written[:-1])) is None
     with pytest.raises(wire.WireError):
-        wire.read(io.BytesIO(b"PK" + body[2:]))
-    inside = wire.read(io.BytesIO(body)) or b""
-    for broken in (inside[:-8], inside + b"\0", b"", inside.replace(b"<f8", b"|O8")):
+        wire.read(io.BytesIO(b"PK" + written[2:]))
+    _, inside = wire.read(io.BytesIO(written)) or (0, bytearray())
+    for broken in (inside[:-8], inside + b"\0", bytearray(), inside.replace(b"<f8", b"|O8")):
         with pytest.raises(wire.WireError):
             wire.decode(broken)
+    with pytest.raises(wire.WireError, match="hidden has dtype object, which are no numbers"):
+        wire.encode(1, wire.Frame({}, {"hidden": np.array([None])}))
 
 
 def _children() -> list[psutil.Process]:

@@ -2,6 +2,8 @@
 
 import ctypes
 import os
+import signal
+import subprocess
 import sys
 import time
 from typing import Dict
@@ -37,6 +39,12 @@ class SegfaultOnce(Cell):
 class Exit(Cell):
     def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
         os._exit(7)
+
+
+class Slow(Cell):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        time.sleep(0.2)
+        return super().run(inputs, hidden, cell)
 
 
 class Hang(Cell):
@@ -75,6 +83,95 @@ class Garbage(Cell):
             except OSError:
                 continue
         return super().run(inputs, hidden, cell)
+
+
+class Forks(Cell):
+    """Forks, and both processes go on: they would answer twice."""
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        os.fork()
+        return super().run(inputs, hidden, cell)
+
+
+def _leave_a_child() -> None:
+    """Start a child in a session of its own, which keeps the pipe to the harness open."""
+    subprocess.Popen(["sleep", "600"], start_new_session=True, close_fds=False)
+
+
+class LeavesAChild(Cell):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        for descriptor in range(3, 20):
+            try:
+                os.set_inheritable(descriptor, True)
+            except OSError:
+                continue
+        _leave_a_child()
+        return super().run(inputs, hidden, cell)
+
+
+class LeavesAChildAndExits(LeavesAChild):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        super().run(inputs, hidden, cell)
+        os._exit(7)
+
+
+class LeavesAChildAndHangs(LeavesAChild):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        super().run(inputs, hidden, cell)
+        while True:
+            time.sleep(60)
+
+
+class Stops(Cell):
+    """Reads nothing any more, not even the next request."""
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return super().run(inputs, hidden, cell)
+
+
+class CloseRaises(Cell):
+    def close(self) -> None:
+        raise RuntimeError("this cannot be closed")
+
+
+class CloseHangs(Cell):
+    def close(self) -> None:
+        while True:
+            time.sleep(60)
+
+
+class LongLine(Cell):
+    """Writes a line that does not end, and dies."""
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        for _ in range(300):
+            os.write(2, b"\x1b[2J" + b"x" * 10**6)
+        os._exit(7)
+
+
+class Extra(Cell):
+    """Returns an array that nobody has asked for, and that is larger than all others."""
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        return dict(super().run(inputs, hidden, cell), extra=np.zeros(2**26))
+
+
+class NoNumbers(Cell):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        return dict(super().run(inputs, hidden, cell), hidden=np.array([None]))
+
+
+class RaisesEscapes(Cell):
+    """Its exception would clear the screen, and begin a line that looks like one of ours."""
+
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        raise RuntimeError("\x1b[2J\ud800\ntorch.nn.LSTM  2.13.0  agree")
+
+
+class RaisesMuch(Cell):
+    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+        raise RuntimeError("x" * 10**7)
 
 
 class NotFinite(Cell):

@@ -242,7 +242,7 @@ class Target:
 
 def _numbers(version: str) -> Version:
     """``2.2.4`` -> ``(2, 2)``. A number that is missing counts as the latest."""
-    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    numbers = tuple(int(number[:6]) for number in re.findall(r"\d+", version)[:2])
     return (*numbers, *(10**6,) * (2 - len(numbers)))
 
 

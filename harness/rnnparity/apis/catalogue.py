@@ -10,6 +10,7 @@ from typing import Any
 
 from rnnparity.apis.api import FLOAT32, HELD, Api, Joined, Live, Option, Order, Since
 from rnnparity.errors import InputError
+from rnnparity.printable import one_line
 from rnnparity_adapters import layouts
 from rnnparity_adapters.equation import HARD_SIGMOID_5, HARD_SIGMOID_6, SIGMOID
 from rnnparity_adapters.layout import Layout
@@ -349,5 +350,6 @@ def find_api(name: object) -> Api:
     """The api of that name. Raises :class:`~rnnparity.errors.InputError` with the nearest names."""
     if isinstance(name, str) and name in APIS:
         return APIS[name]
-    near = difflib.get_close_matches(str(name), APIS, 3, cutoff=0.4)
-    raise InputError("api", str(name)[:80], " or ".join(near) or ", ".join(APIS))
+    given = one_line(name, 80)
+    near = difflib.get_close_matches(given, APIS, 3, cutoff=0.4)
+    raise InputError("api", given, " or ".join(near) or ", ".join(APIS))

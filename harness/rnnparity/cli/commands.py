@@ -1,67 +1,91 @@
 """The command line: thin over the library. Everything slow is imported where it is used."""
 
 import argparse
+import math
 import os
 import signal
 import sys
-import tempfile
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from rnnparity.cli.options import parser
-from rnnparity.errors import InputError, RnnparityError
+from rnnparity.cli.output import guarded
+from rnnparity.errors import InputError, RnnparityError, Unwritable
+from rnnparity.printable import one_line
 
 if TYPE_CHECKING:
     from rnnparity.live.result import Result
 
-ALL_AGREE, SOMETHING_DIVERGES, BAD_INPUT, COULD_NOT_RUN = 0, 1, 2, 3
+ALL_AGREE, SOMETHING_DIVERGES, BAD_INPUT, COULD_NOT_RUN, FAULT = 0, 1, 2, 3, 4
 INTERRUPTED = 130
+_NAME = 300
+"""Characters of a name, or of somebody else's message, in a line of ours."""
+_MAX_TRIALS = 10**6
+"""Trials of each kind in a selftest: they would take days."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     signal.signal(signal.SIGTERM, interrupt)
-    options = parser(_COMMANDS).parse_args(arguments)
+    with guarded():
+        try:
+            status = _command(arguments)
+            sys.stdout.flush()
+            return status
+        except RnnparityError as error:
+            return _complain(str(error), COULD_NOT_RUN)
+        except MemoryError:
+            return _complain("not enough memory for these sizes", BAD_INPUT)
+        except KeyboardInterrupt:
+            return _complain("interrupted", INTERRUPTED)
+        except Exception as error:
+            if sys.flags.dev_mode:
+                raise
+            return _complain(_fault(error), FAULT)
+
+
+def _command(arguments: Sequence[str] | None) -> int:
+    try:
+        options = parser(_COMMANDS).parse_args(arguments)
+    except SystemExit as end:  # --help, --version, and bad usage, which has said so
+        return int(end.code or 0)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
     except InputError as error:
         option = ", ".join(_option(options, name) for name in error.what.split(", "))
         return _complain(f"{option}: got {error.given}, but should be {error.allowed}", BAD_INPUT)
-    except RnnparityError as error:
-        return _complain(str(error), COULD_NOT_RUN)
-    except MemoryError:
-        return _complain("not enough memory for these sizes", BAD_INPUT)
-    except KeyboardInterrupt:
-        return _complain("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # `rnnparity apis | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ALL_AGREE
+
+
+def _fault(error: Exception) -> str:
+    """An exception that nobody expected, in a line: what it is, where, and how to see more."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}, line {last.lineno}"
+    said = one_line(error, _NAME)
+    more = "`python -X dev -m rnnparity ...` shows all of it"
+    return f"this is a fault of rnnparity itself: {type(error).__name__}: {said} ({where}; {more})"
 
 
 def _run(options: argparse.Namespace) -> int:
     from rnnparity.apis.selection import PUBLISHED_PATTERN, select
     from rnnparity.environments.declarations import PINS
+    from rnnparity.files.whole import write_texts
     from rnnparity.live.runner import run
-    from rnnparity.reference.case import make_case
+    from rnnparity.live.trials import make_cases
     from rnnparity.report import changes, console, json_document
     from rnnparity.report.progress import Display
     from rnnparity.report.write import prepare, write
 
     _check_positive("trials", options.trials)
-    _check_positive("jobs", options.jobs)
-    if not options.timeout > 0:
-        raise InputError("timeout", options.timeout, "a number of seconds above 0")
-    _check_writable(options.json)
-    if options.report:
-        prepare(Path(options.report))
-    before = changes.read_baseline(Path(options.baseline)) if options.baseline else None
+    _check_output("json", options.json)
+    folder = None if options.report is None else prepare(options.report)
+    before = None if options.baseline is None else changes.read_baseline(options.baseline)
     targets = select([*(options.api or ["*"]), *([PUBLISHED_PATTERN] if options.published else [])])
     names = ("batch", "steps", "input_size", "units", "dtype", "forget_bias", "scale")
     drawn = {name: getattr(options, name) for name in names}
-    first = make_case(options.seed, **drawn)
-    cases = [first, *(make_case(options.seed + trial, **drawn) for trial in range(1, options.trials))]
+    cases = make_cases(options.seed, options.trials, len(targets), **drawn)
     expected = {target.live.environment: 0 for target in targets}
     for target in targets:
         expected[target.live.environment] += len(cases)
@@ -82,14 +106,12 @@ def _run(options: argparse.Namespace) -> int:
     else:
         console.print_result(result, console.console())
         console.print_changes(changed, console.console())
-        if options.json:
-            Path(options.json).write_text(json_document.text(document | changed), encoding="utf-8")
-    if options.report:
+        if options.json is not None:
+            write_texts({Path(options.json): json_document.text(document | changed)})
+    if folder is not None:
         again = {**drawn, "seed": options.seed, "trials": options.trials, "arithmetic": options.arithmetic}
-        write(
-            json_document.full(result, _arguments(again), os.environ.get(PINS, "")) | changed,
-            Path(options.report),
-        )
+        full = json_document.full(result, _arguments(again), os.environ.get(PINS, ""))
+        write(full | changed, folder)
     return exit_code(result, options.strict)
 
 
@@ -118,29 +140,29 @@ def _check(options: argparse.Namespace) -> int:
     """Every file is checked, whatever is wrong with the others; the worst decides the exit status."""
     import json
 
+    from rnnparity.files.whole import write_texts
     from rnnparity.judge import comparison
     from rnnparity.recordings.check import check
     from rnnparity.report import check_text as report
     from rnnparity.report import console
 
-    _check_writable(options.json)
+    _check_output("json", options.json)
     target, objects, statuses = console.console(), [], set()
     for file in options.recordings:
         try:
             checked = check(file)
         except InputError as error:
-            statuses.add(_complain(f"{file}: {error}", BAD_INPUT))
+            statuses.add(_complain(f"{one_line(file, _NAME)}: {error}", BAD_INPUT))
             continue
         statuses.add(ALL_AGREE if checked.verdict == comparison.AGREE else SOMETHING_DIVERGES)
         objects.append(report.document(checked))
         if options.json != "-":
             report.print_check(checked, target)
-    if options.json:
-        text = "".join(json.dumps(each, allow_nan=False) + "\n" for each in objects)
-        if options.json == "-":
-            sys.stdout.write(text)
-        else:
-            Path(options.json).write_text(text, encoding="utf-8")
+    text = "".join(json.dumps(each, allow_nan=False) + "\n" for each in objects)
+    if options.json == "-":
+        sys.stdout.write(text)
+    elif options.json is not None:
+        write_texts({Path(options.json): text})
     return max(statuses)
 
 
@@ -161,8 +183,8 @@ def _selftest(options: argparse.Namespace) -> int:
     from rnnparity.report.selftest_table import print_live, print_scores
     from rnnparity.selftest import measure
 
-    for name in ("clean", "each", "jobs"):
-        _check_positive(name, getattr(options, name))
+    for name in ("clean", "each"):
+        _check_positive(name, getattr(options, name), _MAX_TRIALS)
     target = console.console()
     if options.api:
         targets = select(options.api)
@@ -224,25 +246,24 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
-def _check_positive(name: str, value: object) -> None:
-    if not isinstance(value, int) or value < 1:
-        raise InputError(name, repr(value), "an integer from 1")
+def _check_positive(name: str, value: object, largest: float = math.inf) -> None:
+    if not isinstance(value, int) or not 1 <= value <= largest:
+        upwards = f" to {largest}" if largest < math.inf else ""
+        raise InputError(name, repr(value), f"an integer from 1{upwards}")
 
 
-def _check_writable(path: str | None) -> None:
+def _check_output(name: str, path: str | None) -> None:
     """Before anything runs: a result that cannot be written is not worth computing."""
+    from rnnparity.files.whole import check_place
+
     if path in (None, "-"):
         return
-    target = Path(str(path))
     try:
-        if target.exists():
-            with target.open("ab"):
-                pass
-        else:
-            with tempfile.TemporaryFile(dir=target.parent):
-                pass
-    except OSError as error:
-        raise InputError("json", f"{path} ({error.strerror})", "a file that can be written, or -") from None
+        check_place(str(path))
+    except Unwritable as error:
+        raise InputError(
+            name, f"{path or repr(path)} ({error.reason})", "a file that can be written, or -"
+        ) from None
 
 
 def _option(options: argparse.Namespace, name: str) -> str:
@@ -251,7 +272,7 @@ def _option(options: argparse.Namespace, name: str) -> str:
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"rnnparity: {message}", file=sys.stderr)
+    print(f"rnnparity: {one_line(message)}", file=sys.stderr)
     return status
 
 

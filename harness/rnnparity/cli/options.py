@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from rnnparity import __version__
+from rnnparity.printable import one_line
 
-EXIT_CODES = "exit status: 0 all agree, 1 something diverges, 2 bad usage or input, 3 something could not run"
+EXIT_CODES = (
+    "exit status: 0 all agree, 1 something diverges, 2 bad usage or input, 3 something could not run or be "
+    "written, 4 a fault of rnnparity itself"
+)
 _PUBLISHED = "; a published equation that diverges is an answer and does not count"
 
 
@@ -194,4 +198,4 @@ class _Parser(argparse.ArgumentParser):
     """A parser that answers a mistake with one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"rnnparity: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"rnnparity: {one_line(message)} (see {self.prog} --help)\n")

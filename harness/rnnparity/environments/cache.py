@@ -8,6 +8,7 @@ it.
 import contextlib
 import itertools
 import json
+import os
 import re
 import secrets
 import shutil
@@ -20,7 +21,8 @@ import filelock
 from rnnparity.environments.declarations import Environment, cache_dir, declared
 from rnnparity.environments.processes import Processes, Stopped
 from rnnparity.environments.uv_command import Notify, Uv, UvError
-from rnnparity.errors import CorruptEnvironment, Unavailable
+from rnnparity.errors import CorruptEnvironment, Unavailable, Unwritable
+from rnnparity.files.source import parse_json, read_text
 
 RECORD = "environment.json"
 """The file in an environment that states from what it was made."""
@@ -36,17 +38,18 @@ def find(environment: Environment) -> Path | None:
     Raises :class:`CorruptEnvironment` where its folder is not what was made there.
     """
     folder = environment.path
-    if not folder.exists():
+    if not os.path.exists(folder):  # which, unlike Path's, takes a name of any length
         return None
     try:
-        record = json.loads((folder / RECORD).read_text("utf-8"))
-    except (OSError, ValueError):
+        record = parse_json(read_text(folder / RECORD))
+    except ValueError:
         raise _corrupt(environment, f"no readable {folder / RECORD}") from None
     if record != environment.record:
         raise _corrupt(environment, f"something else recorded in {folder / RECORD}")
     python = _python(folder)
-    if not python.exists():
-        raise _corrupt(environment, f"no interpreter at {python} any more")
+    if not os.access(python, os.X_OK):
+        found = "no interpreter that may be run" if python.exists() else "no interpreter any more"
+        raise _corrupt(environment, f"{found} at {python}")
     return python
 
 
@@ -78,23 +81,33 @@ def ensure(environment: Environment, notify: Notify = ignore, processes: Process
 
 
 def remove(target: Environment | Path) -> bool:
-    """Remove an environment, or a folder that :func:`stale` returned. True if there was one."""
+    """Remove an environment, or a folder that :func:`stale` returned. True if there was one.
+
+    Raises :class:`Unwritable` where it cannot be removed.
+    """
     folder = target if isinstance(target, Path) else target.path
-    if not folder.exists():
+    if not os.path.exists(folder):
         return False
-    with _locked(folder, ignore, Processes()):
-        if not folder.exists():
-            return False
-        doomed = _sibling(folder)
-        folder.rename(doomed)  # so that, if interrupted, the rest has the name of an incomplete folder
-        shutil.rmtree(doomed)
-        return True
+    try:
+        with _locked(folder, ignore, Processes()):
+            if not folder.exists():
+                return False
+            doomed = _sibling(folder)
+            folder.rename(doomed)  # so that, if interrupted, the rest has the name of an incomplete folder
+            shutil.rmtree(doomed)
+            return True
+    except OSError as error:
+        raise Unwritable(folder, error.strerror or error) from None
 
 
 def size(target: Environment | Path) -> int:
     """The bytes of all files of an environment or folder."""
     folder = target if isinstance(target, Path) else target.path
-    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # it is being removed
+            total += 0 if path.is_dir() else path.lstat().st_size
+    return total
 
 
 def stale() -> list[Path]:

@@ -18,6 +18,7 @@ from typing import Any
 import platformdirs
 
 from rnnparity.errors import InputError
+from rnnparity.printable import one_line
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def declared() -> dict[str, Environment]:
         requirement.partition("==")[0] for row in rows.values() for requirement in row["requirements"]
     }
     for name, pin in pins.items():
-        if name not in required or pin == name:
+        if name not in required or pin == name or one_line(pin) != pin:
             raise InputError(PINS, pin, f"NAME==VERSION, the name one of {', '.join(sorted(required))}")
     return {
         name: Environment(
@@ -96,9 +97,23 @@ def declared() -> dict[str, Environment]:
     }
 
 
+CACHE_DIR = "RNNPARITY_CACHE_DIR"
+"""The environment variable that names another folder for all environments."""
+
+
 def cache_dir() -> Path:
-    """The folder of all environments: ``RNNPARITY_CACHE_DIR``, or one in the user's cache."""
-    chosen = os.environ.get("RNNPARITY_CACHE_DIR")
+    """The folder of all environments: :data:`CACHE_DIR`, or one in the user's cache.
+
+    Raises :class:`~rnnparity.errors.InputError` for the home of a user whom nobody knows, and for a name that
+    no folder can have.
+    """
+    chosen = os.environ.get(CACHE_DIR)
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        try:
+            folder = Path(chosen).expanduser().absolute()
+            folder.exists()
+            return folder
+        except (RuntimeError, OSError) as error:  # there is no such user, and there are no such names
+            said = getattr(error, "strerror", error)
+            raise InputError(CACHE_DIR, f"{one_line(chosen, 200)} ({said})", "a folder") from None
     return platformdirs.user_cache_path("rnnparity") / "environments"

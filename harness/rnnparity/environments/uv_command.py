@@ -14,6 +14,7 @@ import uv
 from rnnparity.environments import pip_settings
 from rnnparity.environments.processes import Processes
 from rnnparity.errors import Unavailable
+from rnnparity.printable import one_line
 
 Notify = Callable[[str], None]
 
@@ -88,7 +89,7 @@ class Uv:
     def _heard(self, stream: IO[bytes]) -> Iterator[str]:
         with stream:
             for line in stream:
-                text = line.decode("utf-8", "replace").rstrip()
+                text = one_line(line.decode("utf-8", "replace").rstrip())
                 if text.lstrip().startswith(PROGRESS):
                     self._notify(text.strip())
                 yield text

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from rnnparity.errors import InputError
 from rnnparity.files import npz, safetensors_file
 from rnnparity.files.safetensors_file import Arrays
+from rnnparity.printable import one_line
 
 _SAFETENSORS = ".safetensors"
 
@@ -16,14 +18,19 @@ def read_arrays(path: str | Path) -> Arrays:
     Raises :class:`~rnnparity.errors.InputError` for a file that is unsafe, broken or cannot be read.
     """
     if Path(path).suffix == _SAFETENSORS:
-        return safetensors_file.read_safetensors(Path(path))
-    return Arrays(npz.read_npz(path), frozenset())
+        read = safetensors_file.read_safetensors(Path(path))
+    else:
+        read = Arrays(npz.read_npz(path), frozenset())
+    for name in read.arrays:
+        if one_line(name) != name:
+            raise InputError("file", f"an array {name[:60]!r}", "names that can be printed")
+    return read
 
 
 def write_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
     """Write arrays of numbers ``[...]`` by name, and the text ``meta``, which is an array ``[]``.
 
-    Raises OSError where the file cannot be written.
+    Raises :class:`~rnnparity.errors.Unwritable` where the file cannot be written.
     """
     if Path(path).suffix == _SAFETENSORS:
         safetensors_file.write_safetensors(Path(path), arrays)

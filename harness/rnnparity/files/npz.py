@@ -15,6 +15,8 @@ from typing import IO
 import numpy as np
 
 from rnnparity.errors import InputError
+from rnnparity.files.source import open_source
+from rnnparity.files.whole import whole
 
 MAX_BYTES = 2**31
 """All arrays of a file together may have 2 GiB: far more than any recording, and less than most memories."""
@@ -29,7 +31,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 """
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, NotImplementedError, RuntimeError,
-    SyntaxError, MemoryError, OverflowError, TypeError, KeyError,
+    SyntaxError, MemoryError, OverflowError, TypeError, KeyError, OSError,
 )  # fmt: skip
 """What zipfile, zlib and numpy raise for files that are not what they should be."""
 
@@ -38,11 +40,12 @@ def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays ``[...]`` by name. The same arrays in the same order give the same bytes.
 
     Large files are not compressed, so that they never look like what :func:`read_npz` refuses. Raises
-    ValueError for an array of objects, and OSError where the file cannot be written.
+    ValueError for an array of objects, and :class:`~rnnparity.errors.Unwritable` where the file cannot be
+    written.
     """
     small = sum(array.nbytes for array in arrays.values()) <= _SUSPICIOUS[0]
     method = zipfile.ZIP_DEFLATED if small else zipfile.ZIP_STORED
-    with zipfile.ZipFile(path, "w") as archive:
+    with whole(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.asarray(array, order="C"), allow_pickle=False)
@@ -56,11 +59,8 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
     All sizes are checked before any array is read: those in the archive, and those in the arrays' headers.
     Raises :class:`~rnnparity.errors.InputError` for a file that is unsafe, broken or cannot be read.
     """
-    try:
-        with Path(path).open("rb") as file:
-            return read_npz_stream(file)
-    except OSError as error:
-        raise InputError("file", error.strerror or str(error), "a recording that can be read") from None
+    with open_source(path, MAX_BYTES) as file:
+        return read_npz_stream(file)
 
 
 def read_npz_stream(stream: IO[bytes]) -> dict[str, np.ndarray]:

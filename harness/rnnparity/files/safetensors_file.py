@@ -3,6 +3,7 @@
 They hold the same arrays as an ``.npz``, but the text ``meta`` is in the file's own metadata.
 """
 
+import struct
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from rnnparity.errors import InputError
 from rnnparity.files import npz
+from rnnparity.files.source import parse_json, read_bytes
+from rnnparity.files.whole import whole
 
 _DTYPES = {
     "F16": np.float16, "F32": np.float32, "F64": np.float64, "I8": np.int8, "I16": np.int16, "I32": np.int32,
@@ -32,19 +35,15 @@ def read_safetensors(path: Path) -> Arrays:
 
     Raises :class:`~rnnparity.errors.InputError` for a broken file and for an unknown dtype.
     """
-    from safetensors import SafetensorError, deserialize, safe_open
+    from safetensors import SafetensorError, deserialize
 
+    content = read_bytes(path, npz.MAX_BYTES)
     try:
-        if path.stat().st_size > npz.MAX_BYTES:
-            raise InputError("file", f"{path.stat().st_size} bytes", f"at most {npz.MAX_BYTES}")
-        tensors = dict(deserialize(path.read_bytes()))
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-    except OSError as error:
-        raise InputError("file", error.strerror or str(error), "a recording that can be read") from None
+        tensors = dict(deserialize(content))
     except SafetensorError as error:
         said = str(error).removeprefix("Error while deserializing: ").partition("\n")[0][:100]
         raise InputError("file", said, "a whole .safetensors file") from None
+    metadata = _metadata(content)
     arrays = {name: _array(name, **tensor) for name, tensor in tensors.items()}
     if "meta" in metadata:
         arrays["meta"] = np.array(metadata["meta"])
@@ -53,11 +52,25 @@ def read_safetensors(path: Path) -> Arrays:
 
 
 def write_safetensors(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays of numbers ``[...]`` by name, and the text ``meta``. Raises OSError."""
+    """Write arrays of numbers ``[...]`` by name, and the text ``meta``.
+
+    Raises :class:`~rnnparity.errors.Unwritable`.
+    """
     from safetensors.numpy import save
 
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items() if name != "meta"}
-    path.write_bytes(save(tensors, metadata={"meta": str(arrays["meta"])}))
+    with whole(path) as file:
+        file.write(save(tensors, metadata={"meta": str(arrays["meta"])}))
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """The metadata in the header of a file that safetensors has accepted."""
+    (length,) = struct.unpack_from("<Q", content)
+    try:
+        header = parse_json(content[8 : 8 + length].decode("utf-8"))
+    except ValueError as error:
+        raise InputError("file", f"a header in which {error}", "a whole .safetensors file") from None
+    return dict(header.get("__metadata__") or {})
 
 
 def _array(name: str, dtype: str, shape: list[int], data: bytes) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Run cases through apis: from cases and names to a result, in the order of the code."""
 
 import functools
-import itertools
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,14 +13,15 @@ from threadpoolctl import threadpool_limits
 
 from rnnparity.apis.api import Api, Target
 from rnnparity.apis.selection import select
-from rnnparity.environments import cache, declarations
+from rnnparity.environments import cache, declarations, processes
 from rnnparity.environments.declarations import Environment
 from rnnparity.environments.processes import Processes
-from rnnparity.errors import InputError, Unavailable, WorkerError, WorkerTimeout
+from rnnparity.errors import CorruptEnvironment, InputError, Unavailable, WorkerError, WorkerTimeout
 from rnnparity.judge import compare, comparison
 from rnnparity.live.judge_run import explained, judge
 from rnnparity.live.result import Result, Row, Run
-from rnnparity.live.workers import Pool, Worker, answers
+from rnnparity.live.workers import CLOSE, Pool, Worker, answers
+from rnnparity.printable import lines, one_line
 from rnnparity.reference import forward
 from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference
@@ -33,6 +33,9 @@ from rnnparity_adapters.wire import Frame
 Arrays = Mapping[str, np.ndarray]
 """The arrays ``[...]`` of a worker's answer, by name."""
 
+MAX_TIMEOUT = 10.0**6
+"""Seconds, more than eleven days. A lock can be waited for no longer than some centuries, let alone for ever.
+"""
 TIMEOUT = 120.0
 """Seconds that a worker has for a case. The first case includes the import of its framework, a few seconds.
 """
@@ -70,8 +73,8 @@ def run(
     one they end with this run.
 
     An api that fails gets a verdict that says so. Raises :class:`~rnnparity.errors.InputError` for
-    a pattern that matches nothing, no case, cases of different dtypes, an unknown arithmetic, or a corrupt
-    environment.
+    a pattern that matches nothing, no case, cases of different dtypes, an unknown arithmetic, a time limit or
+    a number of jobs out of range, or a corrupt environment.
     """
     chosen = select(apis)
     drawn = (cases,) if isinstance(cases, Case) else tuple(cases)
@@ -81,6 +84,10 @@ def run(
         )
     if arithmetic not in (None, *ARITHMETICS):
         raise InputError("arithmetic", arithmetic, f"one of {', '.join(ARITHMETICS)}")
+    if not 0 < timeout <= MAX_TIMEOUT:
+        raise InputError("timeout", timeout, f"a number of seconds above 0, at most {MAX_TIMEOUT:.0f}")
+    if jobs is not None:
+        processes.check_jobs(jobs)
     declared = declarations.declared()
     used = {target.live.environment: declared[target.live.environment] for target in chosen}
     for environment in used.values():
@@ -140,7 +147,7 @@ class _Plan:
         if supported:
             try:
                 python = cache.ensure(environment, say, self.processes)
-            except Unavailable as error:
+            except (Unavailable, CorruptEnvironment) as error:  # corrupt since the run has begun
                 verdict, reason = comparison.UNAVAILABLE, str(error)
                 rows |= {one: Row(one, self.versions[one], "", verdict, reason) for one in supported}
             else:
@@ -161,27 +168,34 @@ class _Plan:
         say: Callable[..., None],
     ) -> dict[Target, Row]:
         collected = {target: _Collected(target, self.versions[target]) for target in targets}
-        tasks = list(itertools.product(collected.values(), self.cases))
-        asked: list[tuple[_Collected, Case]] = []
+        asked: list[tuple[_Collected, Case | None]] = []
 
         def requests() -> Iterator[Frame]:
-            for row, case in tasks:
-                if not row.lost_worker:
-                    asked.append((row, case))
-                    yield _request(row.target, case, self._equation(row.target, case))
+            for target, row in collected.items():
+                for case in self.cases:
+                    if not row.lost_worker:
+                        asked.append((row, case))
+                        yield _request(target, case, self._equation(target, case))
+                # Closing is part of an api: if it hangs or raises, that is no fault of the next one.
+                if not row.lost_worker and not (self.pool and target is targets[-1]):
+                    asked.append((row, None))
+                    yield CLOSE
 
         say("starting")
-        lent = self.pool.lend(environment.name, start) if self.pool else start
+        holder = targets[0].live.adapter, targets[0].name
+        lent = self.pool.lend(environment.name, holder, start) if self.pool else start
         end = functools.partial(self.pool.keep, environment.name) if self.pool else Worker.close
-        for done, answer in enumerate(answers(lent, requests(), self.timeout, end)):
-            row, case = asked[done]
+        done = 0
+        for number, answer in enumerate(answers(lent, requests(), self.timeout, end)):
+            row, case = asked[number]
             say(row.target.label, done)
             if isinstance(answer, WorkerError):
-                row.lose_worker(answer)
+                row.lose_worker(answer, "" if case else _CLOSING)
             elif not answer.message["ok"]:
-                row.fail(answer)
-            else:
+                row.fail(answer, "" if case else _CLOSING)
+            elif case:
                 row.add(answer, self._judge(row.target, case, answer))
+            done += case is not None
         return {target: row.row() for target, row in collected.items()}
 
     def _equation(self, target: Target, case: Case) -> Equation:
@@ -231,6 +245,9 @@ def _reference(case: Case, equation: Equation, arithmetic: str | None) -> Refere
     return forward.run(replace(case, equation=equation), arithmetic)
 
 
+_CLOSING = "while it was closed: "
+
+
 class _Collected:
     """What has been collected for one row so far."""
 
@@ -241,19 +258,18 @@ class _Collected:
         self._runs: list[Run] = []
         self._outcomes: list[tuple[str, str]] = []
 
-    def lose_worker(self, error: WorkerError) -> None:
+    def lose_worker(self, error: WorkerError, doing: str) -> None:
         self.lost_worker = True
         self._log = error.log
-        self._outcomes.append(
-            (comparison.TIMEOUT if isinstance(error, WorkerTimeout) else comparison.CRASHED, str(error))
-        )
+        verdict = comparison.TIMEOUT if isinstance(error, WorkerTimeout) else comparison.CRASHED
+        self._outcomes.append((verdict, doing + one_line(error)))
 
-    def fail(self, answer: Frame) -> None:
-        self._log = answer.message["log"]
-        self._outcomes.append((comparison.FAILED, answer.message["error"]))
+    def fail(self, answer: Frame, doing: str) -> None:
+        self._log = lines(answer.message["log"])
+        self._outcomes.append((comparison.FAILED, doing + one_line(answer.message["error"])))
 
     def add(self, answer: Frame, runs: Iterable[Run]) -> None:
-        self._version, self._python = answer.message["version"], answer.message["python"]
+        self._version, self._python = one_line(answer.message["version"]), one_line(answer.message["python"])
         for run in runs:
             self._runs.append(run)
             where = f"{run.direction} weights, seed {run.seed}: " if run.comparison.reason else ""
@@ -264,6 +280,14 @@ class _Collected:
         return Row(self.target, self._version, self._python, verdict, reason, tuple(self._runs), self._log)
 
 
+_STATES = 4
+"""How many states ``[B, T, U]`` or smaller an adapter returns of a run, at most."""
+_LEEWAY = 2
+"""An answer may be this much larger than the arrays of both runs in float64: what is wrong with it is then
+said of its arrays. It would be copied more than once, so there is a limit.
+"""
+
+
 def _request(target: Target, case: Case, equation: Equation) -> Frame:
     """The request for one case: native tensors, and the framework's own options."""
     setup = {
@@ -271,6 +295,10 @@ def _request(target: Target, case: Case, equation: Equation) -> Frame:
         "units": case.units, "dtype": case.dtype, "options": target.given(equation),
     }  # fmt: skip
     tensors = layout.load(target.layout, case.weights, equation.forget_bias)
-    message = {"adapter": target.live.adapter, "package": target.live.package, "seed": case.seed}
+    states = case.batch * (case.steps + 1) * case.units
+    message = {
+        "adapter": target.live.adapter, "package": target.live.package, "seed": case.seed,
+        "largest": _LEEWAY * 8 * (2 * _STATES * states + 2 * sum(tensor.size for tensor in tensors.values())),
+    }  # fmt: skip
     arrays = {name: getattr(case, name) for name in ("inputs", "initial_hidden", "initial_cell")}
     return Frame(message | {"setup": setup}, wire.prefixed("weights", tensors) | arrays)

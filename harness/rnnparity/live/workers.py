@@ -7,22 +7,32 @@ import queue
 import signal
 import subprocess
 import tempfile
-import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, BinaryIO, Self, cast
+from typing import IO, Self, cast
 
 import rnnparity_adapters
+from rnnparity import printable
 from rnnparity.environments.processes import Processes
 from rnnparity.errors import WorkerCrashed, WorkerError, WorkerTimeout
+from rnnparity.live.pipes import Answer, Pipes
 from rnnparity_adapters import wire
 from rnnparity_adapters.wire import Frame
 
 _BOOT = Path(rnnparity_adapters.__file__).with_name("boot.py")
-_LOG_LINES = 15
-"""An error shows so many last lines of a worker's stderr: a traceback's end, but not a whole screen."""
+_LOG_LINES, _LOG_BYTES = 15, 2**14
+"""An error shows so many last lines of a worker's stderr: a traceback's end, but not a whole screen. And so
+many bytes: a line may be as long as a disk.
+"""
+_MESSAGE = 2**20
+"""Bytes that an answer may have beside its arrays: a header, or a traceback."""
+_LOOK = 0.5
+"""Seconds between looks whether a silent worker still runs."""
+_LETTING_GO = 30.0
+"""Seconds that a worker has to close what an earlier run has left in it."""
 _PIPE = 2**20
 """Bytes that a pipe holds, so that a worker need not wait until its answer is read. Linux allows this much
 without privileges: https://man7.org/linux/man-pages/man7/pipe.7.html
@@ -35,27 +45,40 @@ _AHEAD = 2
 """Cases that a worker has: the one that it runs, and the next one, so that it never waits for it."""
 
 
+CLOSE = Frame({}, {})
+"""The request to close the adapter in use: a frame without a case."""
+
+
 class Worker:
     """A running worker. Frames may be sent before earlier ones are answered; answers keep the order.
 
-    ``python`` is the environment's interpreter, ``variables`` are added to the environment variables.
+    ``python`` is the environment's interpreter, ``variables`` are added to the environment variables. Raises
+    :class:`~rnnparity.errors.WorkerCrashed` where it cannot be started.
+
+    ``holder`` names the adapter class and the api whose object the worker holds; it is empty if it holds
+    none.
     """
 
     def __init__(self, python: Path, variables: Mapping[str, str], processes: Processes) -> None:
         self._processes = processes
         # A file, because a pipe that nobody reads would stop the worker.
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        self._process = processes.start(
-            [str(python), "-I", str(_BOOT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env={**_VARIABLES, **os.environ, **variables},
-            pipesize=_PIPE,
-        )
-        self._answers: queue.SimpleQueue[bytes | wire.WireError | None] = queue.SimpleQueue()
-        self._collector = threading.Thread(target=self._collect, daemon=True)
-        self._collector.start()
+        try:
+            self._process = processes.start(
+                [str(python), "-I", str(_BOOT)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env={**_VARIABLES, **os.environ, **variables},
+                bufsize=0,
+                pipesize=_PIPE,
+            )
+        except OSError as error:
+            self._log.close()
+            raise WorkerCrashed(f"{python} cannot be started: {error.strerror}", "") from None
+        self._pipes = Pipes(cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout))
+        self._sent = self._received = 0
+        self.holder: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -66,47 +89,60 @@ class Worker:
         self.close()
 
     def send(self, frame: Frame) -> None:
-        """Send a frame. If the worker has ended, :meth:`receive` will raise the error."""
-        stdin = cast(BinaryIO, self._process.stdin)
-        with contextlib.suppress(BrokenPipeError):
-            stdin.write(wire.encode(frame))
-            stdin.flush()
+        """Send a frame, without waiting. If the worker has ended, :meth:`receive` will raise the error."""
+        message = frame.message
+        self.holder = (message["adapter"], message["setup"]["name"]) if message else ()
+        self._sent += 1
+        self._pipes.send(self._sent, wire.encode(self._sent, frame), message.get("largest", 0) + _MESSAGE)
 
     def receive(self, timeout: float) -> Frame:
-        """The next answer, for which the worker has ``timeout`` seconds.
+        """The next answer, for which the worker has ``timeout`` seconds: to read the request too.
 
         Raises :class:`WorkerCrashed` or :class:`WorkerTimeout`. After either the worker cannot be used any
         more.
         """
+        self._received += 1
+        deadline = time.monotonic() + timeout
+        error: wire.WireError | None = None
         try:
-            answer = self._answers.get(timeout=timeout)
-            if isinstance(answer, bytes):
-                return wire.decode(answer)
+            while answer := self._next(deadline):
+                if answer.number == self._received:
+                    return wire.decode(answer.body)
+                # Otherwise an answer that came twice: the first one counted.
         except queue.Empty:
             self._processes.end(self._process)
             raise WorkerTimeout(f"no answer in {timeout:g} s", self._tail()) from None
-        except wire.WireError as error:
-            answer = error
-        status = self._wait() if answer is None else self._processes.end(self._process)
-        summary = f"the worker wrote {answer}" if answer else _ending(status)
-        raise WorkerCrashed(summary, self._tail())
+        except wire.WireError as found:
+            error = found
+        status = self._processes.end(self._process) if error else self._wait()
+        raise WorkerCrashed(f"the worker wrote {error}" if error else _ending(status), self._tail())
 
     def close(self) -> None:
         """End the worker's process, and close its pipes and its log."""
         self._processes.end(self._process)
-        self._collector.join()
-        for stream in (self._process.stdin, self._process.stdout, self._log):
-            with contextlib.suppress(BrokenPipeError):
-                cast(IO[bytes], stream).close()
+        self._pipes.close()
+        self._log.close()
 
-    def _collect(self) -> None:
-        """Read answers from the pipe as they come, so that the worker never waits to write one."""
-        try:
-            while body := wire.read(cast(BinaryIO, self._process.stdout)):
-                self._answers.put(body)
-            self._answers.put(None)
-        except wire.WireError as error:
-            self._answers.put(error)
+    def _next(self, deadline: float) -> Answer | None:
+        """What comes next; None where nothing can.
+
+        Raises queue.Empty after the ``deadline``, and :class:`~rnnparity_adapters.wire.WireError` for what is
+        no frame.
+        """
+        ended = False
+        while True:
+            try:
+                answer = self._pipes.answers.get(timeout=max(0.0, min(_LOOK, deadline - time.monotonic())))
+            except queue.Empty:
+                if ended:  # its pipe has not, because a child of it holds it open
+                    return None
+                ended = self._process.poll() is not None
+                if not ended and time.monotonic() >= deadline:
+                    raise
+            else:
+                if isinstance(answer, wire.WireError):
+                    raise answer
+                return answer
 
     def _wait(self) -> int:
         """The exit status of a process that has closed its pipe, given a moment to end by itself."""
@@ -115,9 +151,10 @@ class Worker:
         return self._processes.end(self._process)
 
     def _tail(self) -> str:
-        self._log.seek(0)
-        lines = self._log.read().decode("utf-8", "replace").splitlines()
-        return "\n".join(lines[-_LOG_LINES:])
+        """The last lines of the log, but no more bytes than a line may have: there may be no lines."""
+        size = os.fstat(self._log.fileno()).st_size
+        tail = os.pread(self._log.fileno(), _LOG_BYTES, max(0, size - _LOG_BYTES))
+        return printable.lines("\n".join(tail.decode("utf-8", "replace").splitlines()[-_LOG_LINES:]))
 
 
 class Pool:
@@ -136,9 +173,20 @@ class Pool:
         for worker in self._waiting.values():
             worker.close()
 
-    def lend(self, environment: str, start: Callable[[], Worker]) -> Callable[[], Worker]:
-        """A function that returns the kept worker of an environment, or starts one if there is none."""
-        return lambda: self._waiting.pop(environment, None) or start()
+    def lend(
+        self, environment: str, holder: tuple[str, ...], start: Callable[[], Worker]
+    ) -> Callable[[], Worker]:
+        """A function that returns the kept worker of an environment, or starts one if there is none.
+
+        The worker holds nothing, or what belongs to ``holder``: closing what an earlier run has left there
+        must not be part of this one.
+        """
+
+        def lent() -> Worker:
+            worker = self._waiting.pop(environment, None)
+            return worker if worker and _emptied(worker, holder) else start()
+
+        return lent
 
     def keep(self, environment: str, worker: Worker) -> None:
         """Keep a worker that has answered everything for the next run."""
@@ -158,29 +206,49 @@ def answers(
     """
     coming = iter(requests)
     sent: deque[Frame] = deque()
-    worker = start()
+    worker: Worker | None = None
     try:
         while True:
-            for request in itertools.islice(coming, _AHEAD - len(sent)):
-                worker.send(request)
-                sent.append(request)
+            fresh = list(itertools.islice(coming, _AHEAD - len(sent)))
+            sent.extend(fresh)
             if not sent:
                 break
             try:
+                if worker is None:
+                    worker, fresh = start(), list(sent)
+                for request in fresh:
+                    worker.send(request)
                 answer: Frame | WorkerError = worker.receive(timeout)
             except WorkerError as error:
                 answer = error
+                if worker is not None:
+                    worker.close()
+                    worker = None
             sent.popleft()
             yield answer
-            if isinstance(answer, WorkerError):
-                worker.close()
-                worker = start()
-                for request in sent:
-                    worker.send(request)
     except BaseException:
-        worker.close()
+        if worker is not None:
+            worker.close()
         raise
-    end(worker)
+    if worker is not None:
+        end(worker)
+
+
+def _emptied(worker: Worker, holder: tuple[str, ...]) -> bool:
+    """Whether a worker holds nothing that belongs to another ``holder``, now or after it was told to let go.
+
+    If it does not, it is ended.
+    """
+    if worker.holder in ((), holder):
+        return True
+    try:
+        worker.send(CLOSE)
+        if worker.receive(_LETTING_GO).message["ok"]:
+            return True
+    except WorkerError:
+        pass
+    worker.close()
+    return False
 
 
 def _ending(status: int) -> str:

@@ -17,6 +17,8 @@ from typing import NamedTuple
 from rnnparity.diagnosis import causes
 from rnnparity.diagnosis.causes import Cause
 from rnnparity.errors import InputError
+from rnnparity.files.source import read_text
+from rnnparity.printable import one_line
 
 _COLUMNS = ("api", "case", "cause", "reason", "link")
 
@@ -42,14 +44,10 @@ class KnownDifference(NamedTuple):
 
 def read_known_differences(path: Path) -> list[KnownDifference]:
     """The differences of a file. Raises :class:`~rnnparity.errors.InputError` for a line that is none."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise InputError("rnnparity_known", f"{path} ({error.strerror})", "a file") from None
     found = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(path, "rnnparity_known").split("\n"), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
-            columns = [column.strip() for column in line.split("|")]
+            columns = [one_line(column.strip()) for column in line.split("|")]
             if len(columns) != len(_COLUMNS) or not all(columns):
                 raise InputError(f"{path}, line {number}", line.strip(), " | ".join(_COLUMNS))
             known = KnownDifference(number, *columns)

@@ -1,5 +1,6 @@
 """What a pytest run has used, gathered from all its processes, and what that says at its end."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,20 @@ class Ledger:
         self.recorded: dict[str, str] = {}
         self.provenance_changed: dict[str, list[str]] = {}
         self.matched: set[int] = set()
+        self._claimed: dict[str, dict[Path, str]] = {}
+
+    def claim(self, path: Path, test: str) -> str:
+        """Note that a test uses a recording; the other test whose recording that is, or nothing.
+
+        That can only be where the file system does not tell upper case from lower case.
+        """
+        self.used.add(str(path))
+        alike = self._claimed.setdefault(str(path).casefold(), {})
+        for other, claimant in alike.items():
+            if other != path and os.path.exists(path) and os.path.samefile(path, other):
+                return claimant
+        alike[path] = test
+        return ""
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

@@ -4,14 +4,14 @@ It is loaded with every pytest run where rnnparity is installed, so nothing slow
 """
 
 import itertools
-import re
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import pytest
 
 from rnnparity.pytest_plugin.ledger import LEDGER, Ledger
+from rnnparity.pytest_plugin.recording_path import numbered, recording_path
 
 if TYPE_CHECKING:
     from rnnparity.apis.api import Target
@@ -196,10 +196,8 @@ class Regression:
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._config, self._node = request.config, request.node
-        name = re.sub(r"[^\w.@()-]+", "_", request.node.name).strip("_")
-        folder = request.config.getini("rnnparity_recordings")
-        base = request.config.rootpath / folder if folder else request.path.parent
-        self.path: Path = base / request.path.stem / f"{name}.npz"
+        self._checks = itertools.count(1)
+        self._first = self.path = recording_path(request.node)
 
     def check(self, trajectory: Any, *, seed: int = 0, **sizes: Any) -> None:
         """Check a trajectory against the recording of this test.
@@ -207,18 +205,27 @@ class Regression:
         ``trajectory`` is a mapping with ``hidden`` ``[B, T, U]``, and anything else that is an array, such
         as ``cell`` and ``inputs``; or a layer object of PyTorch or Keras, which runs the case of ``seed`` and
         ``sizes`` with its own weights; or what ``rnnparity_run`` gave. A missing recording is written, and
-        the test fails. Dtypes and shapes must be exact, numbers within the noise.
+        the test fails. Dtypes and shapes must be exact, numbers within the noise. Each check of a test has a
+        recording of its own.
         """
         __tracebackhide__ = True
-        from rnnparity.errors import InputError
+        from rnnparity.errors import InputError, Unwritable
         from rnnparity.pytest_plugin import stored_trajectory
 
+        self.path = numbered(self._first, next(self._checks))
         taken = self._take(trajectory, seed, sizes)
-        ledger, missing = self._config.stash[LEDGER], not self.path.exists()
-        ledger.used.add(str(self.path))
+        ledger, missing = self._config.stash[LEDGER], not os.path.exists(self.path)
+        other = ledger.claim(self.path, self._node.nodeid)
+        if other:
+            _fail(
+                f"{self._shown} is the recording of {other} too: this file system takes their names for one"
+            )
         asked = self._config.getoption("--rnnparity-record")
         if asked or missing:
-            stored_trajectory.record(taken, self.path)
+            try:
+                stored_trajectory.record(taken, self.path)
+            except Unwritable as error:
+                _fail(str(error))
             ledger.recorded[self._shown] = "written" if missing else "renewed"
             if asked:
                 return

@@ -11,11 +11,12 @@ import numpy as np
 
 import rnnparity
 from rnnparity.apis.api import Target
-from rnnparity.errors import InputError
+from rnnparity.errors import InputError, Unwritable
 from rnnparity.files import npz
 from rnnparity.judge import compare, comparison
 from rnnparity.live import own_cell
 from rnnparity.live.result import Run
+from rnnparity.printable import one_line
 from rnnparity.recordings.recording import STATES, read_meta, write_meta
 from rnnparity.reference.noise import Array
 from rnnparity.report import failure_text
@@ -108,15 +109,21 @@ def changed_provenance(taken: Taken, stored: Taken) -> list[str]:
     """What has changed about where the trajectory comes from, the date apart."""
     was, now = (_flat(meta.get("provenance", {})) for meta in (stored.meta, taken.meta))
     return [
-        f"{name}: recorded with {was.get(name, 'none')}, now {now.get(name, 'none')}"
+        one_line(f"{name}: recorded with {was.get(name, 'none')}, now {now.get(name, 'none')}")
         for name in sorted(was | now)
         if name != "date" and was.get(name) != now.get(name)
     ]
 
 
 def record(taken: Taken, path: Path) -> None:
-    """Write a trajectory as the one to compare with; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a trajectory as the one to compare with; its folder is made.
+
+    Raises :class:`~rnnparity.errors.Unwritable`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unwritable(path, error.strerror) from None
     npz.write_npz(path, {**taken.arrays, "meta": write_meta(taken.meta)})
 
 

@@ -26,6 +26,8 @@ from rnnparity.apis.api import Api
 from rnnparity.apis.catalogue import APIS, find_api
 from rnnparity.errors import InputError
 from rnnparity.files import array_file
+from rnnparity.files.source import parse_json
+from rnnparity.printable import one_line
 from rnnparity.recordings.trajectory import STORED_DTYPES
 from rnnparity.reference.case import Case
 from rnnparity_adapters import layout as layouts
@@ -35,6 +37,7 @@ from rnnparity_adapters.layout import Layout, LayoutError
 
 FORMAT = 1
 """The version of this format, as ``meta`` states it."""
+_LONGEST_VERSION = 100
 _WEIGHTS = "weights/"
 _ARRAYS = {
     "inputs": "BTI", "hidden": "BTP", "cell": "BTU", "initial_hidden": "BP", "initial_cell": "BU",
@@ -235,19 +238,23 @@ def read_meta(array: np.ndarray | None) -> dict[str, Any]:
     """
     if array is None or array.ndim or array.dtype.kind not in "US":
         raise InputError("meta", "none" if array is None else f"an array {array.dtype}", "a JSON text")
-    text = array.item()
     try:
-        meta = json.loads(text)
-    except (ValueError, RecursionError):
-        raise InputError("meta", repr(text[:40]), "a JSON text") from None
+        text = array.item()
+        meta = parse_json(text if isinstance(text, str) else text.decode("utf-8"))
+    except ValueError as error:  # no Unicode, no JSON
+        raise InputError("meta", f"no JSON: {error}", "a JSON text") from None
     if not isinstance(meta, dict) or meta.get("recording") != FORMAT:
         given = meta.get("recording") if isinstance(meta, dict) else type(meta).__name__
         raise InputError("meta", f"recording {given}", f"an object with recording {FORMAT}")
     meta = {"api": None, "version": "", "options": {}, **meta}
-    if not isinstance(meta["options"], dict):
-        raise InputError("meta", f"options {meta['options']}", "an object of constructor arguments")
-    meta["version"] = str(meta["version"])
-    return meta
+    for name in ("options", "provenance"):
+        if not isinstance(meta.get(name, {}), dict):
+            raise InputError("meta", f"{name} {meta[name]}", "an object")
+    version = str(meta["version"])
+    if one_line(version, _LONGEST_VERSION) != version:
+        allowed = f"at most {_LONGEST_VERSION} characters that can be printed"
+        raise InputError("meta", f"version {version}", allowed)
+    return {**meta, "version": version}
 
 
 def _check_numbers(name: str, array: np.ndarray, finite: bool) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 
 from rnnparity.errors import InputError
 from rnnparity.files import array_file, npz
+from rnnparity.files.source import read_bytes, read_text
+from rnnparity.printable import one_line
 from rnnparity.reference.noise import ARITHMETICS
 
-_MAX_CSV = 2**28
-"""A text of 256 MiB holds about 2**25 numbers; as Python objects they take several GiB."""
 STORED_DTYPES = ("float16", "float32", "float64")
 """The dtypes that a stored state may have. bfloat16 is widened to float32 where it is read."""
 
@@ -49,7 +50,7 @@ def trajectory_of(name: str, hidden: NDArray[np.floating], bfloat16: bool = Fals
     if not np.all(np.isfinite(hidden)):
         raise InputError("trajectory", "NaN or infinity", "finite numbers")
     arithmetic = "bfloat16" if bfloat16 else str(hidden.dtype)
-    return HiddenTrajectory(name, hidden if hidden.ndim == 3 else hidden[None], arithmetic)
+    return HiddenTrajectory(one_line(name), hidden if hidden.ndim == 3 else hidden[None], arithmetic)
 
 
 def read_trajectory(path: str | Path) -> HiddenTrajectory:
@@ -62,7 +63,7 @@ def read_trajectory(path: str | Path) -> HiddenTrajectory:
     Raises :class:`~rnnparity.errors.InputError` for a file that holds no such trajectory.
     """
     given, name = str(path), ""
-    if not Path(path).exists() and ":" in given:
+    if not os.path.exists(path) and ":" in given:  # unlike Path's, it takes any text
         path, _, name = given.rpartition(":")
     kind = Path(path).suffix
     if kind not in _READERS:
@@ -83,24 +84,17 @@ def _from_arrays(path: Path, name: str) -> tuple[np.ndarray, bool]:
 def _from_npy(path: Path, name: str) -> tuple[np.ndarray, bool]:
     """Read a ``.npy`` as the only entry of an archive, so that it is checked like an ``.npz``."""
     stream = io.BytesIO()
-    try:
-        if path.stat().st_size > npz.MAX_BYTES:
-            raise InputError("file", f"{path.stat().st_size} bytes", f"at most {npz.MAX_BYTES}")
-        with zipfile.ZipFile(stream, "w") as archive:
-            archive.writestr("hidden.npy", path.read_bytes())
-    except OSError as error:
-        raise InputError("file", error.strerror or str(error), "a file that can be read") from None
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("hidden.npy", read_bytes(path, npz.MAX_BYTES))
     return npz.read_npz_stream(stream)["hidden"], False
 
 
 def _from_csv(path: Path, name: str) -> tuple[np.ndarray, bool]:
+    lines = [line for line in read_text(path).splitlines() if line and not line.startswith("#")]
     try:
-        if path.stat().st_size > _MAX_CSV:
-            raise InputError("file", f"{path.stat().st_size} bytes", f"at most {_MAX_CSV}")
-        lines = [line for line in path.read_text("utf-8").splitlines() if line and not line.startswith("#")]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("file", str(error).partition("\n")[0], "a text file") from None
-    rows = list(csv.reader(lines))
+        rows = [row for row in csv.reader(lines) if row]
+    except csv.Error as error:
+        raise InputError("csv", f"{path} ({error})", "rows of numbers") from None
     header = rows[0] if rows and not _is_number(rows[0][-1]) else []
     body = rows[1:] if header else rows
     keep = (
@@ -112,7 +106,9 @@ def _from_csv(path: Path, name: str) -> tuple[np.ndarray, bool]:
     if name:
         body = [row for row in body if row[0] == name]
     try:
-        return np.array([[float(row[k]) for k in keep] for row in body], np.float32), False
+        wide = np.array([[float(row[k]) for k in keep] for row in body])
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused
+            return wide.astype(np.float32), False
     except (ValueError, IndexError):
         raise InputError(
             "csv", str(path), "a row of numbers for each step, or FILE:NAME for one source"

@@ -1,14 +1,17 @@
 """What has changed since a stored run: new divergences, versions, noise."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from rnnparity.errors import InputError
+from rnnparity.files.source import parse_json, read_text
 from rnnparity.judge import comparison
+from rnnparity.printable import one_line
 from rnnparity.report.json_document import SCHEMA, Document
+from rnnparity.report.numbers import INFINITY
 from rnnparity.report.phrases import case_line, key
+from rnnparity_adapters import kinds
 
 GROWTH = 1.5
 """Times the noise before: another processor or another order of summation makes less difference."""
@@ -17,23 +20,85 @@ KINDS = ("worse", "case", "gone", "new", "better", "version", "noise")
 """The kinds of change, the gravest first."""
 
 Change = dict[str, str]
-_ALLOWED = "a file that `rnnparity run --json` wrote"
 
 
-def read_baseline(path: Path) -> Document:
-    """A stored document: a ``--json`` file or a ``report.json``. Raises InputError for anything else."""
+def read_baseline(path: str | Path) -> Document:
+    """A stored document: a ``--json`` file or a ``report.json``.
+
+    Raises :class:`~rnnparity.errors.InputError` for anything else, and for a document in which something is
+    missing, or of another type, that :func:`since` needs.
+    """
     try:
-        document = json.loads(path.read_text("utf-8"))
-        found = document["schema"], document["rows"], document["case"]
-    except OSError as error:
-        raise InputError(
-            "baseline", f"{path} ({error.strerror})", "a file of `rnnparity run --json`"
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        raise InputError("baseline", path, _ALLOWED) from None
-    if found[0] != SCHEMA:
-        raise InputError("baseline", f"{path} of schema {found[0]}", f"of schema {SCHEMA}: run it again")
-    return dict(document)
+        document = parse_json(read_text(path, "baseline"))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise _refused(path, f"no JSON: {error}") from None
+    if not isinstance(document, dict) or "schema" not in document:
+        raise _refused(path, "no schema")
+    if document["schema"] != SCHEMA:
+        given = f"{path} of schema {document['schema']}"
+        raise InputError("baseline", given, f"of schema {SCHEMA}: run it again")
+    for name, fits in _FORM.items():
+        if not fits(document.get(name)):
+            raise _refused(path, f"its {name} is not as in one")
+    for number, row in enumerate(document["rows"]):
+        for name, fits in _ROW.items():
+            if not isinstance(row, dict) or not fits(row.get(name)):
+                raise _refused(path, f"{name} of row {number} is not as in one")
+    return document
+
+
+def _refused(path: str | Path, why: str) -> InputError:
+    return InputError("baseline", f"{path} ({why})", "a file that `rnnparity run --json` wrote")
+
+
+Fits = Callable[[Any], bool]
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str) and one_line(value) == value
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _difference(value: object) -> bool:
+    noise = value.get("noise") if isinstance(value, dict) else None
+    return value is None or noise == INFINITY or _number(noise)
+
+
+def _options(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_text, (*value, *map(str, value.values()))))
+
+
+def _case(value: object) -> bool:
+    return isinstance(value, dict) and all(fits(value.get(name)) for name, fits in _CASE.items())
+
+
+_CASE: Mapping[str, Fits] = {
+    "cell": lambda value: _text(value) and value in kinds.KINDS,
+    "seeds": lambda value: isinstance(value, list) and bool(value) and all(map(_whole, value)),
+    **dict.fromkeys(("batch", "steps", "input_size", "units"), _whole),
+    "forget_bias": _number,
+    "arithmetic": _text,
+}
+_FORM: Mapping[str, Fits] = {"case": _case, "rows": lambda value: isinstance(value, list)}
+_ROW: Mapping[str, Fits] = {
+    "api": _text,
+    "options": _options,
+    "environment": _text,
+    "version": _text,
+    "verdict": lambda value: _text(value) and value in comparison.VERDICTS,
+    "hidden": _difference,
+    "cell": _difference,
+}
+"""What is needed of a document, of its case and of each of its rows: whether a value is as it should be."""
 
 
 def since(before: Document, now: Document) -> list[Change]:

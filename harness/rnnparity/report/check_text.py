@@ -9,6 +9,7 @@ from rich.text import Text
 from rnnparity import __version__
 from rnnparity.diagnosis.causes import Cause
 from rnnparity.judge import comparison
+from rnnparity.printable import one_line
 from rnnparity.recordings.check import Check
 from rnnparity.reference.noise import LIMIT
 from rnnparity.report.cause_text import lines, objects
@@ -19,7 +20,7 @@ def print_check(check: Check, target: Console) -> None:
     """Print the verdict in a sentence and, of a divergence, its causes with evidence and fix."""
     recording = check.recording
     version = f" {recording.version}" if recording.version else ""
-    target.print(Text(f"{check.file}: {recording.api}{version} {check.verdict}{_size(check)}"))
+    target.print(Text(f"{one_line(check.file)}: {recording.api}{version} {check.verdict}{_size(check)}"))
     if check.verdict != comparison.AGREE and check.comparison.reason:
         target.print(Text(f"    {check.comparison.reason}"))
     print_causes(check.causes, target)

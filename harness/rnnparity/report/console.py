@@ -31,8 +31,11 @@ _LEGEND = (
 
 
 def console(stream: IO[str] | None = None) -> Console:
-    """A console on ``stream`` (stdout) that never wraps what is not read on a terminal."""
-    made = Console(file=stream or sys.stdout, highlight=False, soft_wrap=False)
+    """A console on ``stream`` (stdout) that never wraps what is not read on a terminal.
+
+    It prints what it gets: names in brackets are no markup, and those in colons no pictures.
+    """
+    made = Console(file=stream or sys.stdout, highlight=False, soft_wrap=False, markup=False, emoji=False)
     if not made.is_terminal:
         made.width = _UNLIMITED
     return made

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from rnnparity.environments.declarations import Environment
+from rnnparity.printable import one_line
 from rnnparity.report.console import print_table
 
 
@@ -33,4 +34,4 @@ def print_environments(shown: Sequence[Shown], unused: int, folder: Path, target
     print_table(("environment", "python", "requirements", "state", "size"), rows, target, right=[4])
     if unused:
         target.print(f"\n{unused} in no use any more; `rnnparity envs remove` removes them with the rest")
-    target.print(f"\nin {folder}", soft_wrap=True)
+    target.print(f"\nin {one_line(folder)}", soft_wrap=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from rnnparity.printable import one_line
 from rnnparity.report import cause_text
 from rnnparity.report.json_document import Document
 from rnnparity.report.phrases import (
@@ -35,9 +36,9 @@ def _lines(document: Document) -> Iterator[str]:
     yield f"| {' | '.join(COLUMNS)} |"
     yield "| --- | --- | --- | --- |" + " ---: |" * (len(COLUMNS) - 4)
     for row in document["rows"]:
-        api, verdict, *rest = (cell.replace("|", "\\|") for cell in cells(row))
+        api, verdict, *rest = cells(row)
         marked = f"{'⚪' if row['source'] else _MARKS.get(verdict, '❌')} {verdict}"
-        yield f"| {' | '.join((f'`{api}`', marked, *rest))} |"
+        yield f"| {' | '.join((_code(api), marked, *map(_escaped, rest)))} |"
     for row in document["rows"]:
         if row["verdict"] != "agree":
             yield from _reason(row)
@@ -70,7 +71,7 @@ def _published(document: Document) -> Iterator[str]:
 
 def _reason(row: dict[str, Any]) -> Iterator[str]:
     yield ""
-    yield f"**`{key(row)}`** {row['verdict']}: {_escaped(row['reason'])}"
+    yield f"**{_code(key(row))}** {row['verdict']}: {_escaped(row['reason'])}"
     for cause in row["causes"]:
         yield ""
         sentence, *more = cause_text.told(cause)
@@ -78,13 +79,27 @@ def _reason(row: dict[str, Any]) -> Iterator[str]:
         yield from (f"  - {_escaped(line)}" for line in more)
     if "command" in row:
         yield ""
-        yield from ("```", row["command"], "```")
+        fence = "`" * (1 + max([2, *map(len, re.findall("`+", row["command"]))]))
+        yield from (fence, one_line(row["command"]), fence)
+
+
+_MARKUP = re.compile(r"([\\`|*_<>\[\]])")
+_IN_CODE = re.compile(r"[\\`|<>]")
+"""What Markdown would take for its own, and what code between backticks had better not have: HTML, and the
+ends of code and of cells.
+"""
+
+
+def _code(text: str) -> str:
+    """A name as code, unless there is something in it that would end the code, or be HTML without it."""
+    return _MARKUP.sub(r"\\\1", text) if _IN_CODE.search(text) else f"`{text}`"
 
 
 def _escaped(text: str) -> str:
     """Without what Markdown would take for its own, but for code between backticks."""
     parts = " ".join(text.split()).split("`")
     if len(parts) % 2 == 0:
-        parts = ["\\`".join(parts)]
-    parts[::2] = (re.sub(r"([|*_<>\[\]])", r"\\\1", part) for part in parts[::2])
-    return "`".join(parts)
+        return _MARKUP.sub(r"\\\1", "`".join(parts))
+    parts[::2] = (_MARKUP.sub(r"\\\1", part) for part in parts[::2])
+    parts[1::2] = map(_code, parts[1::2])
+    return "".join(parts)

@@ -1,9 +1,11 @@
 """Figures in JSON, which has no infinity, and in text."""
 
+INFINITY = "infinity"
+
 
 def number(value: float) -> float | str:
     """A figure as JSON can hold it."""
-    return value if value < float("inf") else "infinity"
+    return value if value < float("inf") else INFINITY
 
 
 def shown(value: float | str, form: str = ".3g") -> str:

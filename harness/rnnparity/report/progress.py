@@ -14,6 +14,11 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from rnnparity.printable import one_line
+
+_WIDTH = 200
+"""Characters of what is said about an environment: a line of progress should not wrap."""
+
 
 class Display:
     """A :class:`rnnparity.live.runner.Notify`; ``total`` cases are expected of each environment."""
@@ -25,8 +30,8 @@ class Display:
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.description}"),
-            console=Console(stderr=True),
+            TextColumn("{task.description}", markup=False),
+            console=Console(stderr=True, markup=False, emoji=False),
             transient=True,
         )
         self._tasks: dict[str, TaskID] = {
@@ -38,11 +43,11 @@ class Display:
         """Show what an environment is doing."""
         if not self._progress.console.is_terminal:
             if doing.startswith("installing"):
-                self._progress.console.print(f"{environment}: {doing}", markup=False, soft_wrap=True)
+                self._progress.console.print(f"{environment}: {one_line(doing)}", soft_wrap=True)
             return
         task = self._tasks[environment]
         self._progress.start_task(task)
-        self._progress.update(task, description=doing, completed=done)
+        self._progress.update(task, description=one_line(doing, _WIDTH), completed=done)
 
     def __enter__(self) -> Self:
         if self._progress.console.is_terminal:

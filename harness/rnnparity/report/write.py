@@ -1,26 +1,34 @@
 """A document in all its forms, in one folder."""
 
-import tempfile
 from pathlib import Path
 
-from rnnparity.errors import InputError
+from rnnparity.errors import InputError, Unwritable
+from rnnparity.files.whole import check_place, write_texts
 from rnnparity.report.json_document import Document
 
 FILES = ("report.json", "report.md", "junit.xml", "report.html")
 
 
-def prepare(folder: Path) -> None:
-    """Make the folder, before anything runs. Raises :class:`~rnnparity.errors.InputError`."""
+def prepare(name: str) -> Path:
+    """The folder of that name, made before anything runs.
+
+    Raises :class:`~rnnparity.errors.InputError` where :data:`FILES` could not be written there.
+    """
+    folder = Path(name)
     try:
+        if not name:
+            raise FileNotFoundError(0, "no name")
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError("report", f"{folder} ({error.strerror})", "a folder to write into") from None
+        for file in FILES:
+            check_place(folder / file)
+    except (OSError, ValueError) as error:
+        said = error.reason if isinstance(error, Unwritable) else getattr(error, "strerror", None) or error
+        raise InputError("report", f"{name or repr(name)} ({said})", "a folder to write into") from None
+    return folder
 
 
 def write(document: Document, folder: Path) -> None:
-    """Write :data:`FILES`."""
+    """Write :data:`FILES`, all of them or none. Raises :class:`~rnnparity.errors.Unwritable`."""
     from rnnparity.report import html, json_document, junit, markdown
 
     texts = (
@@ -29,5 +37,4 @@ def write(document: Document, folder: Path) -> None:
         junit.text(document),
         html.text(document),
     )
-    for name, text in zip(FILES, texts, strict=True):
-        (folder / name).write_text(text, encoding="utf-8")
+    write_texts({folder / name: text for name, text in zip(FILES, texts, strict=True)})

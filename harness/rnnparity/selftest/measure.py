@@ -15,12 +15,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from rnnparity.apis.api import Target
+from rnnparity.environments.processes import check_jobs
+from rnnparity.errors import InputError
 from rnnparity.judge import compare, comparison
 from rnnparity.judge.local_errors import parts, typical
 from rnnparity.live.result import Row
 from rnnparity.live.runner import Notify, run, silent
 from rnnparity.reference import forward, noise
-from rnnparity.reference.case import Case, make_case
+from rnnparity.reference.case import MAX_SEED, Case, make_case
 from rnnparity.reference.draw import EFFORT, USUAL, WIDE, draw
 from rnnparity.selftest import plain_cells
 from rnnparity.selftest.plain_cells import Trajectory
@@ -94,7 +96,11 @@ def measure(
     """Plant ``each`` mistakes of every kind, and run ``clean`` cases without any; one score for each kind.
 
     ``jobs`` processes share the work (one for each CPU unless given). The same seed gives the same trials.
+    Raises :class:`~rnnparity.errors.InputError` for seeds, or a number of jobs, out of range.
     """
+    _check_seeds(seed, max(clean, each))
+    if jobs is not None:
+        check_jobs(jobs)
     sizes = {f"one weight off by {size:g}": size for size in RELATIVE}
     trials: dict[str, tuple[Callable[[int], Noticed], int]] = {
         CLEAN: (functools.partial(clean_trial, effort), clean),
@@ -129,8 +135,10 @@ def measure_live(
 ) -> list[LiveScore]:
     """Run at least ``comparisons`` clean comparisons of each api, both directions of each case.
 
-    Ten cases share their sizes, for which a framework must build anew.
+    Ten cases share their sizes, for which a framework must build anew. Raises
+    :class:`~rnnparity.errors.InputError` for seeds out of range.
     """
+    _check_seeds(seed, comparisons)
     cases = []
     for number in range(-(-comparisons // 2)):
         sized = draw(np.random.RandomState(seed + number // 10), WIDE)
@@ -146,6 +154,14 @@ def measure_live(
             )
         )
     return [_live(row) for row in run(cases, apis, keep=False, notify=notify)]
+
+
+def _check_seeds(first: object, count: int) -> None:
+    largest = MAX_SEED - count + 1
+    if isinstance(first, bool) or not isinstance(first, int) or not 0 <= first <= largest:
+        raise InputError(
+            "seed", repr(first), f"an integer from 0 to {largest}, for {count} trials from there on"
+        )
 
 
 def _live(row: Row) -> LiveScore:
