@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from threadpoolctl import threadpool_limits
 
 import rnnparity
-from bench import cold, warm
+from bench import cold, many, warm
 from rnnparity.judge import compare
 from rnnparity.reference import forward
 from rnnparity.report.console import console, print_table
 
 COLD_AT_MOST = 1.15
+MANY_AT_MOST = 1.3
 WARM_AT_LEAST = 0.85
 SIZES = ((8, 50, 64), (8, 200, 256), (32, 500, 128))
 """B, T and U of the cases that are compared, the default first."""
@@ -30,6 +31,7 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}")
     print_cold(1 if options.quick else options.pairs)
+    print_many(options.api, *((10, 1) if options.quick else (100, 3)))
     print_memory()
     with threadpool_limits(1):  # as in rnnparity.run
         print_warm(options.api, *((3, 0.2) if options.quick else (7, 0.4)))
@@ -48,6 +50,20 @@ def print_cold(pairs: int) -> None:
     _table("cold, one api per environment, seconds", ["rnnparity run", "bare scripts", "ratio"], rows)
     verdict = _verdict(statistics.median(ratios) <= COLD_AT_MOST)
     print(f"{_spread(ratios)}, should be at most {COLD_AT_MOST}: {verdict}")
+
+
+def print_many(patterns: str | list[str], trials: int, pairs: int) -> None:
+    """Seconds of many cases of every api, and of the bare loops over them."""
+    measured = list(many.pairs(trials, patterns, pairs))
+    ratios = [pair.harness / pair.loops for pair in measured]
+    rows = [
+        [*(f"{seconds:.1f}" for seconds in pair), f"{ratio:.2f}"]
+        for pair, ratio in zip(measured, ratios, strict=True)
+    ]
+    header = ["rnnparity run", "bare scripts", "their loops alone", "ratio to those"]
+    _table(f"{trials} trials of every api, seconds", header, rows)
+    verdict = _verdict(statistics.median(ratios) <= MANY_AT_MOST)
+    print(f"{_spread(ratios)}, should be at most {MANY_AT_MOST}: {verdict}")
 
 
 def print_memory() -> None:

@@ -80,7 +80,7 @@ class _Feed:
         python = cache.ensure(environment)
         start = functools.partial(Worker, python, environment.variables, self._plan.processes)
         self._answers = answers(start, self._requests(), runner.TIMEOUT)
-        self._answered = itertools.cycle(cases)
+        self._answered = itertools.cycle(range(len(cases)))
 
     def __enter__(self) -> Self:
         return self
@@ -103,8 +103,8 @@ class _Feed:
 
     def _take(self, compare: bool) -> None:
         answer = next(self._answers)
-        case = next(self._answered)
+        position = next(self._answered)
         assert isinstance(answer, Frame), answer
         assert answer.message["ok"], answer.message
         if compare:
-            deque(self._plan._judge(self._target, case, answer))
+            deque(self._plan._judge(self._target, position, answer))

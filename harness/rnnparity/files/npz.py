@@ -6,6 +6,7 @@ at https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 
 import io
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 """
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, NotImplementedError, RuntimeError,
-    SyntaxError, MemoryError, OverflowError, TypeError, KeyError, OSError,
+    SyntaxError, MemoryError, OverflowError, TypeError, KeyError, OSError, tokenize.TokenError,
 )  # fmt: skip
 """What zipfile, zlib and numpy raise for files that are not what they should be."""
 

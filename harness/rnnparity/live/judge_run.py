@@ -11,14 +11,28 @@ from rnnparity.judge import compare, comparison
 from rnnparity.judge.comparison import Comparison
 from rnnparity.live.result import Run
 from rnnparity.reference import forward
+from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference
 from rnnparity_adapters import layout, wire, worker
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
-from rnnparity_adapters.layout import LayoutError
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.layout import Layout, LayoutError
+
+
+def reference_of(case: Case, equation: Equation, arithmetic: str | None) -> Reference:
+    """The reference of a case whose cell computes another equation."""
+    return forward.run(replace(case, equation=equation), arithmetic)
+
+
+def judge_both(
+    stored_as: Layout, loaded: Reference, arrays: Mapping[str, np.ndarray], arithmetic: str | None = None
+) -> list[Run]:
+    """What :func:`judge` says of both directions, the loaded weights first."""
+    return [judge(stored_as, loaded, way, arrays, arithmetic) for way in (worker.LOADED, worker.OWN)]
 
 
 def judge(
-    target: Target,
+    stored_as: Layout,
     loaded: Reference,
     direction: str,
     arrays: Mapping[str, np.ndarray],
@@ -26,16 +40,17 @@ def judge(
 ) -> Run:
     """Compare what an adapter returned in one direction with the reference.
 
-    ``loaded`` is the reference for the case's own weights. Weights that the framework initialised get a
-    reference of their own. ``arrays`` are those of :func:`rnnparity_adapters.worker.run`: native tensors
-    ``[...]``, and states such as ``hidden`` ``[B, T, U]``, by name.
+    ``stored_as`` is the layout of its tensors. ``loaded`` is the reference for the case's own weights. Those
+    that the framework initialised get a reference of their own. ``arrays`` are those of
+    :func:`rnnparity_adapters.worker.run`: native tensors ``[...]``, and states such as ``hidden``
+    ``[B, T, U]``, by name.
     """
     case = loaded.case
     found = wire.group(direction, dict(arrays))
     observed = wire.group("trajectory", found)
     native = wire.group("weights", found)
     try:
-        weights = layout.extract(target.layout, native, case.equation.forget_bias)
+        weights = layout.extract(stored_as, native, case.equation.forget_bias)
     except LayoutError as error:
         return Run(case.seed, direction, Comparison(comparison.FAILED, f"weights read back: {error}"))
     if direction == worker.LOADED:
@@ -43,7 +58,7 @@ def judge(
         return Run(
             case.seed, direction, same.followed_by(compare.compare(observed, loaded)), observed, loaded
         )
-    own = replace(case, weights=weights, added_sizes=layout.added_sizes(target.layout, native))
+    own = replace(case, weights=weights, added_sizes=layout.added_sizes(stored_as, native))
     expected = forward.run(own, arithmetic)
     return Run(case.seed, direction, compare.compare(observed, expected), observed, expected)
 

@@ -103,7 +103,7 @@ def _judged(
 ) -> Run:
     __tracebackhide__ = True
     arrays = worker.run(direction, adapter, inputs)
-    return explained(judge(target, expected, direction, arrays), target, arrays)
+    return explained(judge(target.layout, expected, direction, arrays), target, arrays)
 
 
 class _Function(Adapter):

@@ -1,7 +1,9 @@
 """Run cases through apis: from cases and names to a result, in the order of the code."""
 
+import contextlib
 import functools
 import os
+import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +20,11 @@ from rnnparity.environments.declarations import Environment
 from rnnparity.environments.processes import Processes
 from rnnparity.errors import CorruptEnvironment, InputError, Unavailable, WorkerError, WorkerTimeout
 from rnnparity.judge import compare, comparison
-from rnnparity.live.judge_run import explained, judge
+from rnnparity.live.judge_run import explained, judge_both, reference_of
+from rnnparity.live.judging_process import Answered, JudgingProcess
 from rnnparity.live.result import Result, Row, Run
 from rnnparity.live.workers import CLOSE, Pool, Worker, answers
 from rnnparity.printable import lines, one_line
-from rnnparity.reference import forward
 from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import ARITHMETICS
@@ -36,6 +38,8 @@ Arrays = Mapping[str, np.ndarray]
 MAX_TIMEOUT = 10.0**6
 """Seconds, more than eleven days. A lock can be waited for no longer than some centuries, let alone for ever.
 """
+_MANY = 8
+"""So many cases are judged in processes: starting one takes as long as judging some tens of answers."""
 TIMEOUT = 120.0
 """Seconds that a worker has for a case. The first case includes the import of its framework, a few seconds.
 """
@@ -109,6 +113,8 @@ def run(
             plan.processes.stop()
             threads.shutdown(cancel_futures=True)
             raise
+        finally:
+            plan.close()
     return Result(drawn, tuple(rows[target] for target in chosen), arithmetic or drawn[0].dtype, used)
 
 
@@ -134,8 +140,9 @@ class _Plan:
         self.pool = pool
         self.processes = pool.processes if pool else Processes()
         # Enough for some cases in each equation that the apis compute; a reference of a large case is large.
-        self._reference = functools.lru_cache(maxsize=64)(_reference)
+        self._reference = functools.lru_cache(maxsize=64)(reference_of)
         self._one_at_a_time = threading.Lock()
+        self._idle: queue.SimpleQueue[JudgingProcess] = queue.SimpleQueue()
         self._diagnosed: set[tuple[Target, Equation]] = set()
 
     def run(self, environment: Environment, targets: list[Target]) -> dict[Target, Row]:
@@ -152,7 +159,8 @@ class _Plan:
                 rows |= {one: Row(one, self.versions[one], "", verdict, reason) for one in supported}
             else:
                 start = functools.partial(Worker, python, environment.variables, self.processes)
-                rows |= self._run_targets(environment, supported, start, say)
+                with self._judging() as judging:
+                    rows |= self._run_targets(environment, supported, start, judging, say)
         say("done", len(self.cases) * len(targets))
         return rows
 
@@ -165,16 +173,17 @@ class _Plan:
         environment: Environment,
         targets: list[Target],
         start: Callable[[], Worker],
+        judging: JudgingProcess | None,
         say: Callable[..., None],
     ) -> dict[Target, Row]:
         collected = {target: _Collected(target, self.versions[target]) for target in targets}
-        asked: list[tuple[_Collected, Case | None]] = []
+        asked: list[tuple[_Collected, int | None]] = []
 
         def requests() -> Iterator[Frame]:
             for target, row in collected.items():
-                for case in self.cases:
+                for position, case in enumerate(self.cases):
                     if not row.lost_worker:
-                        asked.append((row, case))
+                        asked.append((row, position))
                         yield _request(target, case, self._equation(target, case))
                 # Closing is part of an api: if it hangs or raises, that is no fault of the next one.
                 if not row.lost_worker and not (self.pool and target is targets[-1]):
@@ -187,27 +196,56 @@ class _Plan:
         end = functools.partial(self.pool.keep, environment.name) if self.pool else Worker.close
         done = 0
         for number, answer in enumerate(answers(lent, requests(), self.timeout, end)):
-            row, case = asked[number]
+            row, position = asked[number]
+            doing = _CLOSING if position is None else ""
             say(row.target.label, done)
             if isinstance(answer, WorkerError):
-                row.lose_worker(answer, "" if case else _CLOSING)
+                row.lose_worker(answer, doing)
             elif not answer.message["ok"]:
-                row.fail(answer, "" if case else _CLOSING)
-            elif case:
-                row.add(answer, self._judge(row.target, case, answer))
-            done += case is not None
+                row.fail(answer, doing)
+            elif position is not None:
+                row.add(answer, self._judge(row.target, position, answer, judging))
+            done += position is not None
         return {target: row.row() for target, row in collected.items()}
 
     def _equation(self, target: Target, case: Case) -> Equation:
         return target.equation(case.equation, self.versions[target])
 
-    def _judge(self, target: Target, case: Case, answer: Frame) -> Iterator[Run]:
-        """The two runs of one answer, one for each direction, compared with the reference."""
-        expected = self._expected(case, self._equation(target, case))
-        for direction in (worker.LOADED, worker.OWN):
-            run = judge(target, expected, direction, answer.arrays, self.arithmetic)
-            others = self._others(target, case, run, answer.arrays) if direction == worker.LOADED else {}
-            yield replace(self._explained(target, run, answer.arrays), others=others)
+    @contextlib.contextmanager
+    def _judging(self) -> Iterator[JudgingProcess | None]:
+        """A process that judges for one environment at a time, if there are cases enough to be worth it."""
+        if len(self.cases) < _MANY:
+            yield None
+            return
+        try:
+            judging = self._idle.get_nowait()
+        except queue.Empty:
+            judging = JudgingProcess(self.cases, self.arithmetic, self.processes)
+        try:
+            yield judging
+        finally:
+            self._idle.put(judging)
+
+    def close(self) -> None:
+        """End the processes that judge."""
+        while not self._idle.empty():
+            self._idle.get().close()
+
+    def _judge(
+        self, target: Target, position: int, answer: Frame, judging: JudgingProcess | None = None
+    ) -> Iterator[Run]:
+        """The two runs of an answer to the case at ``position``, compared with the reference."""
+        case, arrays = self.cases[position], answer.arrays
+        equation = self._equation(target, case)
+        keep = self.keep or bool(target.api.source)
+        explain = (target, equation) not in self._diagnosed
+        answered = Answered(position, equation, target.layout, arrays, keep, explain)
+        runs = judging.judge(answered) if judging else None
+        if runs is None:
+            runs = judge_both(target.layout, self._expected(case, equation), arrays, self.arithmetic)
+        for run in runs:
+            others = self._others(target, case, run, arrays) if run.direction == worker.LOADED else {}
+            yield replace(self._explained(target, run, arrays), others=others)
 
     def _others(self, target: Target, case: Case, run: Run, arrays: Arrays) -> dict[Equation, Run]:
         """A published equation's run, compared with every other equation that an api of this run computes."""
@@ -239,10 +277,6 @@ class _Plan:
                 if target.api.source:  # a printed equation is not to be changed
                     run = replace(run, causes=tuple(replace(cause, fix="") for cause in run.causes))
         return run if self.keep else replace(run, observed=None, reference=None)
-
-
-def _reference(case: Case, equation: Equation, arithmetic: str | None) -> Reference:
-    return forward.run(replace(case, equation=equation), arithmetic)
 
 
 _CLOSING = "while it was closed: "

@@ -40,11 +40,11 @@ def read_baseline(path: str | Path) -> Document:
         given = f"{path} of schema {document['schema']}"
         raise InputError("baseline", given, f"of schema {SCHEMA}: run it again")
     for name, fits in _FORM.items():
-        if not fits(document.get(name)):
+        if name not in document or not fits(document[name]):
             raise _refused(path, f"its {name} is not as in one")
     for number, row in enumerate(document["rows"]):
         for name, fits in _ROW.items():
-            if not isinstance(row, dict) or not fits(row.get(name)):
+            if not isinstance(row, dict) or name not in row or not fits(row[name]):
                 raise _refused(path, f"{name} of row {number} is not as in one")
     return document
 
@@ -78,7 +78,9 @@ def _options(value: object) -> bool:
 
 
 def _case(value: object) -> bool:
-    return isinstance(value, dict) and all(fits(value.get(name)) for name, fits in _CASE.items())
+    return isinstance(value, dict) and all(
+        name in value and fits(value[name]) for name, fits in _CASE.items()
+    )
 
 
 _CASE: Mapping[str, Fits] = {
