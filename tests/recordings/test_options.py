@@ -46,6 +46,8 @@ class Given(NamedTuple):
 def values(option: Option) -> tuple[Any, ...]:
     if option.only:
         return option.only
+    if option.functions:
+        return (None, ["Relu", "Softsign", "Tanh"][: len(option.functions)])
     if option.field:
         return VALUES.get(option.field, (True, False))
     return (True, False) if option.brings or option.orders or option.biases else ("whatever",)

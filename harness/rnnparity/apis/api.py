@@ -34,6 +34,15 @@ _FUNCTIONS: Mapping[str | None, str] = {
     equations.HARD_SIGMOID_6: equations.HARD_SIGMOID_6,
 }
 """Names of functions that mean the same in all frameworks. ``hard_sigmoid`` does not: see :class:`Api`."""
+_ONNX_FUNCTIONS: Mapping[str, str] = {
+    "sigmoid": equations.SIGMOID,
+    "tanh": equations.TANH,
+    "relu": equations.RELU,
+    "hardsigmoid": equations.HARD_SIGMOID_5,
+    "softsign": equations.SOFTSIGN,
+    "affine": equations.LINEAR,
+}
+"""ONNX's names of functions, in small letters; an Affine has the slope 1 unless another one is given."""
 _SWITCHES = ("coupled", "output_peephole_previous", "reset_after", "update_inverted")
 """The fields of an equation that are true or false."""
 _LARGEST = 1e30
@@ -56,7 +65,7 @@ class Option:
     """The meaning of a constructor argument.
 
     Its value is that of the equation's ``field``, which is empty if the argument says nothing about the
-    function. If ``only`` has values, no others are supported, and a number has to be ``above`` that one. To
+    function. A list of functions is that of the ``functions``, field by field. If ``only`` has values, no others are supported, and a number has to be ``above`` that one. To
     be without what the field says, the argument is ``off``. A true value ``brings`` tensors: ``peepholes`` or
     a ``projection``. ``orders`` has the values that change the order of the sequence. Where ``biases`` is
     true, the argument False means that no biases are stored.
@@ -69,6 +78,7 @@ class Option:
     brings: str = ""
     orders: tuple[tuple[Any, Order], ...] = ()
     biases: bool = False
+    functions: tuple[str, ...] = ()
 
     def check(self, name: str, value: Any) -> None:
         """Raise :class:`~rnnparity.errors.InputError` for a value that is not supported."""
@@ -161,6 +171,8 @@ class Api:
             known[name].check(name, value)
             if known[name].field:
                 fields[known[name].field] = self._value(name, known[name].field, value, version)
+            if known[name].functions and value:
+                fields |= self._listed(name, value, options)
         return fields
 
     def layout_for(self, equation: Equation) -> Layout:
@@ -179,6 +191,25 @@ class Api:
     def letter(self, gate: str) -> str:
         """The api's letter for a gate, which is given by its canonical letter."""
         return self.letters.get(gate, gate)
+
+    def _listed(self, name: str, value: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of an ONNX list of ``activations``, whose names may be in any case.
+
+        ``activation_alpha`` lists the slopes of those that have one:
+        https://onnx.ai/onnx/operators/onnx__LSTM.html
+        """
+        targets, slopes = self.arguments[name].functions, list(options.get("activation_alpha") or ())
+        listed = list(value) if isinstance(value, list | tuple) else [value]
+        if len(listed) != len(targets):
+            raise InputError(f"option {name}", value, f"{len(targets)} functions, for one direction")
+        found = {}
+        for target, function in zip(targets, listed, strict=True):
+            if function not in _ONNX_FUNCTIONS and str(function).lower() not in _ONNX_FUNCTIONS:
+                raise InputError(f"option {name}", function, ", ".join(_ONNX_FUNCTIONS))
+            found[target] = _ONNX_FUNCTIONS[str(function).lower()]
+            if found[target] == equations.HARD_SIGMOID_5 and slopes:
+                found[target] = _hard_sigmoid(float(slopes.pop(0)))
+        return found
 
     def _value(self, name: str, target: str, value: Any, version: str) -> Any:
         """The value of the equation's field ``target`` for the value of an option."""
@@ -238,6 +269,14 @@ class Target:
     @property
     def _asked(self) -> dict[str, Any]:
         return {**self.live.fixed, **self.live.options}
+
+
+def _hard_sigmoid(slope: float) -> str:
+    """The hard sigmoid of that slope. Raises :class:`~rnnparity.errors.InputError` for one that is not known."""
+    for known, name in ((1 / 5, equations.HARD_SIGMOID_5), (1 / 6, equations.HARD_SIGMOID_6)):
+        if abs(slope - known) < 1e-6:
+            return name
+    raise InputError("option activation_alpha", slope, "0.2 or 1/6 for a HardSigmoid")
 
 
 def _numbers(version: str) -> Version:

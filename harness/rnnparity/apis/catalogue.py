@@ -194,7 +194,8 @@ _TORCH_LAYER: Options = {
     **_TORCH_CELL,
     "num_layers": Option(only=(1,)),
     **dict.fromkeys(("dropout", "bidirectional"), _OFF),
-    **_ignored("batch_first"),
+    # padding_value is that of torch.nn.utils.rnn.pad_packed_sequence.
+    **_ignored("batch_first padding_value"),
 }
 _TORCH_LSTM: Options = {**_TORCH_LAYER, "proj_size": Option(brings="projection")}
 _NONLINEARITY: Options = {"nonlinearity": _TANH_OR_RELU}
@@ -216,7 +217,10 @@ _TORCH_APIS = [
 # NNabla, and the cells of an article on a Keras-like LSTM in NNabla:
 # https://nnabla.readthedocs.io/en/latest/python/api/function.html
 
-_NNABLA: Options = _ignored("name num_units units hidden_size state_size fix_parameters with_bias")
+_NNABLA: Options = {
+    "with_bias": _BIASES,
+    **_ignored("name num_units units hidden_size state_size fix_parameters"),
+}
 _NNABLA_RNN: Options = {**_NNABLA, "nonlinearity": _TANH_OR_RELU}
 
 
@@ -240,20 +244,21 @@ _NNABLA_APIS = [
 # ONNX, whose operators are checked by recordings: https://onnx.ai/onnx/operators/onnx__LSTM.html
 
 _ONNX_RNN: Options = {
-    # A reverse run returns its outputs in the order of the inputs.
+    # B is an optional input. A reverse run returns its outputs in the order of the inputs.
+    "B": _BIASES,
     "direction": Option(only=("forward", "reverse"), orders=(("reverse", Order(True, turned_back=True)),)),
-    "activations": Option(only=(None, ["Tanh"])),
+    "activations": Option(functions=("activation",)),
     "clip": _OFF,
-    **_ignored("hidden_size layout"),
+    **_ignored("hidden_size layout activation_alpha activation_beta"),
 }
 _ONNX_GRU: Options = {
     **_ONNX_RNN,
-    "activations": Option(only=(None, ["Sigmoid", "Tanh"])),
+    "activations": Option(functions=("recurrent_activation", "activation")),
     "linear_before_reset": Option("reset_after"),
 }
 _ONNX_LSTM: Options = {
     **_ONNX_RNN,
-    "activations": Option(only=(None, ["Sigmoid", "Tanh", "Tanh"])),
+    "activations": Option(functions=("recurrent_activation", "activation", "output_activation")),
     "input_forget": Option("coupled"),
 }
 

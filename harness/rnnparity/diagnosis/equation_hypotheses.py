@@ -53,6 +53,13 @@ LSTM = (
         activation=equations.SIGMOID,
         output_activation=equations.TANH,
     ),
+    # The same where the api has one function for the new input and the output, as in Keras.
+    _other(
+        "activation",
+        recurrent_activation=equations.TANH,
+        activation=equations.SIGMOID,
+        output_activation=None,
+    ),
     *_NEW_INPUT,
 )
 # A projection through tanh by default: https://github.com/PaddlePaddle/Paddle/pull/15605

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnparity.diagnosis.findings import BatchTimeAxes, Direction, InitialState, StateCarried, TimeShift
 from rnnparity.diagnosis.hypothesis import Change, Hypothesis
 from rnnparity.diagnosis.teacher_forcing import Setting, filled
 from rnnparity.reference.forward import Reference
+from rnnparity.reference.masks import turned
 from rnnparity.reference.noise import Array
 
 
@@ -54,19 +54,6 @@ def _over_padding(inputs: bool, outputs: bool) -> Change:
         return setting.moved(case, lambda array: array[:, ::-1] if outputs else array)
 
     return change
-
-
-def turned(sequence: np.ndarray, mask: NDArray[np.bool_] | None = None) -> np.ndarray:
-    """A sequence ``[B, T, ...]`` from the last step to the first.
-
-    Where a ``mask`` ``[B, T]`` says how long each row is, the rows are turned within their lengths, and what
-    is past them stays.
-    """
-    if mask is None:
-        return sequence[:, ::-1]
-    steps, lengths = np.arange(mask.shape[1]), mask.sum(axis=1)[:, None]
-    order = np.where(steps < lengths, lengths - 1 - steps, steps)
-    return np.take_along_axis(sequence, order[:, :, None], axis=1)
 
 
 def _swapped_axes(reshape: bool, states: str) -> Change:

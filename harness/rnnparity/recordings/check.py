@@ -48,7 +48,7 @@ def check(recording: str | Path | Recording) -> Check:
     case, observed = recording.case, recording.trajectory
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         expected = forward.run(case, recording.arithmetic)
-    masked, mask = _masking(recording, expected), recording.mask
+    masked, mask = _masking(recording, observed[HIDDEN], expected), recording.mask
     if mask is not None:
         for name, state in observed.items():
             known = expected.cell if name == CELL else expected.hidden
@@ -65,22 +65,29 @@ def check(recording: str | Path | Recording) -> Check:
     return Check(file, recording, compared, tuple(causes))
 
 
-def _masking(recording: Recording, expected: Reference) -> Cause | None:
-    """The cause if the steps past each row's length ``[B]`` are not what the api returns there, else None."""
-    if recording.lengths is None or np.all(recording.lengths == recording.hidden.shape[1]):
+def _masking(recording: Recording, hidden: np.ndarray, expected: Reference) -> Cause | None:
+    """The cause if the steps past each row's length ``[B]`` are not what the api returns there, else None.
+
+    ``hidden`` ``[B, T, P]`` is in the order of computation.
+    """
+    if recording.mask is None or recording.lengths is None or recording.mask.all():
         return None
-    past = np.arange(recording.hidden.shape[1]) >= recording.lengths[:, None]
-    own = recording.hidden[past]
-    last = recording.hidden[np.arange(len(past)), recording.lengths - 1]
-    held = np.broadcast_to(last[:, None], recording.hidden.shape)[past]
+    past = ~recording.mask
+    own = hidden[past]
+    # A row of no steps has no last one, and every framework returns zeros for it.
+    last = hidden[np.arange(len(past)), recording.lengths - 1] * (recording.lengths > 0)[:, None]
+    held = np.broadcast_to(last[:, None], hidden.shape)[past]
     away = np.abs(own - expected.hidden[past]) / expected.hidden_noise[past]
     # Generous, because this only has to tell computed states from others, which are far away.
     computed = bool(np.all(away < 10 * LIMIT))
-    ways = ((ZEROED, not own.any()), (HELD, np.array_equal(own, held)), (COMPUTED, computed))
-    found = next((how for how, is_so in ways if is_so), NEITHER)
-    if found == recording.known.masked:
+    padding = recording.options.get("padding_value", 0.0)
+    ways = ((ZEROED, bool(np.all(own == padding))), (HELD, np.array_equal(own, held)), (COMPUTED, computed))
+    holds = [how for how, is_so in ways if is_so]
+    # Past the last step of a backward run there is what it returned before the first one: nothing to hold.
+    usual = ZEROED if recording.padding_first else recording.known.masked
+    if usual in holds:
         return None
-    finding = Masking(found, tuple(recording.lengths.tolist()), recording.known.masked)
+    finding = Masking(holds[0] if holds else NEITHER, tuple(recording.lengths.tolist()), usual)
     cause = Cause((finding,), CONFIRMED, float(away.max()), 0.0)
     words = Vocabulary(recording.known, recording.equation)
     return explain.told([cause], words)[0]

@@ -30,6 +30,7 @@ from rnnparity.files.source import parse_json
 from rnnparity.printable import one_line
 from rnnparity.recordings.trajectory import STORED_DTYPES
 from rnnparity.reference.case import Case
+from rnnparity.reference.masks import turned
 from rnnparity_adapters import layout as layouts
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.equation import Equation
@@ -92,11 +93,27 @@ class Recording:
     def trajectory(self) -> dict[str, NDArray[np.floating]]:
         """The recorded ones of :data:`STATES`, ``[B, T, ...]``, their steps in the order of computation.
 
-        Some apis turn the outputs of a backward sequence back; here they are turned once more.
+        Some apis turn the outputs of a backward sequence back; here they are turned once more. What is past
+        a row's length comes last.
         """
-        back = self.known.order(self.options).turned_back
-        states = {name: getattr(self, name) for name in STATES}
-        return {name: state[:, :: -1 if back else 1] for name, state in states.items() if state is not None}
+        order, mask = self.known.order(self.options), self.mask
+        states = {name: getattr(self, name) for name in STATES if getattr(self, name) is not None}
+        if self.padding_first:
+            assert mask is not None
+            rolled = (np.arange(mask.shape[1]) + (~mask).sum(axis=1)[:, None]) % mask.shape[1]
+            return {name: np.take_along_axis(s, rolled[:, :, None], axis=1) for name, s in states.items()}
+        return {name: turned(s, mask) if order.turned_back else s for name, s in states.items()}
+
+    @property
+    def padding_first(self) -> bool:
+        """Whether a backward run read the padding first, and returned zeros there: Keras's does.
+
+        https://github.com/keras-team/keras/blob/v3.0.0/keras/backend/tensorflow/rnn.py
+        """
+        order, mask = self.known.order(self.options), self.mask
+        if mask is None or mask.all() or not order.backwards or order.turned_back:
+            return False
+        return not self.hidden[:, ::-1][~mask].any() and bool(self.hidden[~mask].any())
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
@@ -111,12 +128,14 @@ class Recording:
         """The case that was recorded: canonical weights, and initial states of zeros where none are recorded.
 
         The weights are float64. The inputs ``[B, T, I]`` and states get the dtype of the hidden state, or
-        float32 if that is float16. The inputs are in the order in which the api read them.
+        float32 if that is float16. The inputs are in the order in which the api read them, and what is past a
+        row's length is last.
         """
         dtype = np.promote_types(self.hidden.dtype, np.float32)
         equation, layout = self.equation, self.layout
         native = {name: tensor.astype(dtype) for name, tensor in self.weights.items()}
         weights = layouts.extract(layout, native, equation.forget_bias)
+        backwards = self.known.order(self.options).backwards
         batch, _, width = self.hidden.shape
         units = weights.bias.size // len(layout.kind.bias_gates) if layout.kind.has_cell_state else 0
         hidden, cell = (
@@ -126,7 +145,7 @@ class Recording:
         return Case(
             equation,
             weights,
-            self.inputs[:, :: -1 if self.known.order(self.options).backwards else 1].astype(dtype),
+            (turned(self.inputs, self.mask) if backwards else self.inputs).astype(dtype),
             hidden,
             cell,
             peepholes=layouts.extract_peepholes(layout, native),
@@ -179,6 +198,7 @@ def record(
     initial_hidden: object = None,
     initial_cell: object = None,
     lengths: object = None,
+    stepped_hidden: object = None,
     version: str = "",
     options: Mapping[str, Any] | None = None,
 ) -> Recording:
@@ -186,12 +206,13 @@ def record(
 
     ``weights`` are arrays by native name, or a layer itself: an object with ``named_parameters()`` (PyTorch)
     or with ``weights`` that have names (Keras). The others have the shapes of :class:`Recording`, such as
-    ``inputs`` ``[B, T, I]``, and may be anything that numpy can turn into an array. Raises
+    ``inputs`` ``[B, T, I]``, and may be anything that numpy can turn into an array. ``stepped_hidden`` is
+    needed where ``cell`` comes from other calls than ``hidden``, one for each step. Raises
     :class:`~rnnparity.errors.InputError` where :func:`read_recording` would.
     """
     given = {
         "inputs": inputs, "hidden": hidden, "cell": cell, "initial_hidden": initial_hidden,
-        "initial_cell": initial_cell, "lengths": lengths,
+        "initial_cell": initial_cell, "lengths": lengths, "stepped_hidden": stepped_hidden,
     }  # fmt: skip
     arrays = {name: _numpy(value) for name, value in given.items() if value is not None}
     arrays |= {_WEIGHTS + name: tensor for name, tensor in _live(weights).items()}
@@ -289,8 +310,8 @@ def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
             hint = ": batch before time" if turned[:2] == expected[:2] else ""
             raise InputError(name, f"shape {list(shape)}", "[" + ", ".join(map(str, expected)) + "]" + hint)
         lengths.update(zip(axes, shape, strict=True))
-    if "lengths" in arrays and not np.all((arrays["lengths"] >= 1) & (arrays["lengths"] <= lengths["T"])):
-        raise InputError("lengths", arrays["lengths"].tolist(), f"numbers from 1 to {lengths['T']}")
+    if "lengths" in arrays and not np.all((arrays["lengths"] >= 0) & (arrays["lengths"] <= lengths["T"])):
+        raise InputError("lengths", arrays["lengths"].tolist(), f"numbers from 0 to {lengths['T']}")
     for name in STATES:
         if name in arrays and arrays[name].dtype != arrays[HIDDEN].dtype:
             raise InputError(name, f"dtype {arrays[name].dtype}", f"{arrays[HIDDEN].dtype}, as hidden")
@@ -320,7 +341,9 @@ def _native(
         if whole in weights and weights[whole].ndim > 1 and weights[whole].shape[axis] % 2 == 0:
             weights |= dict(zip(parts, np.split(weights.pop(whole), 2, axis=axis), strict=True))
             names |= {part: names[whole] + index for part, index in parts.items()}
-    if any(value is False and api.arguments[name].biases for name, value in options.items()):
+    stored = [tensor.name for tensor in layout.biases if tensor.name in weights]
+    can_do_without = [name for name, option in api.arguments.items() if option.biases]
+    if can_do_without and (not stored or any(options.get(name) is False for name in can_do_without)):
         units = max(
             (weights[t.name].size // width for t in layout.projection if t.name in weights), default=width
         )
@@ -346,8 +369,6 @@ _OPTIONAL = ("peepholes", "projection")
 
 def _check_layout(recording: Recording) -> None:
     """Check that all tensors are there, with the right shapes and the sizes of the trajectory."""
-    if recording.lengths is not None and any(recording.known.order(recording.options)):
-        raise InputError("lengths", "a sequence that runs backwards", "none then: not supported yet")
     try:
         case = recording.case
     except LayoutError as error:
