@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from support.writer import Arrays, expressed, written
@@ -32,11 +32,12 @@ from rnnparity.judge.comparison import AGREE, CHAOTIC
 from rnnparity.recordings.check import check
 from rnnparity.recordings.recording import from_arrays
 from rnnparity.report.console import console, print_table
+from rnnparity.selftest import plain_cells
 from rnnparity.selftest.plain_cells import Trajectory
 from rnnparity.selftest.planted_weights import split
 from rnnparity_adapters.layout import LayoutError, Weights
 
-SIZES: Sequence[dict[str, int]] = (
+SIZES: Sequence[dict[str, Any]] = (
     {"batch": 3, "steps": 8, "input_size": 5, "units": 6},
     {"batch": 4, "steps": 12, "input_size": 8, "units": 8},
     {"batch": 2, "steps": 6, "input_size": 3, "units": 4},
@@ -112,6 +113,8 @@ def arrays_of(file: File) -> Arrays | None:
         if claimed.batch > 1:
             lengths[-1] = claimed.steps
     made = report.make(claimed, shares, random, lengths)
+    if report.ids and lengths is None and np.array_equal(made.hidden, plain_cells.run(claimed).hidden):
+        return None  # it changes nothing here
     return stored(api, report, claimed, made, lengths, hidden_only=random.rand() < 0.5)
 
 

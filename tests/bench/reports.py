@@ -28,6 +28,8 @@ GRUS = ("torch.nn.GRU", "keras.layers.GRU", "onnx.GRU", "tf.nn.rnn_cell.GRUCell"
 AFTER = ("torch.nn.GRU", "keras.layers.GRU", "PF.gru", "canonical.gru")
 """The GRUs whose reset gate comes after the product by default."""
 RNNS = ("torch.nn.RNN", "keras.layers.SimpleRNN", "onnx.RNN", "tf.nn.rnn_cell.BasicRNNCell")
+KERAS = ("keras.layers.LSTM", "keras.layers.GRU", "keras.layers.SimpleRNN")
+GATED = (*LSTMS[:4], *GRUS[:4])
 ALL = (*LSTMS[:4], *GRUS[:4], *RNNS[:3])
 TWO_BIASES = ("torch.nn.LSTM", "onnx.LSTM", "torch.nn.LSTMCell")
 TF = ("tf.nn.rnn_cell.LSTMCell", "tf.compat.v1.nn.rnn_cell.BasicLSTMCell", "tf.contrib.rnn.LSTMBlockCell")
@@ -267,7 +269,8 @@ def both(*ids: str) -> tuple[str, ...]:
 
 
 REPORTS: Mapping[str, Report] = {
-    "W002 cfoi": Report(_ORDER, ("keras.layers.LSTM", "tf.keras.layers.LSTM"), gates("jfoi"), lengths=sometimes),
+    "W002 cfoi": Report(_ORDER, ("keras.layers.LSTM", "tf.keras.layers.LSTM"), gates("jfoi"),
+                        lengths=sometimes),
     "W004 forget bias": Report(_FORGET, TF, without_forget_bias, lengths=sometimes),
     "W004 hard sigmoid too": Report(both("forget-bias", "recurrent-activation"), TF,
                                     in_turn(without_forget_bias, _HARD), lengths=sometimes),
@@ -286,8 +289,8 @@ REPORTS: Mapping[str, Report] = {
     "W012 ifzo": Report(_ORDER, LSTMS, gates("ijof"), lengths=sometimes),
     "W014 icfo": Report(_ORDER, ("keras.layers.LSTM", "torch.nn.LSTM"), gates("ifjo"), lengths=sometimes),
     "W016 bias split": Report((), TWO_BIASES),
-    "W018 recurrent bias": Report(("bias-dropped",), TWO_BIASES, weights.shares_times(1, 0), lengths=sometimes,
-                                  any_weights=False),
+    "W018 recurrent bias": Report(("bias-dropped",), TWO_BIASES, weights.shares_times(1, 0),
+                                  lengths=sometimes, any_weights=False),
     "W020 forget bias": Report(_FORGET, TF, without_forget_bias, lengths=sometimes),
     "W022 bias of r and z": Report(_ORDER, GRUS, weights.gate_order("b", (1, 0, 2)), lengths=sometimes,
                                    any_weights=False),
@@ -300,15 +303,15 @@ REPORTS: Mapping[str, Report] = {
     "W034 ifog and one": Report(both("gate-order", "forget-bias"), ("keras.layers.LSTM", "torch.nn.LSTM"),
                                 in_turn(gates("ijof"), with_forget_bias)),
     "W036 hard sigmoid": Report(_GATE, LSTMS, _HARD, lengths=sometimes),
-    "W038 hard sigmoid": Report(_GATE, (*LSTMS[:4], *GRUS[:4]), _HARD, lengths=sometimes),
+    "W038 hard sigmoid": Report(_GATE, GATED, _HARD, lengths=sometimes),
     "W040 relu": Report(("activation",), ALL, equation(activation=eq.RELU), lengths=sometimes),
-    "W042 relu lost": Report(("activation",), ("keras.layers.LSTM", "keras.layers.GRU", "keras.layers.SimpleRNN"),
+    "W042 relu lost": Report(("activation",), KERAS,
                              equation(activation=eq.TANH), options={"activation": "relu"}),
     "W042 ONNX": Report(("activation",), ("onnx.LSTM",), equation(activation=eq.TANH), options=_RELU_ONNX),
     "W044 swapped": Report(("activation", *both("recurrent-activation", "activation"),
-                            *both("recurrent-activation", "activation", "output-activation")), (*LSTMS[:4], *GRUS[:4]),
+                            *both("recurrent-activation", "activation", "output-activation")), GATED,
                            equation(activation=eq.SIGMOID, recurrent_activation=eq.TANH)),
-    "W046 sigmoid": Report(_GATE, ("keras.layers.LSTM", "tf.keras.layers.LSTM", "keras.layers.GRU"), _SIGMOID,
+    "W046 sigmoid": Report(_GATE, (*KERAS[:2], "tf.keras.layers.LSTM"), _SIGMOID,
                            options={"recurrent_activation": "hard_sigmoid"}, lengths=sometimes),
     "W048 z": Report(("update-gate-inverted",), GRUS, equation(update_inverted=True), lengths=sometimes),
     "W050 folded": Report(("bias-folded",), AFTER, weights.bias(weights.folded), any_weights=False),
@@ -320,7 +323,8 @@ REPORTS: Mapping[str, Report] = {
     "W058 order and clip": Report(both("gate-order", "cell-clip"), ("torch.nn.LSTM", "tf.raw_ops.BlockLSTM"),
                                   in_turn(gates("ifjo"), clipped_at_3)),
     "W058 clip": Report(("cell-clip",), LSTMS, clipped_at_3),
-    "W060 projection": Report(("projection",), PROJECTED, equation(projection_activation=eq.TANH), in_projection),
+    "W060 projection": Report(("projection",), PROJECTED, equation(projection_activation=eq.TANH),
+                              in_projection),
     "W060 clip": Report(("cell-clip",), PROJECTED, clipped_at_3, in_projection),
     "W060 h0": Report(("initial-state",), PROJECTED, changes.states_zeroed, in_projection, needs_state=True),
     "W062 reset": Report(("reset-gate",), GRUS, changes.other_reset, lengths=sometimes),
@@ -332,7 +336,7 @@ REPORTS: Mapping[str, Report] = {
     "W068 other direction": Report(_OTHER_WEIGHTS, ALL, other_weights(1)),
     "W070 padding first": PaddingFirst(_MASKING, ("onnx.LSTM", "onnx.GRU", "onnx.RNN"), options=_BACKWARDS,
                                        lengths=always),
-    "W072 padding first": PaddingFirst(_MASKING, ("keras.layers.LSTM", "keras.layers.GRU"), options=_TURNED,
+    "W072 padding first": PaddingFirst(_MASKING, KERAS[:2], options=_TURNED,
                                        lengths=always),
     "W074 padding computed": Report(("masking",), ALL, lengths=always, past=computed),
     "W076 not reversed": Report(("direction",), ("keras.layers.LSTM", "keras.layers.GRU", "onnx.LSTM"),
@@ -340,9 +344,9 @@ REPORTS: Mapping[str, Report] = {
     "W078 not reversed": Report(("direction",), ("keras.layers.LSTM", "keras.layers.SimpleRNN"),
                                 changes.inputs_reversed, options=_TURNED),
     "W080 forward cell": Report(_OTHER_WEIGHTS, ("keras.layers.GRU", "torch.nn.GRU"), other_weights(1)),
-    "W084 held": Report(("masking",), ("torch.nn.LSTM", "onnx.GRU", "tf.nn.rnn_cell.LSTMCell"), lengths=always,
-                        past=held),
-    "W084 zeroed": Report(("masking",), ("keras.layers.LSTM", "keras.layers.GRU"), lengths=always, past=zeroed),
+    "W084 held": Report(("masking",), ("torch.nn.LSTM", "onnx.GRU", "tf.nn.rnn_cell.LSTMCell"),
+                        lengths=always, past=held),
+    "W084 zeroed": Report(("masking",), KERAS[:2], lengths=always, past=zeroed),
     "W086 first cell": Report(("masking",), ("keras.layers.LSTM",), lengths=always, past=garbage),
     "W088 dropout": Report(("dropout",), ALL, after=changes.dropped_out),
     "W090 order of sums": Report((), ALL),

@@ -1,4 +1,4 @@
-"""Forms that a recording may have: directions with lengths, rows of no steps, ONNX's lists, missing biases."""
+"""Forms of recordings: directions with lengths, rows of no steps, ONNX's lists, missing biases."""
 
 import json
 from dataclasses import replace

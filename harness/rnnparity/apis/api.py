@@ -65,10 +65,11 @@ class Option:
     """The meaning of a constructor argument.
 
     Its value is that of the equation's ``field``, which is empty if the argument says nothing about the
-    function. A list of functions is that of the ``functions``, field by field. If ``only`` has values, no others are supported, and a number has to be ``above`` that one. To
-    be without what the field says, the argument is ``off``. A true value ``brings`` tensors: ``peepholes`` or
-    a ``projection``. ``orders`` has the values that change the order of the sequence. Where ``biases`` is
-    true, the argument False means that no biases are stored.
+    function; a list of functions gives those of several fields, the ``functions``. If ``only`` has values, no
+    others are supported, and a number has to be ``above`` that one. To be without what the field says, the
+    argument is ``off``. A true value ``brings`` tensors: ``peepholes`` or a ``projection``. ``orders`` has
+    the values that change the order of the sequence. Where ``biases`` is true, the argument False means that
+    no biases are stored.
     """
 
     field: str = ""
@@ -272,7 +273,7 @@ class Target:
 
 
 def _hard_sigmoid(slope: float) -> str:
-    """The hard sigmoid of that slope. Raises :class:`~rnnparity.errors.InputError` for one that is not known."""
+    """The hard sigmoid of that slope. Raises :class:`~rnnparity.errors.InputError` where none is known."""
     for known, name in ((1 / 5, equations.HARD_SIGMOID_5), (1 / 6, equations.HARD_SIGMOID_6)):
         if abs(slope - known) < 1e-6:
             return name

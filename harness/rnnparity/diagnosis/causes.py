@@ -17,7 +17,8 @@ IDS = (
     "coupled-gates", "peephole-dropped", "peephole-order", "peephole-previous", "cell-clip", "projection",
     "update-gate-inverted", "reset-gate", "initial-state", "state-carried", "direction", "batch-time-axes",
     "time-shift", "masking", "dropout", "dead-unit", "dead-row", "zeroed-step", "output-function",
-    "precision", "parameter", UNKNOWN,
+    "precision", "parameter", "state-replaced", "bias-added", "bias-swapped", "pre-activation-clip",
+    "quantised", "weights-differ", "unit-order", "row-order", "input-changed", UNKNOWN,
 )  # fmt: skip
 """The ids of all causes. Users and reports rely on these names, so they do not change."""
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from rnnparity.diagnosis.findings import BatchTimeAxes, Direction, InitialState, StateCarried, TimeShift
 from rnnparity.diagnosis.hypothesis import Change, Hypothesis
+from rnnparity.diagnosis.run_findings import PaddingFirst
+from rnnparity.diagnosis.state_hypotheses import lengths_of, padding_first
 from rnnparity.diagnosis.teacher_forcing import Setting, filled
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.masks import turned
@@ -17,11 +19,12 @@ from rnnparity.reference.noise import Array
 def _states(hidden: str, cell: str, last: Reference) -> Change:
     def change(setting: Setting) -> Setting | None:
         case = setting.case
+        rows, ends = np.arange(case.batch), np.maximum(lengths_of(setting) - 1, 0)
         known = {
             "given": (case.initial_hidden, case.initial_cell),
             "swapped": (case.initial_cell, case.initial_hidden),
             "zero": (0 * case.initial_hidden, 0 * case.initial_cell),
-            "carried": (last.hidden[:, -1], last.cell[:, -1]),
+            "carried": (last.hidden[rows, ends], last.cell[rows, ends]),
         }  # fmt: skip
         first, second = known[hidden][0], known[cell][1]
         if first.shape != case.initial_hidden.shape:  # a projection: h and c cannot be swapped
@@ -158,6 +161,7 @@ def run_hypotheses(base: Reference, hidden_seen: Array) -> Iterator[Hypothesis]:
     for carried in _CARRIED if two else _CARRIED[:1]:
         hidden, cell = ("carried" if each else "given" for each in carried)
         yield Hypothesis((StateCarried(*carried),), _states(hidden, cell, base))
+    yield Hypothesis((PaddingFirst(),), padding_first)
     for inputs, outputs in ((True, False), (True, True), (False, True)):
         yield Hypothesis((Direction(inputs, outputs),), _turned(inputs, outputs))
         yield Hypothesis((Direction(inputs, outputs, padding=True),), _over_padding(inputs, outputs))

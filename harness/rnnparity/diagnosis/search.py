@@ -7,6 +7,7 @@ over the whole trajectory. A cause is confirmed only if the difference is then n
 if that is no chance: see :mod:`rnnparity.diagnosis.evidence`.
 """
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -16,12 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rnnparity.diagnosis import equation_hypotheses, evidence, outputs, unstructured, weight_hypotheses
+from rnnparity.diagnosis import (
+    equation_hypotheses,
+    evidence,
+    outputs,
+    state_hypotheses,
+    unstructured,
+    weight_hypotheses,
+)
 from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, Cause
 from rnnparity.diagnosis.findings import Finding, OtherEquation, Precision
 from rnnparity.diagnosis.fitted_constants import CONSTANTS, Fitted, fit, nice
-from rnnparity.diagnosis.hypothesis import EquationHypothesis, Hypothesis, together
+from rnnparity.diagnosis.hypothesis import EquationHypothesis, Found, Hypothesis, together
 from rnnparity.diagnosis.kinds import equations_for, in_full, kind_of, teacher_forced
+from rnnparity.diagnosis.run_findings import NONE, StateReplaced
 from rnnparity.diagnosis.run_hypotheses import run_hypotheses
 from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, filled
 from rnnparity.judge import compare, comparison
@@ -139,8 +148,10 @@ class _Search:
         return (
             _distinct([*self._confirmed(screen, singles), *self._confirmed(screen, runs)])
             or _distinct(self._outputs())
+            or self._first(found for found in self._replaced if NONE not in found.finding.by)
             or self._parameters(unstructured.single(self.setting, self.base))
             or self._precision()
+            or self._first(found for found in self._replaced if NONE in found.finding.by)
             or self._confirmed(screen, self._pairs(screen, runs))
             or self._parameters(unstructured.block(self.setting, screen.passing))
             or self._suspects(screen, [*singles, *runs])
@@ -311,6 +322,19 @@ class _Search:
             if judged.confirms(explained.constants):
                 found.append(Cause(explained.findings, CONFIRMED, self.before, _noise(compared)))
         return found
+
+    @functools.cached_property
+    def _replaced(self) -> list[Found[StateReplaced]]:
+        return list(state_hypotheses.replaced(self.setting, self.base, self.arithmetic))
+
+    def _first(self, tried: Iterable[Found]) -> list[Cause]:
+        """The first of the findings under which the reference agrees."""
+        for finding, setting, constants in tried:
+            judged = self._compare(setting)
+            if judged.agrees:
+                status = CONFIRMED if judged.confirms(constants) else SUSPECT
+                return [self._cause(finding, status, judged.comparison)]
+        return []
 
     def _precision(self) -> list[Cause]:
         for name in unstructured.coarser(self.base):

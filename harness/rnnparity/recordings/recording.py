@@ -341,9 +341,9 @@ def _native(
         if whole in weights and weights[whole].ndim > 1 and weights[whole].shape[axis] % 2 == 0:
             weights |= dict(zip(parts, np.split(weights.pop(whole), 2, axis=axis), strict=True))
             names |= {part: names[whole] + index for part, index in parts.items()}
-    stored = [tensor.name for tensor in layout.biases if tensor.name in weights]
+    has_some = any(tensor.name in weights for tensor in layout.biases)
     can_do_without = [name for name, option in api.arguments.items() if option.biases]
-    if can_do_without and (not stored or any(options.get(name) is False for name in can_do_without)):
+    if can_do_without and (not has_some or any(options.get(name) is False for name in can_do_without)):
         units = max(
             (weights[t.name].size // width for t in layout.projection if t.name in weights), default=width
         )

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 def turned(sequence: np.ndarray, mask: NDArray[np.bool_] | None = None) -> np.ndarray:
     """A sequence ``[B, T, ...]`` from the last step to the first.
 
-    Where there is a ``mask`` ``[B, T]``, each row is turned within its own length, and what is past that stays
-    where it is.
+    Where there is a ``mask`` ``[B, T]``, each row is turned within its own length, and what is past that
+    stays where it is.
     """
     if mask is None:
         return sequence[:, ::-1]

@@ -1,0 +1,55 @@
+"""Further findings on how a cell was run: its states, its padding, its inputs, its rows.
+
+As in :mod:`rnnparity.diagnosis.findings`, whose base they share.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rnnparity.diagnosis.findings import Finding
+
+KEPT, ZERO, GIVEN, SWAPPED = "kept", "zero", "given", "swapped"
+OTHER_ROW, LAST, NONE = "another row's", "a row's last one", "none of these"
+"""What a state may have been replaced by."""
+
+
+@dataclass(frozen=True)
+class StateReplaced(Finding):
+    """The state before these ``steps`` of these ``rows`` (of ``batch``) is not the one before.
+
+    ``by`` names what was there instead, and ``hidden`` and ``cell`` say which of the two was replaced. Every
+    other step agrees from its own observed state.
+
+    States kept between calls: https://github.com/tensorflow/tensorflow/issues/47813
+    """
+
+    steps: tuple[int, ...]
+    rows: tuple[int, ...]
+    batch: int
+    by: str
+    hidden: bool = True
+    cell: bool = True
+    id = "state-replaced"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The details by their names in JSON."""
+        return {
+            "steps": list(self.steps), "rows": list(self.rows), "by": self.by,
+            "hidden": self.hidden, "cell": self.cell,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PaddingFirst(Finding):
+    """A run begins with the steps past the lengths, as a backward one over whole rows does.
+
+    https://github.com/apache/mxnet/issues/19323
+    """
+
+    id = "masking"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The details by their names in JSON."""
+        return {"steps": "computed", "where": "first"}

@@ -1,0 +1,67 @@
+"""What the findings of :mod:`rnnparity.diagnosis.run_findings` say, and the changes to make for them."""
+
+from collections.abc import Sequence
+
+from rnnparity.diagnosis import run_findings as findings
+from rnnparity.diagnosis.remedies import remedy
+from rnnparity.diagnosis.run_findings import GIVEN, LAST, OTHER_ROW, SWAPPED, ZERO
+from rnnparity.diagnosis.sentences import sentence
+from rnnparity.diagnosis.vocabulary import Vocabulary
+
+_FEW = 6
+"""Numbers that are said one by one; of more only how many there are."""
+
+_BY = {
+    ZERO: "zero",
+    GIVEN: "the given initial state",
+    SWAPPED: "the hidden and the cell state in each other's place",
+    OTHER_ROW: "that of another row",
+    LAST: "the last state of a row",
+}
+
+
+def listed(numbers: Sequence[int], word: str) -> str:
+    """``step 3``, ``steps 3, 4 and 5`` or ``17 steps``."""
+    if len(numbers) > _FEW:
+        return f"{len(numbers)} {word}s"
+    texts = [str(number) for number in numbers]
+    if len(texts) == 1:
+        return f"{word} {texts[0]}"
+    return f"{word}s {', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def _state(finding: findings.StateReplaced, words: Vocabulary) -> str:
+    if not words.layout.kind.has_cell_state or (finding.hidden and finding.cell):
+        return "the state"
+    return "the hidden state" if finding.hidden else "the cell state"
+
+
+@sentence.register
+def _(finding: findings.StateReplaced, words: Vocabulary) -> str:
+    whole = len(finding.rows) == finding.batch
+    rows = "in every row" if whole else f"in {listed(finding.rows, 'row')} of {finding.batch}"
+    by = " or ".join(_BY.get(one, "one that is not known") for one in finding.by.split(" or "))
+    state, steps = _state(finding, words), listed(finding.steps, "step")
+    return (
+        f"made only at {steps}, {rows}: {state} before it was replaced by {by}; "
+        "every later step agrees from its own state"
+    )
+
+
+@sentence.register
+def _(finding: findings.PaddingFirst, words: Vocabulary) -> str:
+    return "the run begins with the steps past the lengths, not at each row's last step"
+
+
+@remedy.register
+def _(finding: findings.StateReplaced, words: Vocabulary) -> str:
+    if finding.steps == (0,):
+        return "pass the same initial state on both sides, to each row its own, and reset it between calls"
+    return (
+        f"keep the state from step to step: look at what is done to it before {listed(finding.steps, 'step')}"
+    )
+
+
+@remedy.register
+def _(finding: findings.PaddingFirst, words: Vocabulary) -> str:
+    return "turn each row within its own length, and leave what is past it in its place"
