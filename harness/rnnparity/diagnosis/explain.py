@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnparity.apis.api import Api
-from rnnparity.diagnosis import sentences
+from rnnparity.diagnosis import (
+    run_sentences,  # noqa: F401  # registers its sentences
+    sentences,
+)
 from rnnparity.diagnosis.causes import Cause
 from rnnparity.diagnosis.remedies import remedies
 from rnnparity.diagnosis.search import search

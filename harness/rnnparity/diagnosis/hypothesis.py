@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,6 @@ from rnnparity.diagnosis.findings import Finding
 from rnnparity.diagnosis.teacher_forcing import Setting
 from rnnparity.reference.noise import Array
 from rnnparity_adapters.layout import Weights
-
-_Finding = TypeVar("_Finding", bound=Finding, covariant=True)
 
 Change = Callable[[Setting], Setting | None]
 """A setting -> the same with another case or trajectory, or None where the change cannot be applied."""
@@ -26,10 +24,10 @@ class Hypothesis:
     change: Change
 
 
-class Found(NamedTuple, Generic[_Finding]):
+class Found(NamedTuple):
     """A finding, the ``setting`` in which it is true, and how many ``constants`` were fitted for that."""
 
-    finding: _Finding
+    finding: Finding
     setting: Setting
     constants: int = 0
 

@@ -30,7 +30,6 @@ from rnnparity.diagnosis.findings import Finding, OtherEquation, Precision
 from rnnparity.diagnosis.fitted_constants import CONSTANTS, Fitted, fit, nice
 from rnnparity.diagnosis.hypothesis import EquationHypothesis, Found, Hypothesis, together
 from rnnparity.diagnosis.kinds import equations_for, in_full, kind_of, teacher_forced
-from rnnparity.diagnosis.run_findings import NONE, StateReplaced
 from rnnparity.diagnosis.run_hypotheses import run_hypotheses
 from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, filled
 from rnnparity.judge import compare, comparison
@@ -148,10 +147,10 @@ class _Search:
         return (
             _distinct([*self._confirmed(screen, singles), *self._confirmed(screen, runs)])
             or _distinct(self._outputs())
-            or self._first(found for found in self._replaced if NONE not in found.finding.by)
+            or self._first(filter(state_hypotheses.is_known, self._replaced))
             or self._parameters(unstructured.single(self.setting, self.base))
             or self._precision()
-            or self._first(found for found in self._replaced if NONE in found.finding.by)
+            or self._first(self._replaced)
             or self._confirmed(screen, self._pairs(screen, runs))
             or self._parameters(unstructured.block(self.setting, screen.passing))
             or self._suspects(screen, [*singles, *runs])
@@ -324,7 +323,7 @@ class _Search:
         return found
 
     @functools.cached_property
-    def _replaced(self) -> list[Found[StateReplaced]]:
+    def _replaced(self) -> list[Found]:
         return list(state_hypotheses.replaced(self.setting, self.base, self.arithmetic))
 
     def _first(self, tried: Iterable[Found]) -> list[Cause]:

@@ -66,7 +66,7 @@ class _Piece(NamedTuple):
     cell: Array
 
 
-def replaced(setting: Setting, base: Reference, arithmetic: str) -> Iterator[Found[StateReplaced]]:
+def replaced(setting: Setting, base: Reference, arithmetic: str) -> Iterator[Found]:
     """Find the states that were replaced, in a trajectory ``[B, T, U]`` that should be that of ``base``."""
     if setting.case.steps < 2:
         return
@@ -76,7 +76,12 @@ def replaced(setting: Setting, base: Reference, arithmetic: str) -> Iterator[Fou
         yield from _explained(setting, found)
 
 
-def _explained(setting: Setting, cuts: Sequence[_Cut]) -> Iterator[Found[StateReplaced]]:
+def is_known(found: Found) -> bool:
+    """Whether it is known by what the state was replaced."""
+    return isinstance(found.finding, StateReplaced) and NONE not in found.finding.by
+
+
+def _explained(setting: Setting, cuts: Sequence[_Cut]) -> Iterator[Found]:
     """What explains all cuts: the same for all of them if there is such a thing."""
     options = [[(state.by, state.both) for state in cut.states] for cut in cuts]
     common = next((one for one in options[0] if all(one in other for other in options)), None)
@@ -328,7 +333,7 @@ class _HiddenOnly(_Search):
             setting,
             case=replace(case, inputs=case.inputs[row : row + 1, step + 1 : length], initial_hidden=start,
                          initial_cell=np.zeros((1, case.units))),
-            hidden=seen, cell=None, mask=None, bits=None,
+            hidden=seen, cell=None, mask=None, away=None,
         )  # fmt: skip
         forced = in_full(rest)
         assert isinstance(forced, TeacherForcedLstm)
