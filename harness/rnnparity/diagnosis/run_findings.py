@@ -53,3 +53,38 @@ class PaddingFirst(Finding):
     def about(self) -> dict[str, Any]:
         """The details by their names in JSON."""
         return {"steps": "computed", "where": "first"}
+
+
+@dataclass(frozen=True)
+class InputChanged(Finding):
+    """The inputs were others than recorded: ``what`` became of them.
+
+    ``features`` are those that are missing, or the order in which they stand. ``value`` is a factor, a shift
+    or a rate.
+    """
+
+    what: str
+    features: tuple[int, ...] = ()
+    value: float | None = None
+    id = "input-changed"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The details by their names in JSON."""
+        features = {"features": list(self.features)} if self.features else {}
+        value = {} if self.value is None else {"value": self.value}
+        return {"inputs": self.what, **features, **value}
+
+
+@dataclass(frozen=True)
+class RowOrder(Finding):
+    """Each row has the run of another one, ``rows`` ``[B]``; or its inputs alone, if not ``whole``."""
+
+    rows: tuple[int, ...]
+    whole: bool = True
+    id = "row-order"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The details by their names in JSON."""
+        return {"rows": list(self.rows), "of": "runs" if self.whole else "inputs"}

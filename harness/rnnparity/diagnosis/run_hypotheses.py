@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnparity.diagnosis.findings import BatchTimeAxes, Direction, InitialState, StateCarried, TimeShift
 from rnnparity.diagnosis.hypothesis import Change, Hypothesis
+from rnnparity.diagnosis.input_hypotheses import rules
 from rnnparity.diagnosis.run_findings import PaddingFirst
 from rnnparity.diagnosis.state_hypotheses import lengths_of, padding_first
 from rnnparity.diagnosis.teacher_forcing import Setting, filled
@@ -169,3 +170,4 @@ def run_hypotheses(base: Reference, hidden_seen: Array) -> Iterator[Hypothesis]:
         yield Hypothesis((BatchTimeAxes(reshaped, states),), _swapped_axes(reshaped, states))
     for steps in _shifts(hidden_seen, base.hidden):
         yield Hypothesis((TimeShift(steps),), _shifted(steps, base))
+    yield from rules(base.case.inputs)

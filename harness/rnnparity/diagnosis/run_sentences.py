@@ -53,6 +53,45 @@ def _(finding: findings.PaddingFirst, words: Vocabulary) -> str:
     return "the run begins with the steps past the lengths, not at each row's last step"
 
 
+_INPUTS = {
+    "scaled": "the inputs are {value:.6g} times as large",
+    "shifted": "the inputs are larger by {value:.6g}",
+    "dropped out": "{value:.0%} of the inputs are zero, the others larger by as much",
+    "others": "the inputs are others than those recorded, and follow no known rule",
+}
+
+
+@sentence.register
+def _(finding: findings.InputChanged, words: Vocabulary) -> str:
+    if finding.what in ("missing", "permuted"):
+        which = listed(finding.features, "feature")
+        if finding.what == "missing":
+            return f"the inputs are without {which}"
+        return f"the features of the inputs stand in the order {', '.join(map(str, finding.features))}"
+    if finding.what == "shifted" and finding.value is None:
+        return "the inputs are shifted, each feature by a constant"
+    said = _INPUTS.get(finding.what, f"the inputs are {finding.what}")
+    return said.format(value=finding.value)
+
+
+@sentence.register
+def _(finding: findings.RowOrder, words: Vocabulary) -> str:
+    moved = [row for row, other in enumerate(finding.rows) if row != other]
+    there = ", ".join(str(finding.rows[row]) for row in moved[:_FEW]) + (", ..." if len(moved) > _FEW else "")
+    what = "runs" if finding.whole else "inputs"
+    return f"in {listed(moved, 'row')} stand the {what} of {there}"
+
+
+@remedy.register
+def _(finding: findings.InputChanged, words: Vocabulary) -> str:
+    return "give both sides the same inputs, and record them as the cell gets them"
+
+
+@remedy.register
+def _(finding: findings.RowOrder, words: Vocabulary) -> str:
+    return f"put the rows of the batch in order: take rows {list(finding.rows)} of the other side"
+
+
 @remedy.register
 def _(finding: findings.StateReplaced, words: Vocabulary) -> str:
     if finding.steps == (0,):

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from rnnparity.diagnosis import (
     equation_hypotheses,
     evidence,
+    input_hypotheses,
     outputs,
     state_hypotheses,
     unstructured,
@@ -151,6 +152,8 @@ class _Search:
             or self._parameters(unstructured.single(self.setting, self.base))
             or self._precision()
             or self._first(self._replaced)
+            or self._first(input_hypotheses.rows(self.setting, self.base, self.arithmetic))
+            or self._first(input_hypotheses.solved(self.setting, self.base))
             or self._confirmed(screen, self._pairs(screen, runs))
             or self._parameters(unstructured.block(self.setting, screen.passing))
             or self._suspects(screen, [*singles, *runs])

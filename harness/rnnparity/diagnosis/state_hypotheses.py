@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rnnparity.diagnosis.hypothesis import Found
 from rnnparity.diagnosis.kinds import in_full
 from rnnparity.diagnosis.run_findings import GIVEN, KEPT, LAST, NONE, OTHER_ROW, SWAPPED, ZERO, StateReplaced
-from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForcedLstm, apart
+from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForcedLstm, apart, counting
 from rnnparity.reference import forward
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import LIMIT, Array
@@ -206,7 +206,7 @@ class _Complete(_Search):
         away = (np.abs(single.hidden - run.hidden) > LIMIT * run.hidden_noise).any(axis=(1, 2))
         if single.cell is not None:
             away |= (np.abs(single.cell - run.cell) > LIMIT * run.cell_noise).any(axis=(1, 2))
-        chosen = np.ones(setting.hidden.shape[:2], bool) if setting.mask is None else setting.mask
+        chosen = counting(setting)
         wrong = np.zeros_like(chosen)
         wrong[chosen] = away
         return wrong

@@ -330,6 +330,11 @@ def filled(setting: Setting, run: Reference) -> Setting:
     return replace(setting, hidden=np.where(count, setting.hidden, run.hidden), cell=cell)
 
 
+def counting(setting: Setting) -> NDArray[np.bool_]:
+    """The steps ``[B, T]`` of a setting that count."""
+    return np.ones(setting.hidden.shape[:2], bool) if setting.mask is None else setting.mask
+
+
 def apart(setting: Setting) -> Setting:
     """The steps that count as N sequences of one step, each from its own observed state.
 
@@ -337,7 +342,7 @@ def apart(setting: Setting) -> Setting:
     """
     case, cell = setting.case, setting.cell
     batch, steps, _ = setting.hidden.shape
-    chosen = np.ones((batch, steps), bool) if setting.mask is None else setting.mask
+    chosen = counting(setting)
 
     def before(start: np.ndarray, states: Array) -> Array:
         joined: Array = np.concatenate([start[:, None], states[:, :-1]], axis=1)[chosen]

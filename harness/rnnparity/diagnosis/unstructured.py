@@ -160,7 +160,7 @@ def _errors(setting: Setting, base: Reference, local: LocalAnalysis | None) -> A
         states = [np.abs(errors).max(axis=(0, 1)) for errors in (local.hidden, local.cell) if errors.size]
         largest: Array = np.maximum.reduce([errors for errors in states if len(errors) == len(states[-1])])
         if largest.max() <= LIMIT:
-            largest = np.zeros(setting.case.units)
+            largest = np.zeros(max(setting.case.units, setting.hidden.shape[2]))
             largest[local.parameter.unit] = LIMIT
         return largest
     hidden, _ = in_full(setting).predict(setting.case.equation)
