@@ -7,29 +7,22 @@ import argparse
 import fnmatch
 import os
 import time
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from support.writer import Arrays, expressed, written
+from support.planted_recordings import SMALL, planted_recording
 from threadpoolctl import threadpool_limits
 
-import rnnparity
-from rnnparity.apis.api import Api
 from rnnparity.apis.catalogue import APIS
 from rnnparity.diagnosis.causes import CONFIRMED
 from rnnparity.recordings.check import check
 from rnnparity.recordings.recording import from_arrays
 from rnnparity.report.console import console, print_table
-from rnnparity.selftest.planted_mistakes import FORGET_BIAS, MISTAKES, STATE, TWO_BIASES, M, Planted
-from rnnparity.selftest.planted_weights import split
-from rnnparity_adapters.layout import LayoutError, Weights
+from rnnparity.selftest.planted_mistakes import MISTAKES
 
-SMALL = {"batch": 3, "steps": 8, "input_size": 5, "units": 6}
 LARGE = {"batch": 8, "steps": 50, "input_size": 32, "units": 64}
 BARS = {"small": 0.5, "large": 2.0}
 """Seconds that a diagnosis may take."""
@@ -48,51 +41,18 @@ class Trial(NamedTuple):
 
 def trial(api: str, mistake: str, seed: int, sizes: dict[str, Any]) -> Trial | None:
     """None where the api cannot express what the mistake claims, or has nothing of the kind."""
-    random = np.random.RandomState((seed * 7919 + zlib.crc32(f"{api} {mistake}".encode())) % 2**32)
-    known, planted = APIS[api], MISTAKES[mistake]
-    equation = known.equation({})
-    if known.layout.cell not in planted.cells:
+    made = planted_recording(api, mistake, seed, sizes)
+    if made is None:
         return None
-    case = rnnparity.make_case(seed, cell=known.layout.cell, forget_bias=equation.forget_bias, **sizes)
-    case = replace(case, equation=equation)
-    if random.rand() < 0.5 and STATE not in planted.needs:
-        case = replace(case, initial_hidden=0 * case.initial_hidden, initial_cell=0 * case.initial_cell)
-    layout = known.layout_for(equation)
-    two = len([t for t in layout.biases if len(t.gates) == len(case.gates)]) == 2
-    m = any("m" in tensor.gates for tensor in layout.biases)
-    has = {STATE: True, FORGET_BIAS: equation.forget_bias != 0, TWO_BIASES: two, M: m}
-    if not all(has[need] for need in planted.needs):
-        return None
-    if "m" in case.kind.bias_gates and not m:
-        bias = case.weights.bias.reshape(len(case.kind.bias_gates), -1).copy()
-        bias[-1] = 0
-        case = replace(case, weights=Weights(case.weights.kernel, bias.reshape(-1)))
-    made = planted.plant(case, random, split(case, two))
-    arrays = recorded(known, made, hidden_only=random.rand() < 0.5)
-    if arrays is None:
-        return None
-    recording = from_arrays(arrays)
+    recording = from_arrays(made.arrays)
     start = time.perf_counter()
     causes = check(recording).causes
     seconds = time.perf_counter() - start
     first = causes[0].id if causes else "no cause"
     named = {cause.id for cause in causes}
-    right = first in planted.ids
-    wrong = not right and bool(causes) and causes[0].status == CONFIRMED and not named & set(planted.ids)
+    right = first in made.mistake.ids
+    wrong = not right and bool(causes) and causes[0].status == CONFIRMED and not named & set(made.mistake.ids)
     return Trial(api, mistake, right, wrong, first, seconds)
-
-
-def recorded(api: Api, made: Planted, hidden_only: bool) -> Arrays | None:
-    """The arrays of a recording by ``api``; None where it cannot express the equation or the weights."""
-    case, layout = made.case, api.layout_for(made.case.equation)
-    options = expressed(api, case.equation)
-    extras = ((case.peepholes, layout.peepholes), (case.projection, layout.projection))
-    if options is None or any(values is not None and not tensors for values, tensors in extras):
-        return None
-    try:
-        return written(api, case, made.observed.hidden, None if hidden_only else made.observed.cell, options)
-    except LayoutError:
-        return None
 
 
 def tasks(pattern: str, seeds: int) -> Iterator[tuple[str, str, int]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnparity.apis.api import Api
 from rnnparity.apis.catalogue import APIS
 from rnnparity.diagnosis import causes, findings, kinds, output_findings
 from rnnparity.diagnosis.causes import CONFIRMED, Cause
@@ -26,9 +27,12 @@ def hypotheses(cell: str) -> list[tuple[Finding, ...]]:
     """What the search can find of a kind of cell, by itself."""
     found = [hypothesis.findings for table in tables(cell) for hypothesis in table]
     for equation in (*kinds.KINDS[cell].equations, *(PROJECTED if cell == "lstm" else ())):
-        for each in (equation, with_forget_bias(equation)) if cell == "lstm" else (equation,):
+        paired = cell == "lstm" and not equation.fitted
+        for each in (equation, with_forget_bias(equation)) if paired else (equation,):
             value = 0.25 if each.fitted else None
-            found.append(tuple(OtherEquation(id_, fields, value) for id_, fields in each.parts))
+            found.append(
+                tuple(OtherEquation(i, fields, value if i == each.by else None) for i, fields in each.parts)
+            )
     return found
 
 
@@ -62,11 +66,21 @@ OTHERS: list[Finding] = [
 """One of each other record, of an LSTM."""
 
 
+def can_be(finding: Finding, api: Api) -> bool:
+    """Whether an api is of an LSTM, and has what the finding is about."""
+    layout = api.layout
+    if isinstance(finding, findings.PeepholesDropped | findings.PeepholeOrder):
+        return bool(layout.peepholes)
+    return layout.kind.name == "lstm" and (
+        bool(layout.projection) or not isinstance(finding, findings.Projection)
+    )
+
+
 @pytest.mark.parametrize("name", APIS)
 def test_every_finding_is_a_cause_with_sentences(name: str) -> None:
     api = APIS[name]
     words = Vocabulary(api, api.equation({}))
-    found = hypotheses(api.layout.cell) + [(one,) for one in OTHERS if api.layout.kind.name == "lstm"]
+    found = hypotheses(api.layout.cell) + [(one,) for one in OTHERS if can_be(one, api)]
     for cause in told([Cause(each, CONFIRMED, 10, 1) for each in found], words):
         assert set(causes.single(cause.id)) <= set(causes.IDS)
         assert cause.detail

@@ -96,4 +96,4 @@ def test_a_loud_recording_that_is_silent_would_have_been_clipped(live: RunLive) 
     assert states is not None
     assert states["cell"].max() > 3.0
     (cause,) = verdict_of(row, row.run(), options={"forget_bias": 5.0}).causes
-    assert (cause.id, cause.fix) == ("cell-clip", "pass `cell_clip=-1`")
+    assert (cause.id, cause.fix) == ("cell-clip", "in tf.raw_ops.BlockLSTM as given, pass `cell_clip=-1`")

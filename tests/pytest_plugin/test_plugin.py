@@ -108,7 +108,7 @@ def test_a_wrong_cell_is_shown_where_it_differs(pytester: pytest.Pytester) -> No
             "E *why, as a change to tf.nn.rnn_cell.LSTMCell:",
             "E *forget-bias (confirmed): the forget bias is 0 instead of 1",
             "E * -> * times the noise (limit 6)",
-            "E *to remove it: pass `forget_bias=0`",
+            "E *to remove it: in tf.nn.rnn_cell.LSTMCell as given, pass `forget_bias=0`",
         ]
     )
     result.stdout.no_fnmatch_line("*unknown*")
@@ -361,7 +361,8 @@ def test_a_crash_and_a_divergence(pytester: pytest.Pytester) -> None:
             "*faults.SwapInBoth@numpy *: seed 0, with the case's weights: cell differs *",
             "*why, as a change to faults.SwapInBoth:",
             "*gate-order (confirmed): *",
-            "*to remove it: reorder the gate blocks of `kernel` and `bias`: take blocks ?2, 1, 0, 3?",
+            "*to remove it: in faults.SwapInBoth as given, reorder the gate blocks of `kernel` (axis 1) "
+            "and `bias` (axis 0): take blocks ?2, 1, 0, 3?",
         ]
     )
 
@@ -440,12 +441,12 @@ DIAGNOSES = {
     "torch": [
         "E *why, as a change to torch.nn.LSTMCell:",
         "E *forget-bias (confirmed): *",
-        "E *to remove it: add 1 to `bias_ih?U:2[*]U?`",
+        "E *to remove it: in torch.nn.LSTM* as given, add 1 to `bias_ih?U:2[*]U?`",
     ],
     "keras-tf": [
         "E *why, as a change to keras.layers.LSTMCell:",
         "E *recurrent-activation (confirmed): *",
-        "E *to remove it: pass `recurrent_activation='hard_sigmoid'`",
+        "E *to remove it: in keras.layers.LSTM* as given, pass `recurrent_activation='hard_sigmoid'`",
     ],
 }
 

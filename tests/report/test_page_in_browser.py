@@ -99,8 +99,13 @@ def test_the_page_says_why(page: "Page", folder: Path, width: int) -> None:
     assert facts[0] == "with this change"
     assert facts[1].startswith("from ")
     assert facts[1].endswith(" times the noise (limit 6)")
-    fix = "reorder the gate blocks of kernel and bias: take blocks [2, 1, 0, 3]"
-    assert facts[2:] == ["to remove it", fix, "kernel", "bias"]
+    reorder = "reorder the gate blocks of kernel (axis 1) and bias (axis 0): take blocks [2, 1, 0, 3]"
+    fix, instead = (
+        f"in faults.SwapInBoth as given, {reorder}",
+        f"in what ran, before it reads them, {reorder}",
+    )
+    named = ["kernel", "bias"]
+    assert facts[2:] == ["to remove it", fix, *named, "or instead", instead, *named]
     assert page.ask(why.format(0)) == []
     places = "[...document.querySelector('#row-2').children].map((part) => part.className || part.tagName)"
     assert page.ask(f"return {places}")[:5] == ["SUMMARY", "P", "H4", "causes", "DL"]

@@ -80,11 +80,11 @@ def test_markdown(folder: Path) -> None:
     assert r"a@b: agree, now diverge: \</script\>\<b\>\|\*" in text
     swapped = lines.index(next(line for line in lines if line.startswith("**`faults.SwapInBoth@numpy`**")))
     assert lines[swapped + 2].startswith("- **gate-order (confirmed): ")
-    assert (
-        lines[swapped + 4]
-        == r"  - to remove it: reorder the gate blocks of `kernel` and `bias`: take blocks \[2, 1, 0, 3\]"
+    assert lines[swapped + 4] == (
+        r"  - to remove it: in faults.SwapInBoth as given, reorder the gate blocks of `kernel` (axis 1) and "
+        r"`bias` (axis 0): take blocks \[2, 1, 0, 3\]"
     )
-    assert lines[swapped + 6 : swapped + 9] == [
+    assert lines[swapped + 7 : swapped + 10] == [
         "```",
         "rnnparity run --api faults.SwapInBoth@numpy --seed 7",
         "```",

@@ -43,6 +43,9 @@ _ONNX_FUNCTIONS: Mapping[str, str] = {
     "affine": equations.LINEAR,
 }
 """ONNX's names of functions, in small letters; an Affine has the slope 1 unless another one is given."""
+_ONNX_SPELLING = {"hardsigmoid": "HardSigmoid"}
+"""How ONNX writes those names that are more than one capital and small letters."""
+_SLOPES = {equations.HARD_SIGMOID_5: 1 / 5, equations.HARD_SIGMOID_6: 1 / 6}
 _SWITCHES = ("coupled", "output_peephole_previous", "reset_after", "update_inverted")
 """The fields of an equation that are true or false."""
 _LARGEST = 1e30
@@ -69,7 +72,7 @@ class Option:
     others are supported, and a number has to be ``above`` that one. To be without what the field says, the
     argument is ``off``. A true value ``brings`` tensors: ``peepholes`` or a ``projection``. ``orders`` has
     the values that change the order of the sequence. Where ``biases`` is true, the argument False means that
-    no biases are stored.
+    no biases are stored. ``as_int`` says that true is written 1.
     """
 
     field: str = ""
@@ -80,6 +83,7 @@ class Option:
     orders: tuple[tuple[Any, Order], ...] = ()
     biases: bool = False
     functions: tuple[str, ...] = ()
+    as_int: bool = False
 
     def check(self, name: str, value: Any) -> None:
         """Raise :class:`~rnnparity.errors.InputError` for a value that is not supported."""
@@ -176,6 +180,29 @@ class Api:
                 fields |= self._listed(name, value, options)
         return fields
 
+    def options_for(
+        self, equation: Equation, options: Mapping[str, Any], version: str = ""
+    ) -> dict[str, Any] | None:
+        """The ``options`` to change, with their values, for an object to compute ``equation``.
+
+        None where no values do that in this version.
+        """
+        own, wanted = vars(self.equation(options, version)), vars(equation)
+        changed = {
+            name: value
+            for name, option in self.arguments.items()
+            if option.field and own[option.field] != wanted[option.field]
+            for value in self._values(option, wanted[option.field], version)[:1]
+        }
+        for name, option in self.arguments.items():
+            if any(own[field] != wanted[field] for field in option.functions):
+                changed |= _as_list(name, [wanted[field] for field in option.functions], equation)
+        try:
+            found = self.equation({**options, **changed}, version)
+        except InputError:
+            return None
+        return changed if _plain(found) == _plain(equation) else None
+
     def layout_for(self, equation: Equation) -> Layout:
         """The layout of an object with this equation."""
         return self.layout_reset_after if self.layout_reset_after and equation.reset_after else self.layout
@@ -211,6 +238,17 @@ class Api:
             if found[target] == equations.HARD_SIGMOID_5 and slopes:
                 found[target] = _hard_sigmoid(float(slopes.pop(0)))
         return found
+
+    def _values(self, option: Option, wanted: Any, version: str) -> list[Any]:
+        """The values of an option that mean what an equation's field should be, names before definitions."""
+        if "activation" in option.field:
+            known = {**_FUNCTIONS, "hard_sigmoid": _at(self.hard_sigmoid, _numbers(version))}
+            named = [name for name, function in known.items() if name and function == wanted]
+            allowed = [name for name in named if not option.only or name in option.only]
+            return sorted(allowed, key=lambda name: name == wanted)
+        if wanted is None:
+            return [option.off]
+        return [int(wanted)] if option.as_int else [wanted]
 
     def _value(self, name: str, target: str, value: Any, version: str) -> Any:
         """The value of the equation's field ``target`` for the value of an option."""
@@ -274,10 +312,30 @@ class Target:
 
 def _hard_sigmoid(slope: float) -> str:
     """The hard sigmoid of that slope. Raises :class:`~rnnparity.errors.InputError` where none is known."""
-    for known, name in ((1 / 5, equations.HARD_SIGMOID_5), (1 / 6, equations.HARD_SIGMOID_6)):
+    for name, known in _SLOPES.items():
         if abs(slope - known) < 1e-6:
             return name
     raise InputError("option activation_alpha", slope, "0.2 or 1/6 for a HardSigmoid")
+
+
+def _as_list(name: str, functions: Sequence[str | None], equation: Equation) -> dict[str, Any]:
+    """The list of functions, ONNX's ``activations``, and the slopes of those that have one.
+
+    Empty if it has no name for one of them.
+    """
+    listed = [function or equation.output for function in functions]
+    names = {function: written for written, function in _ONNX_FUNCTIONS.items()}
+    names[equations.HARD_SIGMOID_6] = names[equations.HARD_SIGMOID_5]
+    if not set(listed) <= set(names):
+        return {}
+    slopes = [_SLOPES[function] for function in listed if function in _SLOPES]
+    alpha = {"activation_alpha": slopes} if equations.HARD_SIGMOID_6 in listed else {}
+    return {name: [_ONNX_SPELLING.get(names[one], names[one].title()) for one in listed], **alpha}
+
+
+def _plain(equation: Equation) -> Equation:
+    """The equation with the output's function by its name."""
+    return replace(equation, output_activation=equation.output)
 
 
 def _numbers(version: str) -> Version:

@@ -254,12 +254,12 @@ _ONNX_RNN: Options = {
 _ONNX_GRU: Options = {
     **_ONNX_RNN,
     "activations": Option(functions=("recurrent_activation", "activation")),
-    "linear_before_reset": Option("reset_after"),
+    "linear_before_reset": Option("reset_after", as_int=True),
 }
 _ONNX_LSTM: Options = {
     **_ONNX_RNN,
     "activations": Option(functions=("recurrent_activation", "activation", "output_activation")),
-    "input_forget": Option("coupled"),
+    "input_forget": Option("coupled", as_int=True),
 }
 
 

@@ -2,9 +2,10 @@
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from rnnparity.diagnosis.actions import Remedy
 from rnnparity.diagnosis.findings import UNKNOWN, Finding
 from rnnparity.errors import InputError
 
@@ -31,9 +32,10 @@ class Cause:
 
     ``before`` and ``after`` are the largest difference without and with the change, in noise units.
     ``equals`` are the ids of all causes that explain the data equally well, this one among them; it is empty
-    if there are no others. ``detail``, ``fix`` and ``note`` are sentences, which
-    :mod:`rnnparity.diagnosis.explain` writes for the api at hand: what is different, the change to make, and
-    how to tell the equals apart.
+    if there are no others. ``remedy`` is what to do, as data for the api at hand. ``detail``, ``fix``,
+    ``instead`` and ``note`` are sentences, which :mod:`rnnparity.diagnosis.explain` writes: what is
+    different, the change to make and on which side, the same for what ran alone, and how to tell the equals
+    apart.
     """
 
     findings: tuple[Finding, ...]
@@ -41,8 +43,10 @@ class Cause:
     before: float
     after: float
     equals: tuple[str, ...] = ()
+    remedy: Remedy = field(default_factory=Remedy)
     detail: str = ""
     fix: str = ""
+    instead: str = ""
     note: str = ""
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,10 @@ from rnnparity.diagnosis import (
     run_sentences,  # noqa: F401  # registers its sentences
     sentences,
 )
+from rnnparity.diagnosis.actions import Compute, Remedy
 from rnnparity.diagnosis.causes import Cause
-from rnnparity.diagnosis.remedies import remedies
+from rnnparity.diagnosis.instructions import instructions
+from rnnparity.diagnosis.remedies import remedy_for
 from rnnparity.diagnosis.search import search
 from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity.reference.case import Case
@@ -29,6 +32,8 @@ def diagnose(
     weights: Mapping[str, np.ndarray],
     names: Mapping[str, str] | None = None,
     mask: NDArray[np.bool_] | None = None,
+    version: str = "",
+    options: Mapping[str, Any] | None = None,
     arithmetic: str | None = None,
 ) -> list[Cause]:
     """Find out why a trajectory ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` diverges.
@@ -36,10 +41,11 @@ def diagnose(
     Returns the causes of its difference from the reference of ``case``, the best first, each with the change
     to make to ``api``. ``cell`` is None where it was not recorded. ``weights`` are the native tensors
     ``[...]`` of the api's layout, and ``names`` their names in the file or object that they come from.
-    ``mask`` ``[B, T]`` says which steps of which rows count, all unless given. ``arithmetic`` is that of the
-    case's dtype unless given.
+    ``mask`` ``[B, T]`` says which steps of which rows count, all unless given. ``version`` is that of its
+    framework, and ``options`` are the constructor arguments given. ``arithmetic`` is that of the case's dtype
+    unless given.
     """
-    words = Vocabulary(api, case.equation, names or {})
+    words = Vocabulary(api, case.equation, names or {}, version, options or {}, mask is not None)
     stored = case.equation.forget_bias if words.layout.forget_bias == "bias" else 0.0
     return told(
         search(
@@ -52,15 +58,22 @@ def diagnose(
 
 def told(causes: Iterable[Cause], words: Vocabulary) -> list[Cause]:
     """The causes, with their sentences in the words of an api."""
-    return [
-        replace(
-            cause,
-            detail=sentences.detail(cause.findings, words),
-            fix=remedies(cause.findings, words),
-            note=sentences.note(cause),
-        )
-        for cause in causes
-    ]
+    return [_told(cause, words) for cause in causes]
+
+
+def _told(cause: Cause, words: Vocabulary) -> Cause:
+    printed = bool(words.api.source)  # a printed equation is not to be changed
+    remedy = Remedy() if printed else remedy_for(cause.findings, words)
+    by_options = not any(isinstance(action, Compute) for action in remedy.actions)
+    return replace(
+        cause,
+        remedy=remedy,
+        detail=sentences.detail(cause.findings, words),
+        fix=instructions(remedy.actions, words)
+        + ("" if by_options else f" ({words.api.name} has no option for it)"),
+        instead=instructions(remedy.instead, words),
+        note=sentences.note(cause, words),
+    )
 
 
 def _shares(layout: Layout, weights: Mapping[str, np.ndarray]) -> tuple[Array, ...]:

@@ -1,9 +1,8 @@
-"""What the findings of :mod:`rnnparity.diagnosis.run_findings` say, and the changes to make for them."""
+"""What the findings of :mod:`rnnparity.diagnosis.run_findings` say."""
 
 from collections.abc import Sequence
 
 from rnnparity.diagnosis import run_findings as findings
-from rnnparity.diagnosis.remedies import remedy
 from rnnparity.diagnosis.run_findings import GIVEN, LAST, OTHER_ROW, SWAPPED, ZERO
 from rnnparity.diagnosis.sentences import sentence
 from rnnparity.diagnosis.vocabulary import Vocabulary
@@ -80,27 +79,3 @@ def _(finding: findings.RowOrder, words: Vocabulary) -> str:
     there = ", ".join(str(finding.rows[row]) for row in moved[:_FEW]) + (", ..." if len(moved) > _FEW else "")
     what = "runs" if finding.whole else "inputs"
     return f"in {listed(moved, 'row')} stand the {what} of {there}"
-
-
-@remedy.register
-def _(finding: findings.InputChanged, words: Vocabulary) -> str:
-    return "give both sides the same inputs, and record them as the cell gets them"
-
-
-@remedy.register
-def _(finding: findings.RowOrder, words: Vocabulary) -> str:
-    return f"put the rows of the batch in order: take rows {list(finding.rows)} of the other side"
-
-
-@remedy.register
-def _(finding: findings.StateReplaced, words: Vocabulary) -> str:
-    if finding.steps == (0,):
-        return "pass the same initial state on both sides, to each row its own, and reset it between calls"
-    return (
-        f"keep the state from step to step: look at what is done to it before {listed(finding.steps, 'step')}"
-    )
-
-
-@remedy.register
-def _(finding: findings.PaddingFirst, words: Vocabulary) -> str:
-    return "turn each row within its own length, and leave what is past it in its place"

@@ -26,7 +26,8 @@ def sentence(finding: Finding, words: Vocabulary) -> str:
 def _(finding: findings.GateOrder, words: Vocabulary) -> str:
     belong, canonical = words.gate_order, words.layout.kind.gates
     found = words.letters(finding.order[canonical.index(gate)] for gate in belong)
-    said = f"where {words.letters(belong)} belong, the {findings.TENSORS[finding.tensors]} have {found}"
+    verb = "has" if finding.tensors in ("x", "h", "b") else "have"
+    said = f"where {words.letters(belong)} belong, the {findings.TENSORS[finding.tensors]} {verb} {found}"
     moved = "f" in canonical and finding.order[canonical.index("f")] != "f"
     if moved and words.equation.forget_bias and "b" in finding.tensors:
         stored = words.layout.forget_bias == "bias"
@@ -51,58 +52,65 @@ def _(finding: findings.GateBorrowed, words: Vocabulary) -> str:
 
 
 _TRANSPOSED = {
-    "whole": "each gate's block transposed",
-    "reshaped": "each gate's block transposed and reshaped back",
-    "from-reshaped": "each gate's block reshaped to its transpose's shape, and transposed",
-    "all-reshaped": "transposed and reshaped back",
-    "all-from-reshaped": "reshaped to its transpose's shape, and transposed",
+    "whole": "each gate's block is transposed",
+    "reshaped": "each gate's block is transposed and reshaped back",
+    "from-reshaped": "each gate's block is reshaped to its transpose's shape, and transposed",
+    "all-reshaped": "all blocks together are transposed and reshaped back",
+    "all-from-reshaped": "all blocks together are reshaped to their transpose's shape, and transposed",
 }
 
 
 @sentence.register
 def _(finding: findings.KernelTransposed, words: Vocabulary) -> str:
-    tensor = findings.BOTH_KERNELS if finding.tensors == "xh" else findings.TENSORS[finding.tensors]
+    both = finding.tensors == "xh"
+    tensor = findings.BOTH_KERNELS if both else f"the {findings.TENSORS[finding.tensors]}"
     if finding.gate:
-        return f"the block of the {words.gate(finding.gate)} in the {tensor} transposed"
-    return f"the {tensor} {_TRANSPOSED[finding.how]}"
+        return f"the block of the {words.gate(finding.gate)} in {tensor} is transposed"
+    return f"in {tensor} {_TRANSPOSED[finding.how]}"
 
 
 @sentence.register
 def _(finding: findings.ConcatOrder, words: Vocabulary) -> str:
-    return "kernel rows taken as [h, x] instead of [x, h]"
+    return "kernel rows are taken as [h, x] instead of [x, h]"
 
 
 _OF_ALL_GATES = {
-    (0, 0): "no bias at all",
-    (1, 0): "the recurrent bias",
-    (0, 1): "the input bias",
-    (2, 2): "the whole bias",
-    (2, 1): "the input bias, with the recurrent bias",
-    (1, 2): "the recurrent bias, with the input bias",
-    (2, 0): "the input bias, in place of the recurrent bias",
-    (0, 2): "the recurrent bias, in place of the input bias",
+    (0, 0): "no bias is used",
+    (1, 0): "the recurrent bias is not used",
+    (0, 1): "the input bias is not used",
+    (2, 2): "the whole bias counts twice",
+    (2, 1): "the input bias counts twice",
+    (1, 2): "the recurrent bias counts twice",
+    (2, 0): "the input bias counts twice, in place of the recurrent bias",
+    (0, 2): "the recurrent bias counts twice, in place of the input bias",
 }
-_OF_A_GATE = {(0, 0): "bias", (1, 0): "recurrent bias", (0, 1): "input bias", (2, 2): "bias"}
+_OF_A_GATE = {
+    (0, 0): "the bias of the {} is not used",
+    (1, 0): "the recurrent bias of the {} is not used",
+    (0, 1): "the input bias of the {} is not used",
+    (2, 2): "the bias of the {} counts twice",
+}
 
 
 @sentence.register(findings.BiasDropped)
 @sentence.register(findings.BiasDoubled)
 def _(finding: findings.BiasDropped | findings.BiasDoubled, words: Vocabulary) -> str:
     times = finding.input, finding.recurrent
-    gate = f"the {_OF_A_GATE[times]} of the {words.gate(finding.gate)}" if finding.gate else ""
-    return gate or _OF_ALL_GATES[times]
+    return _OF_A_GATE[times].format(words.gate(finding.gate)) if finding.gate else _OF_ALL_GATES[times]
 
 
 @sentence.register
 def _(finding: findings.BiasEverywhere, words: Vocabulary) -> str:
-    return f"the bias of the {words.gate(finding.gate)} added to every gate"
+    return f"the bias of the {words.gate(finding.gate)} is added to every gate"
 
 
 @sentence.register
 def _(finding: findings.BiasFolded, words: Vocabulary) -> str:
     if finding.source == "m":
-        return "the new state's recurrent bias folded into its input bias, outside the reset gate's product"
-    return "the new state's input bias folded into its recurrent bias, inside the reset gate's product"
+        return (
+            "the new state's recurrent bias is folded into its input bias, outside the reset gate's product"
+        )
+    return "the new state's input bias is folded into its recurrent bias, inside the reset gate's product"
 
 
 @sentence.register
@@ -195,10 +203,10 @@ def _(finding: OtherEquation, words: Vocabulary) -> str:
 
 
 _INITIAL = {
-    ("zero", "zero"): "zero instead of the given state",
-    ("zero", "given"): "hidden state zero instead of given",
-    ("given", "zero"): "cell state zero instead of given",
-    ("swapped", "swapped"): "hidden and cell state swapped",
+    ("zero", "zero"): "it starts from zero instead of the given state",
+    ("zero", "given"): "the hidden state starts from zero instead of the given one",
+    ("given", "zero"): "the cell state starts from zero instead of the given one",
+    ("swapped", "swapped"): "the initial hidden and cell state are swapped",
     ("kept", "kept"): "each step starts from the initial state",
 }
 
@@ -213,7 +221,7 @@ def _(finding: findings.StateCarried, words: Vocabulary) -> str:
     state = "the hidden state" if finding.hidden else "the cell state"
     if finding.hidden and finding.cell:
         state = "both states" if words.layout.kind.has_cell_state else "the state"
-    return f"{state} of an earlier call with the same inputs"
+    return f"it starts from {state} after an earlier call with the same inputs"
 
 
 @sentence.register
@@ -227,12 +235,13 @@ def _(finding: findings.Direction, words: Vocabulary) -> str:
 @sentence.register
 def _(finding: findings.BatchTimeAxes, words: Vocabulary) -> str:
     how = "reshaped to" if finding.reshaped else "read as"
-    return f"[B, T] {how} [T, B]" + ("" if finding.states == "given" else ", from a zero state")
+    return f"[B, T] is {how} [T, B]" + ("" if finding.states == "given" else ", from a zero state")
 
 
 @sentence.register
 def _(finding: findings.TimeShift, words: Vocabulary) -> str:
-    return f"the trajectory is {abs(finding.steps)} steps {'late' if finding.steps > 0 else 'early'}"
+    count = abs(finding.steps)
+    return f"the trajectory is {count} step{'s' * (count > 1)} {'late' if finding.steps > 0 else 'early'}"
 
 
 @sentence.register
@@ -327,29 +336,40 @@ def _is(positions: tuple[int, ...]) -> str:
     return "are" if len(positions) > 1 else "is"
 
 
-_TELLING: tuple[tuple[set[str], str], ...] = (
+_TELLING: tuple[tuple[set[str], str, str], ...] = (
     (
-        {"forget-bias", "forget-bias-after-sigmoid", "coupled-gates"},
-        "a run with c0 != 0 and h0 = 0 moves only the forget terms",
+        {"forget-bias", "forget-bias-after-sigmoid", "coupled-gates", "cell-clip"},
+        "lstm",
+        "a run with c0 != 0 and h0 = 0, in which only the forget terms act on a state",
     ),
     (
         {"kernel-transposed", "gate-order", "concat-order"},
-        "one with h0 != 0 and c0 = 0 only the recurrent kernel, given I != U and asymmetric weights",
+        "",
+        "a run with {h0}, I != U and asymmetric weights, in which only the recurrent kernel acts on a state",
     ),
-    ({"bias-dropped", "bias-doubled"}, "one with other random biases, different in every gate, the biases"),
+    (
+        {"bias-dropped", "bias-doubled", "bias-folded"},
+        "",
+        "a run whose biases are random, others in each gate",
+    ),
     (
         {"initial-state", "state-carried", "batch-time-axes", "direction", "time-shift"},
-        "one with random non-zero initial states, B >= 3 and T >= 3 tells how it was run",
+        "",
+        "a run with random initial states that are not zero, B >= 3 and T >= 3",
     ),
 )
-"""Groups of causes, and the run that separates what is in the group."""
+"""Groups of causes, the kind of cell if it is one alone, and the run that separates what is in the group."""
+_ANY = "a longer run with other random weights, and initial states that are not zero"
 
 
-def note(cause: Cause) -> str:
+def note(cause: Cause, words: Vocabulary) -> str:
     """What else would explain the same, and which run would tell; empty if nothing would."""
     if not cause.equals:
         return ""
+    kind = words.layout.kind
+    h0 = "h0 != 0 and c0 = 0" if kind.has_cell_state else "h0 != 0"
     parts = {part for id_ in cause.equals for part in single(id_)}
-    told = [text for group, text in _TELLING if group & parts]
-    run = ", ".join(told) or "a longer run with other random weights and non-zero initial states would tell"
-    return f"{', '.join(cause.equals)} explain these data equally well; {run}"
+    told = [text.format(h0=h0) for group, only, text in _TELLING if group & parts and only in ("", kind.name)]
+    return (
+        f"{', '.join(cause.equals)} explain these data equally well; {' or '.join(told) or _ANY} would tell"
+    )

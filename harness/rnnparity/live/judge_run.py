@@ -7,6 +7,7 @@ import numpy as np
 
 from rnnparity.apis.api import Target
 from rnnparity.diagnosis import explain
+from rnnparity.environments import declarations
 from rnnparity.judge import compare, comparison
 from rnnparity.judge.comparison import Comparison
 from rnnparity.live.result import Run
@@ -74,6 +75,16 @@ def explained(
     hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
     weights = wire.group("weights", wire.group(run.direction, dict(arrays)))
     causes = explain.diagnose(
-        target.api, expected.case, hidden, observed[CELL], weights=weights, arithmetic=arithmetic
-    )
+        target.api, expected.case, hidden, observed[CELL],
+        weights=weights, version=_version(target), options=target.given(expected.case.equation),
+        arithmetic=arithmetic,
+    )  # fmt: skip
     return replace(run, causes=tuple(causes))
+
+
+def _version(target: Target) -> str:
+    """The version that is declared for what runs; empty, for the latest, where none is."""
+    try:
+        return declarations.declared()[target.live.environment].pinned(target.live.package)
+    except (KeyError, ValueError):
+        return ""

@@ -274,8 +274,6 @@ class _Plan:
                 self._diagnosed.add(asked)
                 with self._one_at_a_time:
                     run = explained(run, target, arrays, self.arithmetic)
-                if target.api.source:  # a printed equation is not to be changed
-                    run = replace(run, causes=tuple(replace(cause, fix="") for cause in run.causes))
         return run if self.keep else replace(run, observed=None, reference=None)
 
 

@@ -57,7 +57,8 @@ def check(recording: str | Path | Recording) -> Check:
         compared = compare.compare_recording(observed, expected)
     causes = [] if compared.verdict != DIVERGE else explain.diagnose(
         recording.known, case, observed.get(STEPPED_HIDDEN, observed[HIDDEN]), observed.get(CELL),
-        weights=recording.weights, names=recording.names, mask=mask, arithmetic=recording.arithmetic,
+        weights=recording.weights, names=recording.names, version=recording.version,
+        options=recording.options, mask=mask, arithmetic=recording.arithmetic,
     )  # fmt: skip
     if masked is not None:
         compared = replace(compared, verdict=DIVERGE, reason=masked.detail)
@@ -89,5 +90,7 @@ def _masking(recording: Recording, hidden: np.ndarray, expected: Reference) -> C
         return None
     finding = Masking(holds[0] if holds else NEITHER, tuple(recording.lengths.tolist()), usual)
     cause = Cause((finding,), CONFIRMED, float(away.max()), 0.0)
-    words = Vocabulary(recording.known, recording.equation)
+    words = Vocabulary(
+        recording.known, recording.equation, recording.names, recording.version, recording.options
+    )
     return explain.told([cause], words)[0]

@@ -20,6 +20,7 @@ def objects(found: Iterable[Cause]) -> list[dict[str, Any]]:
             "after": number(cause.after),
             "about": dict(cause.about),
             "fix": cause.fix,
+            "instead": cause.instead,
             "note": cause.note,
         }
         for cause in found
@@ -54,5 +55,7 @@ def told(cause: dict[str, Any]) -> Iterator[str]:
     """The lines of one cause, ``forget-bias (confirmed): the forget bias is 0 instead of 1`` the first."""
     known = f" ({status(cause)})" if status(cause) else ""
     yield f"{cause['id']}{known}: {cause['detail']}"
-    said = (evidence(cause), cause["fix"] and f"{purpose(cause)}: {cause['fix']}", cause["note"])
+    fix, instead = cause["fix"], cause["instead"]
+    to_do = (fix and f"{purpose(cause)}: {fix}", instead and f"or instead: {instead}")
+    said = (evidence(cause), *to_do, cause["note"])
     yield from (f"  {line}" for line in said if line)

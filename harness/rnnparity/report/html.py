@@ -157,6 +157,7 @@ def _cause(cause: dict[str, Any]) -> str:
     facts = {
         "with this change": cause_text.evidence(cause, "from {} to {}"),
         cause_text.purpose(cause): cause["fix"],
+        "or instead": cause["instead"],
         "other explanations": cause["note"],
     }
     return f"<p><strong>{cause['id']}</strong>{badge} {_code(cause['detail'])}</p>{_listed(facts)}"

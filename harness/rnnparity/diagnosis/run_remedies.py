@@ -1,0 +1,132 @@
+"""What to do where a cell was run in another way."""
+
+from rnnparity.diagnosis import findings, output_findings, run_findings
+from rnnparity.diagnosis.actions import (
+    RAN,
+    Edit,
+    Exchange,
+    FillPast,
+    FindOut,
+    LeaveOut,
+    RecordLengths,
+    Rerun,
+    StartAt,
+    Turn,
+)
+from rnnparity.diagnosis.changes import Changes, changes
+from rnnparity.diagnosis.findings import Finding
+from rnnparity.diagnosis.vocabulary import Vocabulary
+
+OUTPUTS = ("hidden", "cell", "stepped_hidden")
+"""The arrays of a recording that what ran returned."""
+_INPUTS = ("inputs",)
+_STATES = ("initial_hidden", "initial_cell")
+
+
+@changes.register
+def _(finding: findings.InitialState, words: Vocabulary) -> Changes:
+    if finding.hidden == "kept":
+        return (), (Rerun("carry"),)
+    again = (Rerun("initial state"),)
+    if finding.hidden == "swapped":
+        return (Exchange(*_STATES),), again
+    asked = dict(zip(_STATES, (finding.hidden, finding.cell), strict=True))
+    zero = [name for name, how in asked.items() if how == "zero"]
+    return (LeaveOut(tuple(zero[: None if words.layout.kind.has_cell_state else 1])),), again
+
+
+@changes.register
+def _(finding: findings.StateCarried, words: Vocabulary) -> Changes:
+    return (), (Rerun("reset"),)
+
+
+@changes.register
+def _(finding: findings.Direction, words: Vocabulary) -> Changes:
+    again = (Rerun("direction"),)
+    if finding.padding:  # lengths count from the first step, where the outputs have the padding
+        return (() if finding.outputs else (Edit(_INPUTS, "b[:, ::-1]"),)), again
+    outputs = (Turn(OUTPUTS, RAN),) * finding.outputs
+    return (*((Turn(_INPUTS),) * finding.inputs), *outputs), again if finding.inputs else outputs
+
+
+@changes.register
+def _(finding: findings.BatchTimeAxes, words: Vocabulary) -> Changes:
+    form = "b.reshape(T, B, -1).swapaxes(0, 1)" if finding.reshaped else "b.swapaxes(0, 1)"
+    zero = (LeaveOut(_STATES),) if finding.states == "zero" else ()
+    return (Edit(_INPUTS, form), *zero, Edit(OUTPUTS, form, RAN)), (Rerun("axes"),)
+
+
+@changes.register
+def _(finding: findings.TimeShift, words: Vocabulary) -> Changes:
+    again, by = (Rerun("steps"),), abs(finding.steps)
+    if finding.steps > 0:
+        return (Edit(_INPUTS, f"b[:, :-{by}]"), Edit(OUTPUTS, f"b[:, {by}:]", RAN)), again
+    # The first state that is there can only be an initial one where all of it is.
+    return (() if words.layout.kind.has_cell_state else (StartAt(by),)), again
+
+
+@changes.register
+def _(finding: findings.Masking, words: Vocabulary) -> Changes:
+    usual = words.api.masked
+    given = () if finding.usual else (RecordLengths(finding.lengths),)
+    filled = () if finding.steps == usual else (FillPast(usual),)
+    return (*given, *filled), (Rerun("masking", {"usual": usual if finding.usual else "computed"}),)
+
+
+@changes.register
+def _(finding: findings.Dropout, words: Vocabulary) -> Changes:
+    return (), (Rerun("dropout"),)
+
+
+@changes.register
+def _(finding: findings.Precision, words: Vocabulary) -> Changes:
+    return (), (Rerun("precision", {"arithmetic": finding.arithmetic}),)
+
+
+@changes.register
+def _(finding: findings.Unknown, words: Vocabulary) -> Changes:
+    return (), (FindOut("states" if words.layout.kind.has_cell_state else "state"),)
+
+
+@changes.register(output_findings.DeadUnit)
+@changes.register(output_findings.DeadRow)
+@changes.register(output_findings.ZeroedStep)
+@changes.register(output_findings.OutputFunction)
+def _(finding: Finding, words: Vocabulary) -> Changes:
+    after = {
+        output_findings.DeadUnit: ": what zeroes units comes after it",
+        output_findings.DeadRow: ", and give no row a length of 0",
+        output_findings.ZeroedStep: ": what zeroes steps comes after it",
+        output_findings.OutputFunction: ", without the function",
+    }
+    return (), (Rerun("outputs", {"after": after[type(finding)]}),)
+
+
+@changes.register
+def _(finding: run_findings.StateReplaced, words: Vocabulary) -> Changes:
+    first = finding.steps == (0,)
+    return (), (Rerun("initial state") if first else Rerun("states", {"steps": finding.steps}),)
+
+
+@changes.register
+def _(finding: run_findings.PaddingFirst, words: Vocabulary) -> Changes:
+    return (), (Rerun("padding"),)
+
+
+_AS_IT_WAS = {
+    "scaled": "{value} * b", "permuted": "b[:, :, {features}]",
+    "missing": "np.where(np.isin(np.arange(I), {features}), 0, b)",
+}  # fmt: skip
+
+
+@changes.register
+def _(finding: run_findings.InputChanged, words: Vocabulary) -> Changes:
+    form = _AS_IT_WAS.get(finding.what, "") if finding.value is not None or finding.features else ""
+    form = form.format(value=finding.value, features=list(finding.features))
+    return (Edit(_INPUTS, form),) if form else (), (Rerun("inputs"),)
+
+
+@changes.register
+def _(finding: run_findings.RowOrder, words: Vocabulary) -> Changes:
+    arrays = (*_INPUTS, *_STATES) if finding.whole else _INPUTS
+    return (Edit(arrays, f"b[{list(finding.rows)}]"),), (Rerun("rows"),)
