@@ -326,10 +326,14 @@ class Dropout(Finding):
 class Precision(Finding):
     """It was computed in another ``arithmetic``, a name of :data:`rnnparity.reference.noise.ARITHMETICS`.
 
+    ``rounded`` says what was rounded to it: ``weights``, ``states``, the factors of ``products``,
+    ``outputs`` (not the states), or ``everything``.
+
     Keras on PyTorch computes some float64 layers in float32: https://github.com/keras-team/keras/issues/23704
     """
 
     arithmetic: str
+    rounded: str = "everything"
     id = "precision"
 
 

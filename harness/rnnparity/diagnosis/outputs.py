@@ -12,11 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnparity.diagnosis.findings import Dropout, Finding, Masking
+from rnnparity.diagnosis.findings import Dropout, Finding, Masking, Precision
 from rnnparity.diagnosis.output_findings import DeadRow, DeadUnit, OutputFunction, ZeroedStep
 from rnnparity.diagnosis.teacher_forcing import Setting
 from rnnparity.judge import compare
 from rnnparity.judge.comparison import AGREE, Comparison
+from rnnparity.reference.formats import ROUNDED
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import LIMIT, Array
 from rnnparity_adapters.adapter import CELL, HIDDEN
@@ -224,9 +225,11 @@ FUNCTIONS: Mapping[str, _Function] = {
     "clip": _Function(lambda h, limit: np.clip(h, -limit, limit), _limits),
     "threshold": _Function(lambda h, least: np.where(np.abs(h) > least, h, 0.0), _thresholds),
     "round": _Function(lambda h, grid: np.round(h / grid) * grid, _grids),
+    "float16": _Function(lambda h, _: ROUNDED["float16"](h)),
+    "bfloat16": _Function(lambda h, _: ROUNDED["bfloat16"](h)),
 }
 """What outputs may go through: ``scale`` and ``offset`` by a constant, ``clip`` to a limit, zero below a
-``threshold``, ``round`` to multiples of a grid.
+``threshold``, ``round`` to multiples of a grid, or to another format.
 """
 
 
@@ -243,15 +246,16 @@ def _through(setting: Setting, base: Reference, name: str, function: _Function) 
             continue
         expected = replace(base, hidden=made, hidden_noise=_carried(base, function, value))
         constant = None if function.estimate is None else value
-        yield Explained((OutputFunction(name, constant),), expected, 0 if constant is None else 1)
+        finding = Precision(name, "outputs") if name in ROUNDED else OutputFunction(name, constant)
+        yield Explained((finding,), expected, 0 if constant is None else 1)
 
 
 def _carried(base: Reference, function: _Function, value: float) -> Array:
     """The noise ``[B, T, P]`` behind a function; across a jump it is as large as the jump."""
-    reach = LIMIT * base.hidden_noise
-    ends = [function.apply(base.hidden + sign * reach, value) for sign in (-1, 1)]
-    rounding = base.arithmetic.element * np.abs(function.apply(base.hidden, value))
-    noise: Array = np.abs(ends[1] - ends[0]) / (2 * LIMIT) + rounding + base.arithmetic.smallest
+    reach, made = LIMIT * base.hidden_noise, function.apply(base.hidden, value)
+    away = [np.abs(function.apply(base.hidden + sign * reach, value) - made) for sign in (-1, 1)]
+    rounding = base.arithmetic.element * np.abs(made) + base.arithmetic.smallest
+    noise: Array = np.maximum(*away) / LIMIT + rounding
     return noise
 
 

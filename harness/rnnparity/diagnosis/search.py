@@ -22,6 +22,7 @@ from rnnparity.diagnosis import (
     evidence,
     input_hypotheses,
     outputs,
+    precisions,
     state_hypotheses,
     unstructured,
     weight_hypotheses,
@@ -339,16 +340,20 @@ class _Search:
         return []
 
     def _precision(self) -> list[Cause]:
-        for name in unstructured.coarser(self.base):
-            if unstructured.rounds_so(self.setting, name):
-                found = self._in_arithmetic(name, CONFIRMED)
-                if found:
-                    return found
+        """The format that explains the errors best, where the trajectory agrees in it."""
+        for found in precisions.precisions(self.setting, self.base):
+            finding = Precision(found.arithmetic, found.place)
+            if found.place == precisions.WEIGHTS:
+                judged = self._compare(precisions.with_rounded_weights(self.setting, found.arithmetic))
+                if judged.confirms():
+                    return [self._cause(finding, CONFIRMED, judged.comparison)]
+            elif causes := self._in_arithmetic(finding, CONFIRMED):
+                return causes
         return []
 
-    def _in_arithmetic(self, name: str, status: str) -> list[Cause]:
-        judged = self._compare(self.setting, name)
-        return [self._cause(Precision(name), status, judged.comparison)] if judged.agrees else []
+    def _in_arithmetic(self, finding: Precision, status: str) -> list[Cause]:
+        judged = self._compare(self.setting, finding.arithmetic)
+        return [self._cause(finding, status, judged.comparison)] if judged.agrees else []
 
     def _parameters(self, tried: Iterable[unstructured.Found]) -> list[Cause]:
         for finding, setting, certain in tried:
@@ -364,7 +369,7 @@ class _Search:
         near = sorted((c for c in candidates if c.left < _NEAR * screen.start), key=lambda c: c.left)[:3]
         settled = [cause for cause in map(self._settle, near) if cause and cause.after < _NEAR * self.before]
         if self.arithmetic == "float32":  # on a GPU activations may be approximate, in an unknown way
-            settled += self._in_arithmetic("float32-fast-activation", SUSPECT)
+            settled += self._in_arithmetic(Precision("float32-fast-activation"), SUSPECT)
         known = unstructured.unknown(self.setting, self.base)
         return [*_distinct(settled), Cause((known,), SUSPECT, self.before, self.before)]
 

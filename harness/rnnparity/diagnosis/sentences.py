@@ -256,9 +256,18 @@ def _(finding: findings.Dropout, words: Vocabulary) -> str:
     return f"{finding.zero:.0%} of the outputs are zero, the others {finding.ratio:.4g} times too large"
 
 
+_ROUNDED = {
+    "weights": "the weights are rounded to",
+    "states": "states are rounded to",
+    "outputs": "the outputs, and not the states, are rounded to",
+    "products": "the factors of matrix products are rounded to",
+    "everything": "arithmetic or storage in",
+}
+
+
 @sentence.register
 def _(finding: findings.Precision, words: Vocabulary) -> str:
-    return f"arithmetic or storage in {finding.arithmetic}"
+    return f"{_ROUNDED[finding.rounded]} {finding.arithmetic}"
 
 
 @sentence.register

@@ -15,16 +15,9 @@ from rnnparity.diagnosis.kinds import in_full, teacher_forced
 from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, apart, vectors
 from rnnparity.judge import local_errors
 from rnnparity.judge.local_errors import Explanation, LocalAnalysis
-from rnnparity.reference.formats import ROUNDED
 from rnnparity.reference.forward import Reference
-from rnnparity.reference.noise import ARITHMETICS, LIMIT, Array
+from rnnparity.reference.noise import LIMIT, Array
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.layout import Weights
-
-_COARSER = (
-    "float64", "float32", "tf32", "float16-float32", "float16", "bfloat16-float32", "bfloat16",
-)  # fmt: skip
-"""The arithmetics that may have been used, from fine to coarse."""
 
 ENOUGH = 3
 """The steps, of all rows together, that a parameter needs to be found: a single step fits any parameter."""
@@ -34,13 +27,6 @@ _NAMED = 4
 _CORRECTIONS = 12
 """The most corrections of a fitted parameter. The matched filter is linear, so each adds only a digit or two.
 """
-_ALMOST_ALL = 0.99
-"""States are in a format if this part of them are numbers of it: a framework may not have rounded the others.
-"""
-_CORRELATED = 0.2
-"""The error that rounding to a format causes, and the observed one, have at least this correlation. By chance
-it is smaller where there is enough data.
-"""
 
 
 class Found(NamedTuple):
@@ -49,39 +35,6 @@ class Found(NamedTuple):
     finding: Finding
     setting: Setting
     certain: bool = True
-
-
-def coarser(base: Reference) -> Iterator[str]:
-    """The arithmetics that round more coarsely than that of the reference, by their names."""
-    for name in _COARSER:
-        if max(ARITHMETICS[name].element, ARITHMETICS[name].factor) > 4 * base.arithmetic.element:
-            yield name
-
-
-def rounds_so(setting: Setting, name: str) -> bool:
-    """Whether the states ``[B, T, P]`` were computed in the format ``name``.
-
-    They were if they are numbers of that format, or if the error is the one that rounding the factors of
-    matrix products to it causes, which can be computed.
-    """
-    rounded = ROUNDED[name]
-    counting = ... if setting.mask is None else setting.mask
-    if np.mean((rounded(setting.hidden) == setting.hidden)[counting]) > _ALMOST_ALL:
-        return True
-    case = setting.case
-    weights = Weights(rounded(np.asarray(case.weights.kernel)), case.weights.bias)
-    coarse = replace(
-        setting,
-        hidden=rounded(setting.hidden),
-        case=replace(
-            case, weights=weights, inputs=rounded(case.inputs), initial_hidden=rounded(case.initial_hidden)
-        ),
-    )
-    one, other = (in_full(each).predict(case.equation)[0][0] for each in (setting, coarse))
-    computed, seen = (each[counting].reshape(-1) for each in (other - one, setting.hidden - one))
-    correlation = float(computed @ seen) / max(float(np.linalg.norm(computed) * np.linalg.norm(seen)), 1e-300)
-    # Of independent errors it has a standard deviation of 1 / sqrt(size).
-    return correlation > max(_CORRELATED, LIMIT / float(np.sqrt(seen.size)))
 
 
 def touched(setting: Setting, other: Setting, base: Reference) -> int:
