@@ -34,14 +34,20 @@ def away(hidden: Array, cell: Array | None, base: Reference) -> Array:
     return found
 
 
-def speaks_for(setting: Setting, expected: Reference, constants: int = 0) -> bool:
+def speaks_for(setting: Setting, expected: Reference, constants: int = 0, *, repeated: bool = False) -> bool:
     """Whether enough speaks for a ``setting`` ``[B, T, P]`` that agrees with ``expected``.
 
-    Only steps that count do so, up to that from which rounding alone decides ``expected``. Each of the
-    ``constants`` that were fitted can explain one observation, and it may be the most telling one.
+    Only steps that count do so, up to that from which rounding alone decides ``expected``. Equal numbers
+    count as one unless ``repeated``: zeros, limits and held states come from many mistakes, and only a
+    hypothesis that says where they are explains them. Each of the ``constants`` that were fitted can explain
+    one observation, and it may be the most telling one.
     """
-    ordered = np.sort(bits(setting, expected), axis=None)
-    return float(ordered[: max(0, ordered.size - constants)].sum()) >= ENOUGH_BITS
+    told = bits(setting, expected).reshape(-1)
+    if not repeated:
+        positions = np.unique(setting.hidden, return_inverse=True)[1]
+        told, every = np.zeros(told.size), told
+        np.maximum.at(told, positions.reshape(-1), every)
+    return float(np.sort(told)[: max(0, told.size - constants)].sum()) >= ENOUGH_BITS
 
 
 def bits(setting: Setting, expected: Reference) -> Array:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnparity.diagnosis.teacher_forcing import TeacherForced
+from rnnparity.judge.local_errors import SCORE_LIMIT
 from rnnparity.reference.noise import Array
 from rnnparity_adapters.equation import Equation
 
@@ -122,6 +123,18 @@ def _fit_each(forced: TeacherForced, equation: Equation, name: str, near: float 
         if left(value) < best.left[0]:
             best = Fitted(np.array([value]), np.array([left(value)]))
     return best
+
+
+def is_certain(forced: TeacherForced, equation: Equation, name: str, value: float, noise: float) -> bool:
+    """Whether a constant is large against its uncertainty.
+
+    The uncertainty is that of least squares: the ``noise`` of the states ``[1, B, T, U]``, over the norm of
+    their derivatives.
+    """
+    apply = CONSTANTS[name].apply
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        one, other = (forced.residual(apply(equation, at)) for at in (value, value + _STEP))
+    return abs(value) * float(np.linalg.norm(other - one)) / _STEP > SCORE_LIMIT * noise
 
 
 def nice(value: float) -> Iterator[float]:

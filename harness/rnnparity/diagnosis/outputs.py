@@ -29,6 +29,9 @@ _DEVIATIONS = 5.0
 one is beyond that once in two million cases.
 """
 
+_UNCERTAIN = 0.25
+"""Of so few outputs that the share of zeros may be off by more than this, it says nothing about the rate."""
+
 
 class Explained(NamedTuple):
     """``findings``, and the outputs ``[B, T, P]`` that they lead to, as a reference of their own.
@@ -79,9 +82,9 @@ def _zeroed(setting: Setting, base: Reference) -> Iterator[Explained]:
     telling = zero & (_away(setting) > 0)
     dead_rows = zero.all(axis=(1, 2)) & telling.any(axis=(1, 2))
     rest = zero[~dead_rows]
-    dead_units: Mask = np.zeros(zero.shape[2], bool)
-    if len(rest):
-        dead_units = rest.all(axis=(0, 1)) & telling.any(axis=(0, 1))
+    if not len(rest):  # nothing is left of which to say that it is right
+        return
+    dead_units = rest.all(axis=(0, 1)) & telling.any(axis=(0, 1))
     if dead_units.all():
         return
     empty = zero[:, :, ~dead_units].all(axis=2) & counts
@@ -149,7 +152,8 @@ def _dropped_out(setting: Setting, base: Reference) -> Iterator[Explained]:
     ratio = float(np.median(setting.hidden[kept] / base.hidden[kept]))
     rate = 1 - 1 / ratio if ratio > 1 else 0.0
     number = int(alive.sum())
-    if abs(zero.sum() - rate * number) > _DEVIATIONS * np.sqrt(max(rate * (1 - rate), 0.0) * number):
+    off = _DEVIATIONS * float(np.sqrt(rate * (1 - rate) / number))
+    if off > _UNCERTAIN or abs(zero.sum() / number - rate) > off:
         return
     gone = setting.hidden == 0
     expected = replace(

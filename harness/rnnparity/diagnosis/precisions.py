@@ -51,6 +51,8 @@ _PARTLY = 0.3
 """The correlation with a whole arithmetic, whose operations may be in another order: at least 0.5 on
 PyTorch's layers, cells and autocast in float16 and bfloat16, and at most 0.1 for the format that it is not.
 """
+_LARGER = 4.0
+"""What a whole arithmetic rounds beside the factors of products makes the error less than so much larger."""
 
 
 class Rounded(NamedTuple):
@@ -124,8 +126,7 @@ def _joined(setting: Setting, states: tuple[Array, Array | None], counting: Mask
     """Hidden states, and cell states where they were observed, of the steps that count: ``[N]``."""
     hidden, cell = states
     parts = [hidden] if cell is None or setting.cell is None else [hidden, cell]
-    found: Array = np.concatenate([part[counting].reshape(-1) for part in parts])
-    return np.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.concatenate([part[counting].reshape(-1) for part in parts])
 
 
 def _counting(setting: Setting) -> Mask:
@@ -137,5 +138,9 @@ def _counting(setting: Setting) -> Mask:
     return known
 
 
-def _correlation(one: Array, other: Array) -> float:
-    return float(one @ other) / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-300)
+def _correlation(computed: Array, seen: Array) -> float:
+    """That of two errors; zero where one is much larger than the other, as rounding's own are not."""
+    sizes = [float(np.linalg.norm(errors)) for errors in (computed, seen)]
+    if not np.isfinite(sizes).all() or max(sizes) >= _LARGER * min(sizes):
+        return 0.0
+    return float(computed @ seen) / (sizes[0] * sizes[1])

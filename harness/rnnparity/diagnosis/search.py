@@ -28,8 +28,8 @@ from rnnparity.diagnosis import (
     weight_hypotheses,
 )
 from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, Cause
-from rnnparity.diagnosis.findings import Finding, OtherEquation, Precision
-from rnnparity.diagnosis.fitted_constants import CONSTANTS, Fitted, fit, nice
+from rnnparity.diagnosis.findings import Block, Finding, OtherEquation, Precision
+from rnnparity.diagnosis.fitted_constants import CONSTANTS, Fitted, fit, is_certain, nice
 from rnnparity.diagnosis.hypothesis import EquationHypothesis, Found, Hypothesis, together
 from rnnparity.diagnosis.kinds import equations_for, in_full, kind_of, teacher_forced
 from rnnparity.diagnosis.run_hypotheses import run_hypotheses
@@ -199,9 +199,17 @@ class _Search:
         if best is None or (equation and equation.fitted and value == 0):
             return None  # with a constant of zero this is another hypothesis, without the constant
         findings = (layout.findings if layout else ()) + (_findings(equation, value) if equation else ())
-        constants = 1 if equation and equation.fitted else 0
-        status = CONFIRMED if best.confirms(constants) else SUSPECT
-        return Cause(findings, status, self.before, _noise(best.comparison))
+        if equation and equation.fitted:
+            sure = best.confirms(constants=1) and self._is_certain(setting, equation, value)
+        else:
+            sure = best.confirms()
+        return Cause(findings, CONFIRMED if sure else SUSPECT, self.before, _noise(best.comparison))
+
+    def _is_certain(self, setting: Setting, hypothesis: EquationHypothesis, value: float) -> bool:
+        """Whether a fitted constant is large against its uncertainty."""
+        changed = replace(setting.case.equation, **hypothesis.fields)
+        noise = float(np.median(self.base.hidden_noise))
+        return is_certain(in_full(setting), changed, hypothesis.fitted, value, noise)
 
     def _equations(
         self, setting: Setting, hypothesis: EquationHypothesis, start: float
@@ -321,8 +329,9 @@ class _Search:
         found = []
         for explained in outputs.explanations(self.setting, self.base):
             compared = outputs.compare_with(self.setting, explained)
-            judged = _Judged(self.setting, explained.expected, compared)
-            if judged.confirms(explained.constants):
+            expected, constants = explained.expected, explained.constants
+            sure = evidence.speaks_for(self.setting, expected, constants, repeated=True)
+            if compared.verdict == comparison.AGREE and sure:
                 found.append(Cause(explained.findings, CONFIRMED, self.before, _noise(compared)))
         return found
 
@@ -360,7 +369,7 @@ class _Search:
             judged = self._compare(setting)
             if judged.agrees:
                 shown = unstructured.touched(self.setting, setting, self.base)
-                sure = certain and shown >= unstructured.ENOUGH and judged.confirms(constants=1)
+                sure = certain and shown >= unstructured.ENOUGH and judged.confirms(_constants(finding))
                 return [self._cause(finding, CONFIRMED if sure else SUSPECT, judged.comparison)]
         return []
 
@@ -385,6 +394,11 @@ def _findings(equation: EquationHypothesis, value: float) -> tuple[Finding, ...]
         OtherEquation(id_, fields, value if equation.fitted and id_ == equation.by else None)
         for id_, fields in equation.parts
     )
+
+
+def _constants(finding: Finding) -> int:
+    """The numbers that were fitted for a finding."""
+    return finding.change.size if isinstance(finding, Block) else 1
 
 
 def _any_passes(screen: _Screen, candidates: Iterable[_Candidate]) -> bool:
