@@ -167,13 +167,21 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _diff(options: argparse.Namespace) -> int:
+    from rnnparity.judge import comparison
+    from rnnparity.recordings.crossed import both_recordings, cross
     from rnnparity.recordings.diff import diff
     from rnnparity.recordings.trajectory import read_trajectory
-    from rnnparity.report.diff_text import text
+    from rnnparity.report.diff_text import crossing, text
 
+    statuses = {comparison.AGREE: ALL_AGREE, comparison.DIVERGE: SOMETHING_DIVERGES}
+    recordings = both_recordings(options.one, options.other)
+    if recordings:
+        crossed = cross((options.one, options.other), recordings)
+        print(crossing(crossed), end="")
+        return statuses.get(crossed.verdict, COULD_NOT_RUN)
     found = diff(read_trajectory(options.one), read_trajectory(options.other))
     print(text(found), end="")
-    return ALL_AGREE if found.agree else SOMETHING_DIVERGES
+    return statuses.get(found.verdict, COULD_NOT_RUN)
 
 
 def _selftest(options: argparse.Namespace) -> int:

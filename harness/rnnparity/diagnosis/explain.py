@@ -49,7 +49,7 @@ def diagnose(
     stored = case.equation.forget_bias if words.layout.forget_bias == "bias" else 0.0
     return told(
         search(
-            case, hidden, cell, shares=_shares(words.layout, weights), stored_forget_bias=stored,
+            case, hidden, cell, shares=stored_biases(words.layout, weights), stored_forget_bias=stored,
             mask=mask, arithmetic=arithmetic,
         ),
         words,
@@ -76,7 +76,7 @@ def _told(cause: Cause, words: Vocabulary) -> Cause:
     )
 
 
-def _shares(layout: Layout, weights: Mapping[str, np.ndarray]) -> tuple[Array, ...]:
+def stored_biases(layout: Layout, weights: Mapping[str, np.ndarray]) -> tuple[Array, ...]:
     """The biases ``[G U]`` as they are stored, the input's first, the gates in canonical order.
 
     A layout has two if two of its tensors hold all gates: PyTorch's and ONNX's, for instance. All others

@@ -1,9 +1,11 @@
 """Check a recording: compare it with the reference, and say why it differs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnparity.apis.api import HELD, ZEROED
 from rnnparity.diagnosis import explain
@@ -48,22 +50,39 @@ def check(recording: str | Path | Recording) -> Check:
     case, observed = recording.case, recording.trajectory
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         expected = forward.run(case, recording.arithmetic)
-    masked, mask = _masking(recording, observed[HIDDEN], expected), recording.mask
-    if mask is not None:
-        for name, state in observed.items():
-            known = expected.cell if name == CELL else expected.hidden
-            observed[name] = np.where(mask[:, :, None], state, known).astype(state.dtype)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        compared = compare.compare_recording(observed, expected)
-    causes = [] if compared.verdict != DIVERGE else explain.diagnose(
-        recording.known, case, observed.get(STEPPED_HIDDEN, observed[HIDDEN]), observed.get(CELL),
-        weights=recording.weights, names=recording.names, version=recording.version,
-        options=recording.options, mask=mask, arithmetic=recording.arithmetic,
-    )  # fmt: skip
+    masked = _masking(recording, observed[HIDDEN], expected)
+    compared, causes = against(expected, observed, recording.mask, recording, recording.arithmetic)
     if masked is not None:
         compared = replace(compared, verdict=DIVERGE, reason=masked.detail)
         causes = [masked, *causes]
     return Check(file, recording, compared, tuple(causes))
+
+
+def against(
+    expected: Reference,
+    observed: Mapping[str, np.ndarray],
+    mask: NDArray[np.bool_] | None,
+    given: Recording,
+    arithmetic: str,
+) -> tuple[Comparison, list[Cause]]:
+    """Compare ``observed`` states ``[B, T, ...]`` with a reference whose weights and options are ``given``.
+
+    ``mask`` ``[B, T]`` says which steps count, all if it is None. Returns the comparison, and the causes if
+    it diverges.
+    """
+    counted = dict(observed)
+    if mask is not None:
+        for name, state in observed.items():
+            known = expected.cell if name == CELL else expected.hidden
+            counted[name] = np.where(mask[:, :, None], state, known).astype(state.dtype)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        compared = compare.compare_recording(counted, expected)
+    causes = [] if compared.verdict != DIVERGE else explain.diagnose(
+        given.known, expected.case, counted.get(STEPPED_HIDDEN, counted[HIDDEN]), counted.get(CELL),
+        weights=given.weights, names=given.names, version=given.version, options=given.options,
+        mask=mask, arithmetic=arithmetic,
+    )  # fmt: skip
+    return compared, causes
 
 
 def _masking(recording: Recording, hidden: np.ndarray, expected: Reference) -> Cause | None:

@@ -39,7 +39,8 @@ from rnnparity_adapters.layout import Layout, LayoutError
 FORMAT = 1
 """The version of this format, as ``meta`` states it."""
 _LONGEST_VERSION = 100
-_WEIGHTS = "weights/"
+WEIGHTS = "weights/"
+"""What stands before the names of native tensors in a file."""
 _ARRAYS = {
     "inputs": "BTI", "hidden": "BTP", "cell": "BTU", "initial_hidden": "BP", "initial_cell": "BU",
     "lengths": "B", "stepped_hidden": "BTP",
@@ -166,8 +167,8 @@ def from_arrays(arrays: Mapping[str, np.ndarray], bfloat16: Collection[str] = ()
     Raises :class:`~rnnparity.errors.InputError` for arrays that do not fit each other or the api.
     """
     meta = read_meta(arrays.get("meta"))
-    tensors = {n.removeprefix(_WEIGHTS): a for n, a in arrays.items() if n.startswith(_WEIGHTS)}
-    own = {name: a for name, a in arrays.items() if name != "meta" and not name.startswith(_WEIGHTS)}
+    tensors = {n.removeprefix(WEIGHTS): a for n, a in arrays.items() if n.startswith(WEIGHTS)}
+    own = {name: a for name, a in arrays.items() if name != "meta" and not name.startswith(WEIGHTS)}
     unknown = sorted(set(own) - set(_ARRAYS))
     missing = [name for name in _REQUIRED if name not in own]
     if unknown or missing:
@@ -215,7 +216,7 @@ def record(
         "initial_cell": initial_cell, "lengths": lengths, "stepped_hidden": stepped_hidden,
     }  # fmt: skip
     arrays = {name: _numpy(value) for name, value in given.items() if value is not None}
-    arrays |= {_WEIGHTS + name: tensor for name, tensor in _live(weights).items()}
+    arrays |= {WEIGHTS + name: tensor for name, tensor in _live(weights).items()}
     meta = {"api": api, "version": version, "options": dict(options or {})}
     arrays["meta"] = write_meta(meta)
     recording = from_arrays(arrays)

@@ -42,13 +42,11 @@ def trajectory_of(name: str, hidden: NDArray[np.floating], bfloat16: bool = Fals
     """A trajectory from an array ``[B, T, U]``, or ``[T, U]`` for B = 1.
 
     ``bfloat16`` says that the array was stored in that format. Raises :class:`~rnnparity.errors.InputError`
-    for other shapes and dtypes, and for NaN and infinity.
+    for other shapes and dtypes.
     """
     if str(hidden.dtype) not in STORED_DTYPES or hidden.ndim not in (2, 3) or hidden.size == 0:
         given = f"{hidden.dtype} {list(hidden.shape)}"
         raise InputError("trajectory", given, f"[B, T, U] or [T, U] of {', '.join(STORED_DTYPES)}")
-    if not np.all(np.isfinite(hidden)):
-        raise InputError("trajectory", "NaN or infinity", "finite numbers")
     arithmetic = "bfloat16" if bfloat16 else str(hidden.dtype)
     return HiddenTrajectory(one_line(name), hidden if hidden.ndim == 3 else hidden[None], arithmetic)
 
@@ -107,8 +105,11 @@ def _from_csv(path: Path, name: str) -> tuple[np.ndarray, bool]:
         body = [row for row in body if row[0] == name]
     try:
         wide = np.array([[float(row[k]) for k in keep] for row in body])
-        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused
-            return wide.astype(np.float32), False
+        with np.errstate(over="ignore"):
+            narrow = wide.astype(np.float32)
+        if np.isinf(narrow).any():  # a number that is too large for float32, if not an infinity
+            raise InputError("csv", str(path), "numbers that float32 can hold")
+        return narrow, False
     except (ValueError, IndexError):
         raise InputError(
             "csv", str(path), "a row of numbers for each step, or FILE:NAME for one source"

@@ -59,4 +59,5 @@ def document(check: Check) -> dict[str, Any]:
 
 def _size(check: Check) -> str:
     hidden = comparison.worst(check.comparison.differences, "hidden")
-    return f", hidden {hidden.absolute:.1e}, {hidden.noise:.3g} times the noise" if hidden else ""
+    within = "" if check.recording.lengths is None else "within the lengths "
+    return f", {within}hidden {hidden.absolute:.1e}, {hidden.noise:.3g} times the noise" if hidden else ""

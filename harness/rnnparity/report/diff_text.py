@@ -1,7 +1,12 @@
-"""Two trajectories compared, for a person."""
+"""Two trajectories compared, or two recordings crossed, for a person."""
 
+from collections.abc import Iterator
+
+from rnnparity.judge.comparison import AGREE, DIVERGE, Difference, worst
+from rnnparity.recordings.crossed import Crossing, Side, Way
 from rnnparity.recordings.diff import Symptom
 from rnnparity.reference.noise import LIMIT
+from rnnparity.report.cause_text import lines
 
 _SHAPES = "diverge: hidden is {} in {}, {} in {}"
 _STEPS = 60
@@ -18,12 +23,42 @@ def _verdict(symptom: Symptom) -> str:
     difference, one, other = symptom.difference, symptom.one, symptom.other
     if difference is None:
         return _SHAPES.format(list(one.hidden.shape), one.name, list(other.hidden.shape), other.name)
+    largest = f"largest difference {difference.absolute:.1e}"
     if symptom.agree:
-        in_noise = f"{difference.noise:.2g} times the rounding assumed"
-        return f"agree: largest difference {difference.absolute:.1e}, {in_noise}"
+        return f"agree: {symptom.readings[0]}; {largest}, {difference.noise:.2g} times the rounding assumed"
     place = difference.place
-    steps = "".join("=" if value <= LIMIT else "#" for value in difference.by_step[:_STEPS])
-    return (
-        f"diverge from step {difference.first_step} on; largest difference {difference.absolute:.1e}, "
-        f"at batch {place.batch}, step {place.step}, unit {place.unit}\nsteps {steps}"
-    )
+    where = f"{largest}, at batch {place.batch}, step {place.step}, unit {place.unit}"
+    from_on = f"diverge from step {symptom.first_step} on" if symptom.verdict == DIVERGE else symptom.verdict
+    return f"{from_on}; {where}\nsteps {_marks(symptom, difference)}"
+
+
+def _marks(symptom: Symptom, difference: Difference) -> str:
+    """A sign for each step: ``=`` agrees, ``~`` may be rounding, ``#`` differs."""
+    first = len(difference.by_step) if symptom.first_step is None else symptom.first_step
+    signs = ("=" if value <= LIMIT else "~#"[t >= first] for t, value in enumerate(difference.by_step))
+    return "".join(list(signs)[:_STEPS])
+
+
+def crossing(crossed: Crossing) -> str:
+    """What two recordings are of each other; ending with a newline."""
+    one, other = crossed.one, crossed.other
+    told = [_own(one), _own(other), *crossed.remarks]
+    for way in crossed.ways:
+        told += _way(way)
+    first = f"{crossed.verdict}: {one.name} and {other.name}, crossed"
+    return "".join(f"{line}\n" for line in (first, *(f"  {line}" for line in told)))
+
+
+def _own(side: Side) -> str:
+    causes = side.checked.causes
+    why = f" ({causes[0].id}, {causes[0].status})" if causes else ""
+    return f"{side.name}: {side.recording.api} {side.checked.verdict}, by itself{why}"
+
+
+def _way(way: Way) -> Iterator[str]:
+    compared = way.comparison
+    hidden = worst(compared.differences, "hidden")
+    size = f", hidden {hidden.absolute:.1e}, {hidden.noise:.3g} times the noise" if hidden else ""
+    yield f"weights of {way.given.name} with inputs and outputs of {way.ran.name}: {compared.verdict}{size}"
+    if compared.verdict != AGREE:
+        yield from (f"  {line}" for line in lines(way.causes))
