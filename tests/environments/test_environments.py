@@ -128,6 +128,20 @@ def interpreter_leads_nowhere() -> None:
     (SMALL.path / "bin" / "python").symlink_to("/nowhere/python")
 
 
+def interpreter_that_may_not_be_run() -> None:
+    without_interpreter()
+    (SMALL.path / "bin" / "python").write_text("")
+
+
+def record_too_deep() -> None:
+    (SMALL.path / "environment.json").write_text("[" * 10**5)
+
+
+def record_that_never_ends() -> None:
+    record_gone()
+    os.mkfifo(SMALL.path / "environment.json")
+
+
 def record_cut_short() -> None:
     (SMALL.path / "environment.json").write_text('{"python": "==3')
 
@@ -142,7 +156,16 @@ def record_gone() -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [without_interpreter, interpreter_leads_nowhere, record_cut_short, record_of_another, record_gone],
+    [
+        without_interpreter,
+        interpreter_leads_nowhere,
+        interpreter_that_may_not_be_run,
+        record_cut_short,
+        record_of_another,
+        record_gone,
+        record_too_deep,
+        record_that_never_ends,
+    ],
 )
 def test_a_corrupt_one_is_an_input_error_until_it_is_removed(damage: Callable[[], None]) -> None:
     (SMALL.path / "bin").mkdir(parents=True)

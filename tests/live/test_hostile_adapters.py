@@ -16,6 +16,8 @@ from support.faults import fault
 import rnnparity
 from rnnparity import Case
 from rnnparity.environments import cache
+from rnnparity.environments.declarations import Environment
+from rnnparity.errors import CorruptEnvironment
 from rnnparity.judge import comparison
 from rnnparity.live.workers import Pool
 
@@ -163,6 +165,18 @@ def test_an_interpreter_that_is_gone_is_a_row(
         first, second = rnnparity.run(case, [fault("Sound"), fault("Forks")]).rows
         assert first.verdict == second.verdict == comparison.CRASHED
         assert f"{python} cannot be started: {said}" in first.reason
+
+
+def test_an_environment_that_is_removed_during_a_run_is_a_row(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def removed(environment: Environment, *_: object) -> Path:
+        raise CorruptEnvironment(f"environment {environment.name}", "nothing", "as it was made")
+
+    monkeypatch.setattr(cache, "ensure", removed)
+    (row,) = rnnparity.run(case, fault("Sound")).rows
+    assert row.verdict == comparison.UNAVAILABLE
+    assert row.reason == "environment numpy: got nothing, but should be as it was made"
 
 
 def test_workers_killed_at_random_moments(case: Case) -> None:

@@ -1,9 +1,11 @@
 """Judging in a process of its own changes nothing, whatever becomes of that process."""
 
 import pickle
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import rnnparity
 from rnnparity import Case, Result
 from rnnparity.live import judging_process, runner
 
+TESTS = Path(__file__).parents[1]
 FAULTS = ("Sound", "SwapInBoth", "IgnoresOwnWeights", "TimeMajor", "NotFinite", "Raise")
 
 
@@ -88,6 +91,29 @@ def test_it_says_the_same_when_it_is_killed(cases: list[Case], monkeypatch: pyte
     killer.join()
     assert found == expected
     assert set(psutil.Process().children()) <= before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_it_ends_with_the_run(number: signal.Signals) -> None:
+    script = f"""
+import sys
+sys.path.insert(0, {str(TESTS)!r})
+import rnnparity
+from support.faults import fault
+cases = [rnnparity.make_case(seed, batch=2, steps=3, input_size=2, units=2) for seed in range({runner._MANY})]
+rnnparity.run(cases * 9, fault("Slow"))
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL) as harness:
+        deadline = time.monotonic() + 30
+        children: list[psutil.Process] = []
+        while len(children) < 2 and time.monotonic() < deadline:
+            time.sleep(0.2)
+            children = psutil.Process(harness.pid).children()
+        assert len(children) == 2  # the worker, and the one that judges
+        harness.send_signal(number)
+        harness.wait(timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
 
 
 def test_a_script_needs_no_guard(tmp_path: Path) -> None:

@@ -99,14 +99,14 @@ def run(
 
     versions = {target: used[target.live.environment].pinned(target.live.package) for target in chosen}
     plan = _Plan(drawn, versions, timeout, keep, arithmetic, notify, pool)
+    of_each = {name: [one for one in chosen if one.live.environment == name] for name in used}
+    # The one with the most to do begins, so that it is not left over at the end while other CPUs are idle.
+    order = sorted(used, key=lambda name: len(of_each[name]), reverse=True)
     rows: dict[Target, Row] = {}
     # One thread for numpy: a BLAS's idle threads spin, and the workers need the CPUs.
     with threadpool_limits(1), ThreadPoolExecutor(jobs or os.cpu_count()) as threads:
         try:
-            finished = [
-                threads.submit(plan.run, environment, [one for one in chosen if one.live.environment == name])
-                for name, environment in used.items()
-            ]
+            finished = [threads.submit(plan.run, used[name], of_each[name]) for name in order]
             for future in finished:
                 rows.update(future.result())
         except BaseException:  # Ctrl-C above all
