@@ -49,7 +49,7 @@ def fuzzed(share: float = 0.5) -> Callable[[Any], Any]:
         derandomize=ASKED is None,
         database=None,
         deadline=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
 
 

@@ -59,6 +59,7 @@ def test_a_fork_answers_once() -> None:
     assert forked.agree, forked.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "verdict", "reason"),
     [
@@ -80,6 +81,7 @@ def test_what_an_earlier_run_left_in_a_worker_is_no_fault_of_the_next(case: Case
         assert rnnparity.run(case, fault("Sound"), pool=pool).agree
 
 
+@pytest.mark.slow
 def test_a_child_in_its_own_session_keeps_nothing_open() -> None:
     """Its worker has ended, but the pipe has not."""
     before = left_over()
@@ -95,6 +97,7 @@ assert time.monotonic() - start < 30
     assert left_over() == before
 
 
+@pytest.mark.slow
 def test_ctrl_c_reaches_a_run_with_such_a_child() -> None:
     before = left_over()
     code = START + "rnnparity.run(rnnparity.make_case(0), fault('LeavesAChildAndHangs'))"
@@ -104,10 +107,14 @@ def test_ctrl_c_reaches_a_run_with_such_a_child() -> None:
             time.sleep(0.1)
         assert len(left_over()) > len(before)
         harness.send_signal(signal.SIGINT)
-        assert b"KeyboardInterrupt" in harness.communicate(timeout=20)[1]
+        try:
+            assert b"KeyboardInterrupt" in harness.communicate(timeout=20)[1]
+        finally:
+            harness.kill()
     assert left_over() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("input_size", [4, 4000])
 def test_the_time_limit_covers_writing(input_size: int) -> None:
     """A stopped worker reads no second request, which may be larger than a pipe."""
@@ -179,6 +186,7 @@ def test_an_environment_that_is_removed_during_a_run_is_a_row(
     assert row.reason == "environment numpy: got nothing, but should be as it was made"
 
 
+@pytest.mark.slow
 def test_workers_killed_at_random_moments(case: Case) -> None:
     """The row says that the worker crashed, the next api agrees, and nothing stays behind."""
     generator = random.Random(0)

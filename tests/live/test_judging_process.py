@@ -71,6 +71,7 @@ def test_it_says_the_same(keep: bool, cases: list[Case], monkeypatch: pytest.Mon
                 assert a.reference.case.equation == b.reference.case.equation
 
 
+@pytest.mark.slow
 def test_it_says_the_same_when_it_is_killed(cases: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
     """In the middle of the run, as by a system that is out of memory."""
     expected = told(rnnparity.run(cases, [fault("Slow"), fault("SwapInBoth")]))
@@ -93,6 +94,7 @@ def test_it_says_the_same_when_it_is_killed(cases: list[Case], monkeypatch: pyte
     assert set(psutil.Process().children()) <= before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_it_ends_with_the_run(number: signal.Signals) -> None:
     script = f"""

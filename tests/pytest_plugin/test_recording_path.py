@@ -29,7 +29,8 @@ MANY = """
             def test_it(self, rnnparity_regression):
                 rnnparity_regression.check(hidden(0.3))
 
-    @pytest.mark.parametrize("value", [1, 2, 3, 4], ids=["a/b", "a b", "a:b", "a::b"])
+    @pytest.mark.slow
+@pytest.mark.parametrize("value", [1, 2, 3, 4], ids=["a/b", "a b", "a:b", "a::b"])
     def test_ids(value, rnnparity_regression):
         rnnparity_regression.check(hidden(value / 10))
 

@@ -79,7 +79,12 @@ def no_html(text: str) -> bool:
 
 @given(text=st.text(alphabet="<>`\\|*_[]&!-# \nscript/\x1b\x00", max_size=30))
 @example(text="`\\<script>`")
-@settings(deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 def test_whatever_it_is(text: str, case: Case) -> None:
     document = json_document.full(result_of(text, case), ["--api", text])
     assert no_html(markdown.text(document))

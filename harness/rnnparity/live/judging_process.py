@@ -97,7 +97,7 @@ class JudgingProcess:
 
 
 def _send(stream: IO[bytes], sent: Any) -> None:
-    pickle.dump(sent, stream, protocol=pickle.HIGHEST_PROTOCOL)
+    stream.write(pickle.dumps(sent, protocol=pickle.HIGHEST_PROTOCOL))  # all of it, or nothing
     stream.flush()
 
 
@@ -119,9 +119,13 @@ def serve(requests: IO[bytes], responses: IO[bytes]) -> None:
         try:
             expected = reference(answered.case, answered.equation)
             runs = judge_both(answered.layout, expected, answered.arrays, arithmetic)
-            _send(responses, [_smaller(run, answered) for run in runs])
+            said = [_smaller(run, answered) for run in runs]
         except Exception:
-            _send(responses, None)
+            said = None
+        try:
+            _send(responses, said)
+        except OSError:  # nobody listens any more
+            return
 
 
 def _smaller(run: Run, answered: Answered) -> Run:
