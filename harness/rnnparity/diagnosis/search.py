@@ -422,7 +422,7 @@ def _judge(setting: Setting, expected: Reference) -> Comparison:
         expected.hidden_noise.max(), 1e-300
     )
     if largest > _HOPELESS:
-        return compare.compare_hidden_only(setting.hidden.astype(setting.case.dtype), expected)
+        return compare.compare_whole_run(setting.hidden.astype(setting.case.dtype), expected)
     observed = {"hidden": setting.hidden} | ({} if setting.cell is None else {"cell": setting.cell})
     return compare.compare_recording(observed, expected)
 

@@ -14,7 +14,7 @@ from rnnparity.diagnosis.hypothesis import bias_of, blocks, kernel_of, rows_of, 
 from rnnparity.diagnosis.kinds import in_full, teacher_forced
 from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, apart, vectors
 from rnnparity.judge import local_errors
-from rnnparity.judge.local_errors import Explanation, LocalAnalysis
+from rnnparity.judge.matched_filter import Explanation, LocalAnalysis
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import LIMIT, Array
 from rnnparity_adapters.equation import Equation

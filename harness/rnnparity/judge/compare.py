@@ -22,7 +22,8 @@ from rnnparity.judge.comparison import (
     Place,
     first_step,
 )
-from rnnparity.judge.local_errors import LocalAnalysis, analyse
+from rnnparity.judge.local_errors import analyse
+from rnnparity.judge.matched_filter import LocalAnalysis
 from rnnparity.reference.forward import Reference, ensemble
 from rnnparity.reference.noise import ARITHMETICS, LIMIT, Array, assumed
 from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, STEPPED_HIDDEN
@@ -38,11 +39,6 @@ ensemble, which costs sixteen runs, worth its time.
 
 HEAT_CELLS = 64
 """A heatmap has at most this many cells along steps, and along units, so that its size is bounded."""
-
-_CHAOTIC_REASON = (
-    "agrees up to step {}; from there on rounding alone decides the trajectory, "
-    "and only that each step agrees by itself can be said"
-)
 
 
 class _Quantity(NamedTuple):
@@ -75,70 +71,74 @@ def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) 
     wrong = _wrong_form(observed, reference)
     if wrong:
         return Comparison(FAILED, wrong)
-    trajectory = [_against(reference, name, array) for name, array in observed.items()]
-    for difference in trajectory:
-        if not np.isfinite(difference.absolute):
-            where = _where(difference.observed, difference.place)
-            return Comparison(NONFINITE, f"{where} is not finite", tuple(trajectory))
-    # The cell state is that of the stepped run, where there are two.
-    stepped, cell = observed.get(STEPPED_HIDDEN, observed[HIDDEN]), observed.get(CELL, reference.cell)
-    local = analyse(reference.case, stepped, cell, reference.arithmetic)
-    by_step = [
-        _difference(name, name, np.abs(errors), np.abs(errors))
-        for name, errors in ((LOCAL_HIDDEN, local.hidden), (LOCAL_CELL, local.cell))
-        if errors.size
-    ]
-    if first_step(by_step) is None and first_step(trajectory) is not None:
-        # Every step is right, and yet the trajectory is beyond the noise: the noise may be too small.
-        reference = ensemble(reference)
-        trajectory = [_against(reference, name, array) for name, array in observed.items()]
-    verdict, reason = DIVERGE, _divergence(trajectory, by_step, local)
-    lost = int(reference.horizon.min())
-    if not reason and lost < reference.case.steps:
-        verdict, reason = CHAOTIC, _CHAOTIC_REASON.format(lost)
-    residual = _residual(observed[HIDDEN], reference)
-    differences = (*trajectory, *by_step)
-    return Comparison(
-        verdict if reason else AGREE,
-        reason,
-        differences,
-        local.parameter,
-        local.significance,
-        local.gates if verdict == DIVERGE and reason else (),
-        residual,
-    )
+    return _judged(observed, reference)
 
 
 def compare_recording(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> Comparison:
     """As :func:`compare`, for a recorded trajectory ``[B, T, ...]`` of any dtype; ``cell`` may be missing."""
     arrays = {name: array.astype(reference.case.dtype) for name, array in observed.items()}
     if CELL not in arrays and reference.case.has_cell_state:
-        return compare_hidden_only(arrays[HIDDEN], reference)
+        return _judged(arrays, reference)
     return compare(arrays, reference)
 
 
-def compare_hidden_only(hidden: NDArray[np.floating], reference: Reference) -> Comparison:
-    """As :func:`compare`, for an LSTM of which only the hidden trajectory ``[B, T, P]`` is known.
+def compare_whole_run(hidden: NDArray[np.floating], reference: Reference) -> Comparison:
+    """As :func:`compare`, for a hidden trajectory ``[B, T, P]`` alone and without looking at single steps."""
+    return _judged({HIDDEN: hidden}, reference, by_steps=False)
 
-    Local errors need the cell state too, so there are none.
-    """
-    difference = _against(reference, HIDDEN, hidden)
-    if not np.isfinite(difference.absolute):
-        return Comparison(NONFINITE, f"{_where(HIDDEN, difference.place)} is not finite", (difference,))
-    if difference.first_step is not None and difference.noise < _DOUBTFUL:
+
+def _judged(
+    observed: Mapping[str, NDArray[np.floating]], reference: Reference, by_steps: bool = True
+) -> Comparison:
+    """The comparison of arrays of the right forms; ``by_steps`` also judges each step by itself."""
+    trajectory = [_against(reference, name, array) for name, array in observed.items()]
+    for difference in trajectory:
+        if not np.isfinite(difference.absolute):
+            where = _where(difference.observed, difference.place)
+            return Comparison(NONFINITE, f"{where} is not finite", tuple(trajectory))
+    local = _local(observed, reference) if by_steps else None
+    steps = [] if local is None else [
+        _difference(name, name, np.abs(errors), np.abs(errors))
+        for name, errors in ((LOCAL_HIDDEN, local.hidden), (LOCAL_CELL, local.cell))
+        if errors.size
+    ]  # fmt: skip
+    # Where every step is right, or none was looked at, the noise of the whole run may be too small.
+    doubtful = local is not None or max(difference.noise for difference in trajectory) < _DOUBTFUL
+    if doubtful and first_step(steps) is None and first_step(trajectory) is not None:
         reference = ensemble(reference)
-        difference = _against(reference, HIDDEN, hidden)
-    residual, lost = _residual(hidden, reference), int(reference.horizon.min())
-    if difference.first_step is not None:
-        reason = (
-            f"hidden differs from step {difference.first_step} on; "
-            f"largest at {_where(HIDDEN, difference.place)}: {difference.noise:.3g} times the noise"
-        )
-        return Comparison(DIVERGE, reason, (difference,), residual=residual)
-    if lost < reference.case.steps:
-        reason = f"agrees up to step {lost}; from there on rounding alone decides the trajectory"
-        return Comparison(CHAOTIC, reason, (difference,), residual=residual)
-    return Comparison(AGREE, "", (difference,), residual=residual)
+        trajectory = [_against(reference, name, array) for name, array in observed.items()]
+    verdict, reason = DIVERGE, _divergence(trajectory, steps, local)
+    horizon, length = reference.horizon, reference.case.steps
+    if not reason and horizon.min() < length:
+        verdict, reason = CHAOTIC, _chaos(int(horizon.min()), float(horizon.mean()) / length, bool(steps))
+    return Comparison(
+        verdict if reason else AGREE,
+        reason,
+        (*trajectory, *steps),
+        local.parameter if local else None,
+        local.significance if local else 0.0,
+        local.gates if local and verdict == DIVERGE and reason else (),
+        float(horizon.mean()) / length,
+        _residual(observed[HIDDEN], reference),
+    )
+
+
+def _local(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> LocalAnalysis | None:
+    """The local errors, or None if too little was observed: a projection hides the cell states."""
+    case = reference.case
+    # The cell state is that of the stepped run, where there are two.
+    hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
+    cell = observed.get(CELL) if case.has_cell_state else reference.cell
+    if cell is None and case.has_cell_state and case.projection is not None:
+        return None
+    return analyse(case, hidden, cell, reference.arithmetic)
+
+
+def _chaos(lost: int, judged: float, by_steps: bool) -> str:
+    said = f"agrees up to step {lost}; from there on rounding alone decides the trajectory"
+    if by_steps:
+        return f"{said}, and only that each step agrees by itself can be said"
+    return f"{said}: {judged:.0%} of the steps were judged"
 
 
 def compare_weights(extracted: Weights, loaded: Weights, cell: str = "lstm") -> Comparison:
@@ -232,7 +232,22 @@ def _against(reference: Reference, name: str, observed: np.ndarray) -> Differenc
     start = quantity.steps.indices(reference.case.steps)[0]
     steps = np.arange(start, reference.case.steps)
     unknown = (steps >= reference.horizon[:, None])[:, :, None] & np.isfinite(difference)
-    return _difference(name, quantity.state, difference, np.where(unknown, 0, in_noise), start)
+    if unknown.any():
+        in_noise = np.where(unknown, _impossible(reference, quantity.state, observed), in_noise)
+    return _difference(name, quantity.state, difference, in_noise, start)
+
+
+def _impossible(reference: Reference, state: str, observed: np.ndarray) -> Array | float:
+    """By how much states ``[B, T, U]`` are beyond what the equation allows, in noise units.
+
+    No chaos makes h larger than its activations are.
+    """
+    bound = reference.bound if state == HIDDEN else np.inf
+    if not np.isfinite(bound):
+        return 0.0
+    size = bound * max(reference.arithmetic.element, reference.arithmetic.activation)
+    beyond: Array = np.maximum(np.abs(observed.astype(np.float64)) - bound, 0) / size
+    return beyond
 
 
 def _difference(name: str, state: str, difference: Array, in_noise: Array, start: int = 0) -> Difference:
@@ -271,14 +286,19 @@ def _residual(hidden: np.ndarray, reference: Reference) -> Array:
     return residual
 
 
-def _divergence(trajectory: Iterable[Difference], by_step: Iterable[Difference], local: LocalAnalysis) -> str:
+def _divergence(
+    trajectory: Iterable[Difference], by_step: Iterable[Difference], local: LocalAnalysis | None
+) -> str:
     """Why a run diverges, in a sentence or two; empty if it does not."""
     beyond = [difference for difference in (*trajectory, *by_step) if difference.first_step is not None]
     if not beyond:
-        return f"no element is beyond the noise, all together are: {_parameter(local)}" if local.gates else ""
+        together = local and local.gates and _parameter(local)
+        return f"no element is beyond the noise, all together are: {together}" if together else ""
     first = min(beyond, key=lambda d: (d.observed in LOCAL, d.first_step, -d.noise))
     said = _said(first)
     start = first_step(by_step)
+    if local is None:
+        return said
     if start is None:
         return f"{said}; step by step it agrees"
     names = ", ".join(GATE_NAMES[gate] for gate in local.gates)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, NoReturn
 
-from rnnparity.judge.local_errors import Explanation
+from rnnparity.judge.matched_filter import Explanation
 from rnnparity.reference.noise import Array
 
 AGREE = "agree"
@@ -76,7 +76,8 @@ class Comparison:
 
     ``differences`` is empty where shapes or dtypes are wrong already. ``parameter`` is the one whose change
     would explain the local errors best, or None where there are no local errors. If ``significance`` is above
-    1, rounding does not explain them. ``gates`` are the gates at fault. ``residual`` ``[places]`` is
+    1, rounding does not explain them. ``gates`` are the gates at fault. ``judged`` is the part of all steps
+    whose trajectory could be judged; rounding alone decides that of the others. ``residual`` ``[places]`` is
     (hidden - reference) / standard error at places spread over the trajectory, the same for every api.
     """
 
@@ -86,6 +87,7 @@ class Comparison:
     parameter: Explanation | None = None
     significance: float = 0.0
     gates: tuple[str, ...] = ()
+    judged: float = 1.0
     residual: Array | None = field(default=None, repr=False, compare=False)
 
     def __bool__(self) -> NoReturn:

@@ -12,8 +12,8 @@ from rnnparity.reference.sensitivities import Sensitivity, of_own_unit, through_
 from rnnparity.reference.steps import Affine, Bias, Gate, States, Step, gate, reach_of
 from rnnparity_adapters.kinds import PEEPHOLES
 
-_ORDER = "ifoj"
-"""The gates as they are computed here: those of one activation side by side."""
+ORDER = "ifoj"
+"""The gates as they are computed here, those of one activation side by side: the middle axis of sums."""
 _I, _F, _O, _J = range(4)
 
 
@@ -80,7 +80,7 @@ class Lstm(Step):
 
     def prepare(self, case: Case) -> None:
         equation, units, size = self.equation, self.units, self.input_size
-        order = [case.gates.index(name) for name in _ORDER]
+        order = [case.gates.index(name) for name in ORDER]
         kernel = self.kernel.reshape(len(self.kernel), 4, units)[:, order].reshape(len(self.kernel), -1)
         constant = np.repeat([0.0, equation.forget_bias, 0.0, 0.0], units)
         bias = self.bias.part(np.concatenate([np.arange(units) + gate * units for gate in order]))
@@ -89,14 +89,14 @@ class Lstm(Step):
         self._gate, self._new = (
             ACTIVATIONS[name] for name in (equation.recurrent_activation, equation.activation)
         )
-        self._output, self._function = (
+        self.output, self._function = (
             ACTIVATIONS[name] for name in (equation.output, equation.projection_activation)
         )
-        self.activations = self._gate, self._new, self._output, self._function
+        self.activations = self._gate, self._new, self.output, self._function
         self._peepholes: dict[int, Array] = {}
         if case.peepholes is not None:
             peepholes = np.asarray(case.peepholes, np.float64)
-            self._peepholes = {_ORDER.index(g): w for g, w in zip(PEEPHOLES, peepholes, strict=True)}
+            self._peepholes = {ORDER.index(g): w for g, w in zip(PEEPHOLES, peepholes, strict=True)}
         self._projection: Affine | None = None
         if case.projection is not None:
             matrix = np.asarray(case.projection, np.float64)
@@ -104,7 +104,7 @@ class Lstm(Step):
             self._projection = Affine(matrix, Bias(nothing, nothing, nothing), 0, self.a)
         self.bound = self._function.bound
         if self._projection is None:
-            self.bound = self._gate.bound * self._output.bound
+            self.bound = self._gate.bound * self.output.bound
 
     def of_inputs(self, x: Array) -> Array:
         sums: Array = x @ self._affine.known + self._affine.bias
@@ -127,7 +127,7 @@ class Lstm(Step):
         if self._peepholes:  # o waits for the new cell state
             seen = self._seen_by_o(before.cell, cell)
             o = self._gate.function(z[:, _O] + self._peepholes[_O] * seen)
-        hidden = o * self._output.function(cell)
+        hidden = o * self.output.function(cell)
         if self._projection is not None:
             hidden = self._function.function(hidden @ self._projection.carried)
         return States(hidden, cell)
@@ -163,7 +163,7 @@ class Lstm(Step):
         own_cell += noise.underflow(self.a)
         own_cell += u * u * ((f.value * c) ** 2 + (i.value * j.value) ** 2 + cell * cell)
         reach = None if variance is None else reach_of(f.value**2 * variance.cell + own_cell)
-        squashed = gate(self._output, after.cell, reach, self.a)
+        squashed = gate(self.output, after.cell, reach, self.a)
         slopes = np.empty_like(own)
         slopes[:, _I], slopes[:, _F] = i.derivative * into_i, f.derivative * c
         slopes[:, _O], slopes[:, _J] = o.derivative * squashed.value, j.derivative * i.value

@@ -18,7 +18,8 @@ from rnnparity.apis.api import Target
 from rnnparity.environments.processes import check_jobs
 from rnnparity.errors import InputError
 from rnnparity.judge import compare, comparison
-from rnnparity.judge.local_errors import parts, typical
+from rnnparity.judge.local_errors import parts
+from rnnparity.judge.matched_filter import typical
 from rnnparity.live.result import Row
 from rnnparity.live.runner import Notify, run, silent
 from rnnparity.reference import forward, noise

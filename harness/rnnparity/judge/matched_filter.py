@@ -1,0 +1,197 @@
+"""The matched filter: is there a parameter whose pattern local errors follow?
+
+Without a mistake local errors are rounding: small, and without a pattern. A parameter that differs by d
+changes a gate's pre-activation by d times what the parameter multiplies, at every step. So for each parameter
+the errors are projected on that pattern. A difference that is too small to show in a single element shows in
+the sum over thousands of them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnparity.reference.noise import Array
+from rnnparity.reference.sensitivities import Sensitivity
+from rnnparity.reference.steps import States
+
+SCORE_LIMIT = 12.0
+"""Standard deviations of a projection above which it is no rounding. Where only a few steps contribute, the
+distribution has longer tails than the normal one, so the limit is far above the usual 3 or 5.
+"""
+
+SYSTEMATIC = 0.2
+"""The part of an activation's error that may be the same at every step.
+
+Libraries approximate exp and tanh, and an approximation has the same error wherever it has the same argument.
+This much of it is no sign of a wrong parameter, however many steps repeat it.
+"""
+
+_FEW = 0.25
+"""The square of the size of an error, in noise units, where a single one is all that is known: with it a
+score is beyond its limit where that error is beyond its own.
+"""
+
+_ABOUT_AS_WELL = 0.9
+"""A gate is at fault with the best one if its score is at least this part of the best score."""
+
+
+class Explanation(NamedTuple):
+    """One parameter whose change would explain the local errors, by least squares.
+
+    ``row`` counts the rows of the kernel ``[I+P, G U]``, x before h; None stands for the bias. Gate m has the
+    bias of that name and the recurrent rows of n, gate p the rows of a projection. ``change`` estimates by
+    how much the framework's parameter is larger than the reference's. ``score`` is the size of the errors
+    that this explains, in standard deviations of rounding.
+    """
+
+    gate: str
+    row: int | None
+    unit: int
+    change: float
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class LocalAnalysis:
+    """The local errors ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` in noise units, and their pattern.
+
+    ``parameters`` has the best explanation within each gate. ``significance`` is the largest score / limit of
+    any parameter: above 1, rounding does not explain the errors, however small each of them is.
+    """
+
+    hidden: Array
+    cell: Array
+    parameters: dict[str, Explanation]
+    significance: float
+
+    @property
+    def parameter(self) -> Explanation:
+        """The best explanation of all gates."""
+        return max(self.parameters.values(), key=lambda parameter: parameter.score)
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The gates at fault: those that explain the errors about as well as the best one, if any is."""
+        if self.significance <= 1:
+            return ()
+        enough = _ABOUT_AS_WELL * self.parameter.score
+        return tuple(gate for gate, parameter in self.parameters.items() if parameter.score > enough)
+
+
+class _Sums:
+    """The sums over all steps that the projections on one gate's parameters need, for each unit.
+
+    Arrays are ``[rows, units]`` for the kernel and ``[units]`` for the bias.
+    """
+
+    def __init__(self, gate: str, shown: Sensitivity) -> None:
+        rows, units = shown.v.shape[1], shown.weighted_errors.shape[1]
+        self.gate, self.start, self.in_cell = gate, shown.start, shown.in_cell
+        self.error = np.zeros((rows, units))  # of v * sensitivity * error
+        self.first = np.zeros((rows, units))  # of v * sensitivity**2
+        self.second = np.zeros((rows, units))  # of v**2 * sensitivity**2
+        self.bias_error, self.bias_second = np.zeros(units), np.zeros(units)
+        self.systematic, self.systematic_second = np.zeros(units), np.zeros(units)
+        self.different = np.zeros(units)  # how many errors there are, what repeats counted once
+
+    def add(self, shown: Sensitivity, repeated: Array) -> None:
+        """Add some steps; each error is one of ``repeated`` ``[N, U]`` that are the same rounding."""
+        if repeated.shape != shown.size.shape:  # through a matrix all units of the state count
+            repeated = repeated.max(axis=1, keepdims=True)
+        v, errors, second = shown.v, shown.weighted_errors / repeated, shown.size * shown.size / repeated
+        self.error += v.T @ errors
+        self.first += v.T @ second
+        self.second += (v * v).T @ second
+        self.bias_error += errors.sum(axis=0)
+        self.bias_second += second.sum(axis=0)
+        self.systematic += (shown.size * shown.systematic / repeated).sum(axis=0)
+        self.systematic_second += (shown.systematic * shown.systematic / repeated).sum(axis=0)
+        self.different += np.broadcast_to(1 / repeated, second.shape).sum(axis=0)
+
+    def best(self, scale: float) -> Explanation:
+        """The parameter that explains most; ``scale`` is the typical size of an error, in noise units."""
+        scores = np.concatenate([self.error, [self.bias_error]])
+        seconds = np.concatenate([self.second, [self.bias_second]])
+        seconds[seconds == 0] = np.inf
+        np.divide(np.abs(scores), np.sqrt(seconds), out=scores)
+        row, unit = np.unravel_index(np.argmax(scores), scores.shape)
+        is_bias = row == len(self.error)
+        error = self.bias_error[unit] if is_bias else self.error[row, unit]
+        change, score = error / seconds[row, unit], scores[row, unit] / scale
+        place = None if is_bias else self.start + int(row)
+        return Explanation(self.gate, place, int(unit), float(change), float(score))
+
+    def significance(self, scale: float) -> float:
+        """The largest score / limit of any parameter; ``scale`` as for :meth:`best`."""
+        return max(self._kernel(scale), self._bias(scale))
+
+    def _kernel(self, scale: float) -> float:
+        """That of the kernel. v is centred, because its mean acts as a bias: see :meth:`_bias`."""
+        mean = self.first / np.where(self.bias_second > 0, self.bias_second, 1)
+        second = self.second - mean * self.first
+        second[second <= 1e-9 * self.second] = np.inf  # v is constant but for rounding
+        centred = np.subtract(self.error, np.multiply(mean, self.bias_error, out=mean), out=mean)
+        limit = SCORE_LIMIT * self._scales(scale) + SYSTEMATIC * np.sqrt(self.systematic_second)
+        return float(np.sqrt(np.max(centred * centred / (second * limit * limit))))
+
+    def _bias(self, scale: float) -> float:
+        root = np.sqrt(np.where(self.bias_second > 0, self.bias_second, np.inf))
+        limit = SCORE_LIMIT * self._scales(scale) + self.systematic / root
+        return float(np.max(np.abs(self.bias_error) / root / limit))
+
+    def _scales(self, scale: float) -> Array:
+        """The typical size of an error of each unit, or what so few different ones leave open."""
+        sizes: Array = np.sqrt(scale * scale + _FEW / np.maximum(self.different, 1))
+        return sizes
+
+
+class Part(NamedTuple):
+    """Some ``steps`` of a local analysis; N are these steps times all batch rows, step by step.
+
+    ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]`` are the local errors in noise units, and ``sensitivities``
+    say how each gate's parameters show in them. Each of k errors that are the same rounding counts as the
+    k-th part of one: ``repeated`` has these numbers k, for ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]``.
+    """
+
+    steps: slice
+    hidden: Array
+    cell: Array
+    sensitivities: dict[str, Sensitivity]
+    repeated: States
+
+    def error(self, gate: str) -> Array:
+        """The local errors in which the gate shows: ``cell`` ``[N, U]`` or ``hidden`` ``[N, P]``."""
+        return self.cell if self.sensitivities[gate].in_cell else self.hidden
+
+
+def collected(found: Iterator[Part], hidden: tuple[int, ...], cell: tuple[int, ...]) -> LocalAnalysis:
+    """The parts of an analysis together, of trajectories of the shapes ``[B, T, P]`` and ``[B, T, U]``."""
+    errors = States(np.empty(hidden), np.empty(cell))
+    sums: dict[str, _Sums] = {}
+    for part in found:
+        for kept, piece in zip(errors, (part.hidden, part.cell), strict=True):
+            shape = part.steps.stop - part.steps.start, len(kept), kept.shape[2]
+            kept[:, part.steps] = piece.reshape(shape).swapaxes(0, 1)
+        for gate, shown in part.sensitivities.items():
+            repeated = part.repeated.cell if shown.in_cell else part.repeated.hidden
+            sums.setdefault(gate, _Sums(gate, shown)).add(shown, repeated)
+    sizes = {False: typical(errors.hidden), True: typical(errors.cell)}
+    return LocalAnalysis(
+        errors.hidden,
+        errors.cell,
+        {gate: each.best(sizes[each.in_cell]) for gate, each in sums.items()},
+        max(each.significance(sizes[each.in_cell]) for each in sums.values()),
+    )
+
+
+def typical(errors: Array) -> float:
+    """The typical size of rounding in local errors ``[..., U]``, in noise units.
+
+    It is the root mean square of the median unit, so that one wrong unit has no influence. It is at most 1,
+    which the noise promises, and at least 0.2, below which the spacing of the dtype's numbers would count.
+    """
+    if not errors.size:
+        return 1.0
+    return float(np.clip(np.median(np.sqrt(np.mean(errors * errors, axis=0))), 0.2, 1.0))
