@@ -16,19 +16,19 @@ from rnnparity.reference.noise import Array
 from rnnparity.reference.sensitivities import Sensitivity
 from rnnparity.reference.steps import States
 
-SCORE_LIMIT = 12.0
+SCORE_LIMIT = 8.0
 """Standard deviations of a projection above which it is no rounding. Where only a few steps contribute, the
 distribution has longer tails than the normal one, so the limit is far above the usual 3 or 5.
 """
 
-SYSTEMATIC = 0.2
+SYSTEMATIC = 0.1
 """The part of an activation's error that may be the same at every step.
 
 Libraries approximate exp and tanh, and an approximation has the same error wherever it has the same argument.
 This much of it is no sign of a wrong parameter, however many steps repeat it.
 """
 
-_FEW = 0.25
+_FEW = 1.0
 """The square of the size of an error, in noise units, where a single one is all that is known: with it a
 score is beyond its limit where that error is beyond its own.
 """
@@ -95,15 +95,22 @@ class _Sums:
         self.bias_error, self.bias_second = np.zeros(units), np.zeros(units)
         self.systematic, self.systematic_second = np.zeros(units), np.zeros(units)
         self.different = np.zeros(units)  # how many errors there are, what repeats counted once
+        self.fourth = np.zeros(units)  # of sensitivity**4
+        self.v_second, self.v_fourth, self.count = np.zeros(rows), np.zeros(rows), 0
 
     def add(self, shown: Sensitivity, repeated: Array) -> None:
         """Add some steps; each error is one of ``repeated`` ``[N, U]`` that are the same rounding."""
         if repeated.shape != shown.size.shape:  # through a matrix all units of the state count
             repeated = repeated.max(axis=1, keepdims=True)
-        v, errors, second = shown.v, shown.weighted_errors / repeated, shown.size * shown.size / repeated
+        v, errors, square = shown.v, shown.weighted_errors / repeated, shown.size * shown.size
+        second, v_second = square / repeated, v * v
         self.error += v.T @ errors
         self.first += v.T @ second
-        self.second += (v * v).T @ second
+        self.second += v_second.T @ second
+        self.fourth += (square * second).sum(axis=0)
+        self.v_second += v_second.sum(axis=0)
+        self.v_fourth += (v_second * v_second).sum(axis=0)
+        self.count += len(v)
         self.bias_error += errors.sum(axis=0)
         self.bias_second += second.sum(axis=0)
         self.systematic += (shown.size * shown.systematic / repeated).sum(axis=0)
@@ -125,7 +132,8 @@ class _Sums:
 
     def significance(self, scale: float) -> float:
         """The largest score / limit of any parameter; ``scale`` as for :meth:`best`."""
-        return max(self._kernel(scale), self._bias(scale))
+        # Where a sum is no number, single errors are so large that they say it all.
+        return float(np.nan_to_num(max(self._kernel(scale), self._bias(scale))))
 
     def _kernel(self, scale: float) -> float:
         """That of the kernel. v is centred, because its mean acts as a bias: see :meth:`_bias`."""
@@ -133,18 +141,33 @@ class _Sums:
         second = self.second - mean * self.first
         second[second <= 1e-9 * self.second] = np.inf  # v is constant but for rounding
         centred = np.subtract(self.error, np.multiply(mean, self.bias_error, out=mean), out=mean)
-        limit = SCORE_LIMIT * self._scales(scale) + SYSTEMATIC * np.sqrt(self.systematic_second)
+        even = self._even() * _even(self.v_second, self.v_fourth, self.count)[:, None]
+        limit = SCORE_LIMIT * self._scales(scale, even) + SYSTEMATIC * np.sqrt(self.systematic_second)
         return float(np.sqrt(np.max(centred * centred / (second * limit * limit))))
 
     def _bias(self, scale: float) -> float:
         root = np.sqrt(np.where(self.bias_second > 0, self.bias_second, np.inf))
-        limit = SCORE_LIMIT * self._scales(scale) + self.systematic / root
+        limit = SCORE_LIMIT * self._scales(scale, self._even()) + self.systematic / root
         return float(np.max(np.abs(self.bias_error) / root / limit))
 
-    def _scales(self, scale: float) -> Array:
-        """The typical size of an error of each unit, or what so few different ones leave open."""
-        sizes: Array = np.sqrt(scale * scale + _FEW / np.maximum(self.different, 1))
+    def _even(self) -> Array:
+        """The part ``[units]`` of all steps that matters, by the sensitivity: 1 if it is the same at all."""
+        return _even(self.bias_second, self.fourth, self.different)
+
+    def _scales(self, scale: float, even: Array) -> Array:
+        """The typical size of an error, or what so few different ones leave open.
+
+        ``even`` is the part of all errors that matters: after an impulse, or where most saturate, few do.
+        """
+        sizes: Array = np.sqrt(scale * scale + _FEW / np.maximum(self.different * even, 1))
         return sizes
+
+
+def _even(second: Array, fourth: Array, count: Array | float) -> Array:
+    """The part of ``count`` numbers that makes up their sums of squares and of fourth powers, all ``[n]``."""
+    with np.errstate(all="ignore"):  # fourth powers of tiny numbers are zero
+        even = second * second / (fourth * count)
+    return np.where(np.isfinite(even), np.clip(even, 0, 1), 1.0)
 
 
 class Part(NamedTuple):

@@ -14,10 +14,23 @@ from rnnparity.reference.noise import ARITHMETICS, Arithmetic, Array
 from rnnparity.reference.repeats import Repeats
 from rnnparity.reference.steps import States, Step
 
-ROWS = 4096
+ROWS = 512
 """Batch rows times steps that are computed together: enough to be fast, few enough for any length to fit into
 memory.
 """
+
+
+def _keep_memory() -> None:
+    """Let glibc keep what is freed.
+
+    Above a threshold it gives freed memory back to the system: twice the largest block that it has freed so
+    far, https://man7.org/linux/man-pages/man3/mallopt.3.html. To map intermediate results anew each time
+    takes as long as to compute them. An array that nobody touches costs nothing, and raises the threshold.
+    """
+    np.empty(31 * 2**20, np.uint8)
+
+
+_keep_memory()
 
 
 @dataclass(frozen=True, eq=False)

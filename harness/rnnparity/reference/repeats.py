@@ -32,20 +32,18 @@ class Repeats:
         # is the same, and so is what rounding takes from that until the cell state has another exponent.
         before = np.concatenate([case.initial_hidden[:, None], hidden[:, :-1]], axis=1)
         matters = _matters(case, case.inputs, before) / (_PLACES * max(a.element, a.factor))
-        of_x = _keys(case.inputs, matters[: case.input_size], np.random.RandomState(0))
-        keys = of_x + _keys(before, matters[case.input_size :], np.random.RandomState(1))
-        self._x_keys, self._keys = of_x, keys
-        self._same_x = _counts(of_x)
-        self._same = _counts(keys) if self._same_x.max() > 1 else self._same_x
+        self._x_keys = _keys(case.inputs, matters[: case.input_size])
+        self._h_keys = _keys(before, matters[case.input_size :])
+        self._same_x, self._same_h = _counts(self._x_keys), _counts(self._h_keys)
 
     def of(self, steps: slice, variances: States, always: States, with_x: States) -> States:
         """How often each local error of some ``steps`` repeats: ``hidden`` ``[N, P]``, ``cell`` ``[N, U]``.
 
         ``variances`` are those of the local errors, ``always`` the parts of them that are the same at every
-        step, ``with_x`` those that are the same wherever x is.
+        step, ``with_x`` those that are the same wherever x is; the rest is where the previous state is.
         """
         same, same_x = (
-            counts[:, steps].swapaxes(0, 1).reshape(-1, 1) for counts in (self._same, self._same_x)
+            counts[:, steps].swapaxes(0, 1).reshape(-1, 1) for counts in (self._same_h, self._same_x)
         )
         found = []
         for whole, constant, known in zip(variances, always, with_x, strict=True):
@@ -59,7 +57,7 @@ class Repeats:
         They are the same wherever the rounding is the same. The other arguments are those of :meth:`of`.
         """
         same = self._normal([0], members), self._normal(self._x_keys[0, :, t], members)
-        each = self._normal(self._keys[0, :, t], members)
+        each = self._normal(self._h_keys[0, :, t], members)
         found = []
         for n, (whole, constant, known) in enumerate(zip(variances, always, with_x, strict=True)):
             first, second = _shares(whole, constant, known)
@@ -101,14 +99,14 @@ def _matters(case: Case, x: np.ndarray, h: np.ndarray) -> Array:
     return matters
 
 
-def _keys(array: np.ndarray, cells: Array, random: np.random.RandomState) -> NDArray[np.int64]:
+def _keys(array: np.ndarray, cells: Array) -> NDArray[np.int64]:
     """A number ``[2, B, T]`` for each row of ``array`` ``[B, T, n]``, the same for rows nearly equal.
 
     A change by one moves a value by so many ``cells`` ``[n]`` of a grid. There are two grids, half a cell
     apart: values that are equal but for rounding may be parted by one of them.
     """
     scaled = np.clip(array.astype(np.float64) * cells, -(2.0**62), 2.0**62)
-    factors = random.randint(1, 2**62, array.shape[2], dtype=np.int64)
+    factors = np.random.RandomState(0).randint(1, 2**62, array.shape[2], dtype=np.int64)
     with np.errstate(over="ignore"):  # a hash may wrap round
         grids = [np.floor(scaled + shift).astype(np.int64) @ factors for shift in (0.25, 0.75)]
     return np.stack(grids)
