@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnparity.diagnosis.teacher_forcing import TeacherForced
-from rnnparity.judge.local_errors import SCORE_LIMIT
+from rnnparity.judge.matched_filter import SCORE_LIMIT
 from rnnparity.reference.noise import Array
 from rnnparity_adapters.equation import Equation
 
