@@ -11,6 +11,7 @@ from rnnparity.apis.api import Api
 from rnnparity.diagnosis import (
     run_sentences,  # noqa: F401  # registers its sentences
     sentences,
+    tensor_sentences,  # noqa: F401  # likewise
 )
 from rnnparity.diagnosis.actions import Compute, Remedy
 from rnnparity.diagnosis.causes import Cause

@@ -79,8 +79,12 @@ def solve(setting: Setting, noise: float) -> Iterator[Solved]:
 
 def _enough(setting: Setting) -> Setting:
     """The setting, cut to the steps and batch rows that its number of unknowns needs."""
+    return shortened(setting, _PER_ROW * max(setting.case.input_size, setting.case.units) + _SPARE)
+
+
+def shortened(setting: Setting, needed: int) -> Setting:
+    """The setting, cut to the first steps and batch rows, so that ``needed`` steps are left if there are."""
     case = setting.case
-    needed = _PER_ROW * max(case.input_size, case.units) + _SPARE
     steps = min(case.steps, needed)
     rows = min(case.batch, -(-needed // steps))
     cell = None if setting.cell is None else setting.cell[:rows, :steps]

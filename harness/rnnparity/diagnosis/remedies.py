@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 # The modules of remedies register with `changes`.
-from rnnparity.diagnosis import run_remedies, weight_remedies  # noqa: F401
+from rnnparity.diagnosis import run_remedies, tensor_remedies, weight_remedies  # noqa: F401
 from rnnparity.diagnosis.actions import Action, Add, Pass, Remedy, StoreZeros
 from rnnparity.diagnosis.changes import Actions, changes
 from rnnparity.diagnosis.equation_remedies import computed, for_equations

@@ -24,6 +24,8 @@ from rnnparity.diagnosis import (
     outputs,
     precisions,
     state_hypotheses,
+    tensor_fits,
+    unit_hypotheses,
     unstructured,
     weight_hypotheses,
 )
@@ -143,7 +145,8 @@ class _Search:
         """The causes. Single hypotheses come first, then causes without a structure, then pairs."""
         screen = self._find_screen()
         equations = self._try(screen, [None], equations_for(self.setting))
-        singles = [*self._try(screen, self._of_same_size()), *equations]
+        of_units = unit_hypotheses.tables(self.setting.case.kind, self.setting.case.units)
+        singles = [*self._try(screen, (*self._of_same_size(), *of_units)), *equations]
         ways = enumerate(run_hypotheses(self.base, self.setting.hidden))
         runs = [c._replace(order=n) for n, way in ways for c in self._try(screen, [way])]
         return (
@@ -154,9 +157,14 @@ class _Search:
             or self._precision()
             or self._first(self._replaced)
             or self._first(input_hypotheses.rows(self.setting, self.base, self.arithmetic))
+            or self._first(unit_hypotheses.output_order(self.setting, self.base))
+            or self._first(tensor_fits.extra_parameters(self.setting, self.base))
             or self._first(input_hypotheses.solved(self.setting, self.base))
+            or self._first(tensor_fits.bias_added(self.setting, self.base))
+            or self._first(tensor_fits.peepholes_unrecorded(self.setting, self.base))
             or self._confirmed(screen, self._pairs(screen, runs))
             or self._parameters(unstructured.block(self.setting, screen.passing))
+            or self._first(tensor_fits.weights_differ(self.setting, self.base))
             or self._suspects(screen, [*singles, *runs])
         )
 
