@@ -272,11 +272,7 @@ RERUNS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         "take the inputs as [B, T, I] (`batch_first`, `time_major`): transpose the first two axes"
     ),
     "steps": lambda about: "return the state after step t as that of step t, from the first step on",
-    "masking": lambda about: (
-        "compute every step"
-        if about["usual"] == "computed"
-        else f"return {_PAST[about['usual']]} at the steps past the lengths"
-    ),
+    "masking": lambda about: "compute every step, the padding too",
     "states": lambda about: (
         f"hand the state before step {' and '.join(map(str, about['steps'][:3]))}"
         f"{' and others' if len(about['steps']) > 3 else ''} on as it is: look at what is done to it there"

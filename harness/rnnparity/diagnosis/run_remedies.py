@@ -68,9 +68,10 @@ def _(finding: findings.TimeShift, words: Vocabulary) -> Changes:
 @changes.register
 def _(finding: findings.Masking, words: Vocabulary) -> Changes:
     usual = words.api.masked
-    given = () if finding.usual else (RecordLengths(finding.lengths),)
     filled = () if finding.steps == usual else (FillPast(usual),)
-    return (*given, *filled), (Rerun("masking", {"usual": usual if finding.usual else "computed"}),)
+    if finding.usual:
+        return filled, filled
+    return (RecordLengths(finding.lengths), *filled), (Rerun("masking"),)
 
 
 @changes.register

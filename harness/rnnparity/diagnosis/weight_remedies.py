@@ -97,6 +97,9 @@ def _holds(tensor: Tensor, gate: str) -> bool:
 
 @changes.register
 def _(finding: findings.GatesInterleaved, words: Vocabulary) -> Changes:
+    gates = words.layout.kind.gates
+    if any(len(tensor.gates) < len(gates) for tensor, _ in _parts("xhb", words)):
+        return (), (Rerun("blocks", {"order": words.letters(gates)}),)  # several tensors hold the gates
     return _interleaved(finding.by_unit, words), (Feed(_interleaved(not finding.by_unit, words)),)
 
 
@@ -213,10 +216,11 @@ def _(finding: findings.BiasDropped | findings.BiasDoubled, words: Vocabulary) -
 
 @changes.register
 def _(finding: findings.BiasEverywhere, words: Vocabulary) -> Changes:
-    gates = [gate for gate in words.layout.kind.bias_gates if words.places("", gate)]
-    targets = tuple(words.places("", gate)[0] for gate in gates)
-    sources = tuple(words.places("", finding.gate))
-    return (AddPlaces(targets, sources),), (Rerun("bias of one gate", {"gate": words.gate(finding.gate)}),)
+    again = (Rerun("bias of one gate", {"gate": words.gate(finding.gate)}),)
+    targets = [words.places("", gate) for gate in words.layout.kind.bias_gates]
+    if not all(targets):  # a GRU that stores no m
+        return (), again
+    return (AddPlaces(tuple(places[0] for places in targets), tuple(words.places("", finding.gate))),), again
 
 
 @changes.register
