@@ -86,7 +86,7 @@ def test_a_shift_is_estimated(steps: int) -> None:
 
 def test_a_parameter_is_named() -> None:
     case = draw(5)
-    weight = nudge(case, np.random.RandomState(5), 0.1)
+    weight = nudge(case, np.random.RandomState(5), 0.1, "h")
     hidden, observed = plain_cells.run(one_weight_off(case, weight))
     for cell in (observed, None):
         about = found(case, hidden, cell)[0].about

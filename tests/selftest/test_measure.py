@@ -9,7 +9,14 @@ from rnnparity.judge import compare, comparison
 from rnnparity.judge.comparison import Comparison
 from rnnparity.reference.formats import ROUNDED
 from rnnparity.selftest import measure, plain_cells, planted_mistakes
-from rnnparity.selftest.measure import CLEAN, IDEAL, RULES, VERDICT
+from rnnparity.selftest.measure import (
+    CLEAN,
+    IDEAL,
+    IDEAL_WITHOUT_CELL,
+    RULES,
+    VERDICT,
+    WITHOUT_CELL,
+)
 
 
 @pytest.fixture(scope="module")
@@ -19,23 +26,26 @@ def scores() -> dict[str, measure.Score]:
 
 @pytest.mark.slow
 def test_no_clean_run_is_accused_and_every_mistake_is_noticed(scores: dict[str, measure.Score]) -> None:
-    assert len(scores) == 1 + len(planted_mistakes.STRUCTURAL) + len(measure.RELATIVE)
+    assert len(scores) == 1 + len(planted_mistakes.STRUCTURAL) + 3 * len(measure.RELATIVE)
     for score in scores.values():
         assert measure.as_it_should_be(score), score
 
 
 @pytest.mark.slow
 def test_one_weight_off_is_noticed_almost_as_often_as_can_be(scores: dict[str, measure.Score]) -> None:
-    assert scores["one weight off by 0.001"].noticed[VERDICT] == 46
-    assert scores["one weight off by 0.0001"].noticed[VERDICT] >= 45
-    off = scores["one weight off by 1e-05"].noticed
-    assert off[IDEAL] >= off[VERDICT] >= 0.75 * 46
+    for tensor in measure.TENSORS.values():
+        assert scores[f"{tensor} off by 0.001"].noticed[VERDICT] == 46
+        assert scores[f"{tensor} off by 0.0001"].noticed[VERDICT] >= 45
+        assert scores[f"{tensor} off by 0.0001"].noticed[WITHOUT_CELL] >= 40
+        off = scores[f"{tensor} off by 1e-05"].noticed
+        assert off[IDEAL] >= off[VERDICT] >= 0.75 * 46
+        assert off[IDEAL_WITHOUT_CELL] >= off[WITHOUT_CELL] >= 0.5 * 46
 
 
 @pytest.mark.slow
 def test_fixed_tolerances_lie_both_ways(scores: dict[str, measure.Score]) -> None:
     assert scores[CLEAN].noticed["numpy allclose"] > 0.5 * 150
-    assert scores["one weight off by 0.0001"].noticed["Polygraphy 1e-5"] < 0.9 * 46
+    assert scores["input weight off by 0.0001"].noticed["Polygraphy 1e-5"] < 0.9 * 46
 
 
 def test_a_verdict_that_sleeps_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,8 +58,8 @@ def test_a_verdict_that_sleeps_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_verdict_that_accuses_fails() -> None:
     assert not measure.as_it_should_be(measure.Score(CLEAN, 1000, {VERDICT: 1}))
-    assert not measure.as_it_should_be(measure.Score("one weight off by 0.001", 60, {VERDICT: 59}, off=1e-3))
-    assert measure.as_it_should_be(measure.Score("one weight off by 1e-05", 60, {VERDICT: 50}, off=1e-5))
+    assert not measure.as_it_should_be(measure.Score("bias off by 0.001", 60, {VERDICT: 59}, off=1e-3))
+    assert measure.as_it_should_be(measure.Score("bias off by 1e-05", 60, {VERDICT: 50}, off=1e-5))
 
 
 @pytest.mark.parametrize("name", planted_mistakes.STRUCTURAL)

@@ -5,15 +5,30 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 
 from rnnparity.report.console import print_table
-from rnnparity.selftest.measure import IDEAL, RULES, VERDICT, LiveScore, Score
+from rnnparity.selftest.measure import (
+    IDEAL,
+    IDEAL_WITHOUT_CELL,
+    RULES,
+    VERDICT,
+    WITHOUT_CELL,
+    LiveScore,
+    Score,
+)
 
-_LEGEND = "Of clean runs none should be noticed, of mistakes all. The ideal detector knows which weight."
+_LEGEND = (
+    "Of clean runs none should be noticed, of mistakes all. The ideal detector knows which weight.\n"
+    "h only: where no cell states were observed."
+)
 
 
 def print_scores(scores: Iterable[Score], target: Console) -> None:
     """How many of each kind of mistake each detector notices, in percent."""
-    detectors = (VERDICT, *RULES, IDEAL)
-    header = ("noticed, of", "trials", *(name.replace(" ", "\n") for name in detectors))
+    detectors = (VERDICT, WITHOUT_CELL, IDEAL, IDEAL_WITHOUT_CELL, *RULES)
+    header = (
+        "noticed, of",
+        "trials",
+        *(name.replace(", ", "\n").replace(" ", "\n", 1) for name in detectors),
+    )
     rows = [
         [score.mistake, str(score.trials), *(_percent(score, name) for name in detectors)] for score in scores
     ]

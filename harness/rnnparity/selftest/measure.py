@@ -17,9 +17,9 @@ from threadpoolctl import threadpool_limits
 from rnnparity.apis.api import Target
 from rnnparity.environments.processes import check_jobs
 from rnnparity.errors import InputError
-from rnnparity.judge import compare, comparison
+from rnnparity.judge import compare, comparison, hidden_only
 from rnnparity.judge.local_errors import parts
-from rnnparity.judge.matched_filter import typical
+from rnnparity.judge.matched_filter import Part, typical
 from rnnparity.live.result import Row
 from rnnparity.live.runner import Notify, run, silent
 from rnnparity.reference import forward, noise
@@ -29,9 +29,13 @@ from rnnparity.selftest import plain_cells
 from rnnparity.selftest.plain_cells import Trajectory
 from rnnparity.selftest.planted_mistakes import STRUCTURAL
 from rnnparity.selftest.planted_weights import Nudge, nudge, one_weight_off
+from rnnparity_adapters.adapter import HIDDEN
 
-RELATIVE = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-"""How far one weight is off, in units of the RMS of its kernel."""
+RELATIVE = (1e-3, 1e-4, 1e-5, 1e-6)
+"""How far one weight is off, in units of the RMS of its tensor."""
+
+TENSORS = {"x": "input weight", "h": "recurrent weight", "b": "bias"}
+"""What is off, by the letter of its tensor."""
 
 CLEAN = "nothing: a clean run"
 
@@ -58,7 +62,10 @@ RULES = {
 }
 """Their defaults for float32."""
 
-VERDICT, IDEAL = "rnnparity", "ideal"
+VERDICT, WITHOUT_CELL = "rnnparity", "rnnparity, h only"
+"""The verdict, and that on the same run where its cell states were not observed."""
+IDEAL, IDEAL_WITHOUT_CELL = "ideal", "ideal, h only"
+"""What a detector would notice that knows which weight is off, with and without cell states."""
 
 
 Noticed = dict[str, bool]
@@ -69,8 +76,8 @@ Noticed = dict[str, bool]
 class Score:
     """Of ``trials`` with one kind of mistake, how many each detector noticed.
 
-    Where one weight is off, ``off`` says by how much, in units of the RMS of its kernel, and ``IDEAL`` is
-    among the detectors.
+    Where one weight is off, ``off`` says by how much, in units of the RMS of its tensor, and the ideal ones
+    are among the detectors.
     """
 
     mistake: str
@@ -86,7 +93,7 @@ MUST_BE_NOTICED = 1e-3
 def as_it_should_be(score: Score) -> bool:
     """Whether the verdict accused no clean run, and noticed every mistake that it must."""
     if score.mistake == CLEAN:
-        return score.noticed[VERDICT] == 0
+        return not any(score.noticed.get(name) for name in (VERDICT, WITHOUT_CELL))
     may_be_missed = score.off is not None and score.off < MUST_BE_NOTICED
     return score.noticed[VERDICT] == score.trials or may_be_missed
 
@@ -102,11 +109,11 @@ def measure(
     _check_seeds(seed, max(clean, each))
     if jobs is not None:
         check_jobs(jobs)
-    sizes = {f"one weight off by {size:g}": size for size in RELATIVE}
+    off = {f"{name} off by {size:g}": (size, tensor) for size in RELATIVE for tensor, name in TENSORS.items()}
     trials: dict[str, tuple[Callable[[int], Noticed], int]] = {
         CLEAN: (functools.partial(clean_trial, effort), clean),
         **{name: (functools.partial(structural_trial, name), each) for name in STRUCTURAL},
-        **{name: (functools.partial(weight_trial, size), each) for name, size in sizes.items()},
+        **{name: (functools.partial(weight_trial, *one), each) for name, one in off.items()},
     }
     with ProcessPoolExecutor(jobs or os.cpu_count(), initializer=threadpool_limits, initargs=(1,)) as pool:
         results = {
@@ -114,7 +121,7 @@ def measure(
             for name, (trial, count) in trials.items()
         }
         for name, noticed in results.items():
-            yield _score(name, noticed, sizes.get(name))
+            yield _score(name, noticed, off[name][0] if name in off else None)
 
 
 @dataclass(frozen=True)
@@ -201,31 +208,41 @@ def structural_trial(name: str, seed: int) -> Noticed:
     return _noticed(*mistake.plant(case, random))
 
 
-def weight_trial(relative: float, seed: int) -> Noticed:
-    """One run with a weight off by ``relative`` times the RMS of its kernel."""
+def weight_trial(relative: float, tensor: str, seed: int) -> Noticed:
+    """One run with a weight of a ``tensor`` off by ``relative`` times its RMS."""
     random = np.random.RandomState(seed)
     case = draw(random, USUAL)
-    weight = nudge(case, random, relative)
+    weight = nudge(case, random, relative, tensor)
     observed = plain_cells.run(one_weight_off(case, weight))
-    return {**_noticed(case, observed), IDEAL: _ideal(case, observed, weight) > IDEAL_LIMIT}
+    ideal = {
+        IDEAL: _ideal(case, parts(case, *observed, noise.ARITHMETICS[case.dtype]), weight),
+        IDEAL_WITHOUT_CELL: _ideal(
+            case, hidden_only.parts(case, observed.hidden, noise.ARITHMETICS[case.dtype]), weight
+        ),
+    }
+    return _noticed(case, observed) | {name: score > IDEAL_LIMIT for name, score in ideal.items()}
 
 
 def _noticed(case: Case, observed: Trajectory) -> Noticed:
     expected = forward.run(case)
-    verdict = compare.compare(observed._asdict(), expected).verdict
-    found = {VERDICT: verdict in (comparison.DIVERGE, comparison.NONFINITE)}
+    compared = {
+        VERDICT: compare.compare(observed._asdict(), expected),
+        WITHOUT_CELL: compare.compare_recording({HIDDEN: observed.hidden}, expected),
+    }
+    wrong = (comparison.DIVERGE, comparison.NONFINITE)
+    found = {name: each.verdict in wrong for name, each in compared.items()}
     both = np.concatenate(observed), np.concatenate([expected.hidden, expected.cell]).astype(np.float32)
     return found | {name: rule.notices(*both) for name, rule in RULES.items()}
 
 
-def _ideal(case: Case, observed: Trajectory, weight: Nudge) -> float:
+def _ideal(case: Case, found: Iterable[Part], weight: Nudge) -> float:
     """What a detector sees that knows which weight to look at: its projection, in standard deviations."""
     gate, unit = case.gates[weight.column // case.units], weight.column % case.units
     projection = second = 0.0
     errors = []
-    for part in parts(case, *observed, noise.ARITHMETICS[case.dtype]):
+    for part in found:
         shown = part.sensitivities[gate]
-        seen = shown.v[:, weight.row]
+        seen = np.ones(len(shown.v)) if weight.row is None else shown.v[:, weight.row]
         projection += float(seen @ shown.weighted_errors[:, unit])
         second += float(np.sum(np.square(seen * shown.size[:, unit])))
         errors.append(part.error(gate))

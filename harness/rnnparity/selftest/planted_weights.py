@@ -151,27 +151,34 @@ def projected_as_r(case: Case, shares: Shares, random: Random) -> Case:
 
 
 class Nudge(NamedTuple):
-    """One weight of the kernel, and what is added to it."""
+    """One weight, and what is added to it: of the kernel, or in a ``column`` of the bias without ``row``."""
 
-    row: int
+    row: int | None
     column: int
     change: np.float32
 
 
-def nudge(case: Case, random: Random, relative: float) -> Nudge:
-    """One weight off by ``relative`` times the RMS of its kernel: the recurrent one half of the time."""
-    rows = slice(case.input_size, None) if random.rand() < 0.5 else slice(0, case.input_size)
-    kernel = case.weights.kernel[rows]
-    row, column = (random.randint(length) for length in kernel.shape)
-    change = relative * np.sqrt(np.mean(kernel**2)) * (1 if random.rand() < 0.5 else -1)
-    return Nudge((rows.start or 0) + row, column, np.float32(change))
+def nudge(case: Case, random: Random, relative: float, tensor: str) -> Nudge:
+    """One weight off by ``relative`` times the RMS of its ``tensor``: ``x``, ``h`` or ``b``."""
+    first = case.input_size if tensor == "h" else 0
+    among = {
+        "x": case.weights.kernel[: case.input_size],
+        "h": case.weights.kernel[first:],
+        "b": case.weights.bias[None],
+    }[tensor]
+    row, column = (random.randint(length) for length in among.shape)
+    change = relative * np.sqrt(np.mean(among**2)) * (1 if random.rand() < 0.5 else -1)
+    return Nudge(None if tensor == "b" else first + row, column, np.float32(change))
 
 
 def one_weight_off(case: Case, weight: Nudge) -> Case:
     """The case with that weight changed."""
-    kernel = case.weights.kernel.copy()
-    kernel[weight.row, weight.column] += weight.change
-    return _with(case, kernel)
+    kernel, bias = case.weights.kernel.copy(), case.weights.bias.copy()
+    if weight.row is None:
+        bias[weight.column] += weight.change
+    else:
+        kernel[weight.row, weight.column] += weight.change
+    return _with(case, kernel, bias)
 
 
 def one_weight(case: Case, shares: Shares, random: Random) -> Case:
