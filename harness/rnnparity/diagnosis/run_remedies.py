@@ -67,7 +67,7 @@ def _(finding: findings.TimeShift, words: Vocabulary) -> Changes:
 
 @changes.register
 def _(finding: findings.Masking, words: Vocabulary) -> Changes:
-    usual = words.api.masked
+    usual = finding.usual or words.api.masked  # a backward run zeroes what others hold
     filled = () if finding.steps == usual else (FillPast(usual),)
     if finding.usual:
         return filled, filled
