@@ -127,6 +127,7 @@ BAD: dict[str, Callable[[Arrays], Arrays]] = {
     "extra tensor": having("weights/weight_xx_l0", np.zeros((4, 4))),
     "another layer": having("weights/weight_ih_l1", np.zeros((16, 4))),
     "another direction": having("weights/weight_ih_l0_reverse", np.zeros((16, 5))),
+    "states of no layer": having("initial_hidden", np.zeros((0, 3, 4), "float32")),
     "states of two layers": having("initial_hidden", np.zeros((2, 3, 4), "float32")),
     "the same tensor twice": having("weights/a.bias_hh_l0", np.zeros(16)),
     "wrong shape": having("weights/bias_hh_l0", np.zeros(15)),

@@ -291,7 +291,7 @@ def _check_numbers(name: str, array: np.ndarray, finite: bool) -> None:
 
 def _one_layer(name: str, state: np.ndarray) -> np.ndarray:
     """An initial state as ``[B, U]``. PyTorch's, of one layer and one direction, is ``[1, B, U]``."""
-    if state.ndim == 3 and len(state) > 1:
+    if state.ndim == 3 and len(state) != 1:
         raise InputError(name, f"states of {len(state)} layers or directions", "one layer, one direction")
     return state[0] if state.ndim == 3 else state
 
