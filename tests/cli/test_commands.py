@@ -7,11 +7,14 @@ from importlib import resources
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 from support.command import SMALL, run
 
+import rnnparity
 from rnnparity.cli import commands
 from rnnparity.environments import declarations
+from rnnparity.selftest import plain_cells
 
 
 def test_run_prints_the_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,3 +233,21 @@ def test_a_closed_pipe_is_no_error() -> None:
     )
     assert piped.stdout.startswith("api")
     assert piped.stderr == ""
+
+
+def test_a_chaotic_recording_was_not_judged_to_its_end(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It neither agrees nor diverges, and one that diverges beside it decides the exit status."""
+    case = rnnparity.make_case(0, batch=4, steps=200, input_size=16, units=48, scale=30, forget_bias=0)
+    files = [str(tmp_path / name) for name in ("chaotic.npz", "wrong.npz")]
+    tensors = {"kernel": case.weights.kernel, "bias": case.weights.bias}
+    hidden = plain_cells.run(case).hidden
+    for file, states in zip(files, (hidden, np.roll(hidden, 1, axis=2)), strict=True):
+        rnnparity.record(
+            file, "canonical", tensors, case.inputs, states,
+            initial_hidden=case.initial_hidden, initial_cell=case.initial_cell, options={"forget_bias": 0.0},
+        )  # fmt: skip
+    status, out, _ = run(capsys, "check", files[0])
+    assert (status, "chaotic" in out) == (commands.COULD_NOT_RUN, True)
+    assert run(capsys, "check", *files)[0] == commands.SOMETHING_DIVERGES

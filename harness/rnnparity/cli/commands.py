@@ -136,8 +136,14 @@ def exit_code(result: "Result", strict: bool) -> int:
     return ALL_AGREE
 
 
+_FROM_GOOD_TO_BAD = (ALL_AGREE, COULD_NOT_RUN, SOMETHING_DIVERGES, BAD_INPUT)
+
+
 def _check(options: argparse.Namespace) -> int:
-    """Every file is checked, whatever is wrong with the others; the worst decides the exit status."""
+    """Every file is checked, whatever is wrong with the others; the worst decides the exit status.
+
+    What chaos decides was not judged to its end.
+    """
     import json
 
     from rnnparity.files.whole import write_texts
@@ -154,7 +160,8 @@ def _check(options: argparse.Namespace) -> int:
         except InputError as error:
             statuses.add(_complain(f"{one_line(file, _NAME)}: {error}", BAD_INPUT))
             continue
-        statuses.add(ALL_AGREE if checked.verdict == comparison.AGREE else SOMETHING_DIVERGES)
+        judged = {comparison.AGREE: ALL_AGREE, comparison.CHAOTIC: COULD_NOT_RUN}
+        statuses.add(judged.get(checked.verdict, SOMETHING_DIVERGES))
         objects.append(report.document(checked))
         if options.json != "-":
             report.print_check(checked, target)
@@ -163,7 +170,7 @@ def _check(options: argparse.Namespace) -> int:
         sys.stdout.write(text)
     elif options.json is not None:
         write_texts({Path(options.json): text})
-    return max(statuses)
+    return max(statuses, key=_FROM_GOOD_TO_BAD.index)
 
 
 def _diff(options: argparse.Namespace) -> int:

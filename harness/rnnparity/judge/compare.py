@@ -136,9 +136,8 @@ def _local(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -
 
 def _chaos(lost: int, judged: float, by_steps: bool) -> str:
     said = f"agrees up to step {lost}; from there on rounding alone decides the trajectory"
-    if by_steps:
-        return f"{said}, and only that each step agrees by itself can be said"
-    return f"{said}: {judged:.0%} of the steps were judged"
+    alone = ", and only that each step agrees by itself can be said" if by_steps else ""
+    return f"{said}{alone}: as a whole {judged:.0%} of the steps were judged"
 
 
 def compare_weights(extracted: Weights, loaded: Weights, cell: str = "lstm") -> Comparison:
