@@ -66,6 +66,7 @@ OTHERS: list[Finding] = [
     findings.Block("x", "i", np.array([[0.25, -0.5]])),
     findings.Unknown(None),
     findings.Unknown(2, 1, 3, (0, 4), 6, "j"),
+    findings.Unknown(2, 1, 3, (0, 4), 6, "j", 2048, True),
 ]
 """One of each other record, of an LSTM."""
 

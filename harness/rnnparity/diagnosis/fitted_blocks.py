@@ -14,6 +14,7 @@ import numpy as np
 from rnnparity.diagnosis.findings import Block
 from rnnparity.diagnosis.fitted_constants import LONGEST_MOVE, ROUNDS
 from rnnparity.diagnosis.kinds import in_full, kind_of, teacher_forced
+from rnnparity.diagnosis.parts import first_steps
 from rnnparity.diagnosis.teacher_forcing import BlockInput, Setting, Units, Window, whole
 from rnnparity.reference.noise import Array
 
@@ -87,15 +88,7 @@ def shortened(setting: Setting, needed: int) -> Setting:
     case = setting.case
     steps = min(case.steps, needed)
     rows = min(case.batch, -(-needed // steps))
-    cell = None if setting.cell is None else setting.cell[:rows, :steps]
-    mask = None if setting.mask is None else setting.mask[:rows, :steps]
-    shorter = replace(
-        case,
-        inputs=case.inputs[:rows, :steps],
-        initial_hidden=case.initial_hidden[:rows],
-        initial_cell=case.initial_cell[:rows],
-    )
-    return replace(setting, case=shorter, hidden=setting.hidden[:rows, :steps], cell=cell, mask=mask)
+    return first_steps(setting, steps, rows)
 
 
 def _fit_mixed(setting: Setting, unknown: BlockInput) -> tuple[Array, float]:

@@ -18,10 +18,14 @@ Change = Callable[[Setting], Setting | None]
 
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
-    """``findings`` on the weights of a cell, or on how it was run, and their ``change`` to a setting."""
+    """``findings`` on the weights of a cell, or on how it was run, and their ``change`` to a setting.
+
+    If the change is ``by_unit``, it treats the weights of each unit by themselves, and can be tried on some.
+    """
 
     findings: tuple[Finding, ...]
     change: Change
+    by_unit: bool = False
 
 
 class Found(NamedTuple):
@@ -61,7 +65,7 @@ def together(first: Hypothesis, second: Hypothesis) -> Hypothesis:
         changed = first.change(setting)
         return None if changed is None else second.change(changed)
 
-    return Hypothesis(first.findings + second.findings, change)
+    return Hypothesis(first.findings + second.findings, change, first.by_unit and second.by_unit)
 
 
 def with_weights(setting: Setting, kernel: Array | None = None, bias: Array | None = None) -> Setting:

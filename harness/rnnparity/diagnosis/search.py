@@ -8,10 +8,9 @@ if that is no chance: see :mod:`rnnparity.diagnosis.evidence`.
 """
 
 import functools
-import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +30,13 @@ from rnnparity.diagnosis import (
 )
 from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, Cause
 from rnnparity.diagnosis.findings import Block, Finding, OtherEquation, Precision
-from rnnparity.diagnosis.fitted_constants import CONSTANTS, Fitted, fit, is_certain, nice
-from rnnparity.diagnosis.hypothesis import EquationHypothesis, Found, Hypothesis, together
-from rnnparity.diagnosis.kinds import equations_for, in_full, kind_of, teacher_forced
+from rnnparity.diagnosis.fitted_constants import CONSTANTS, fit, is_certain, nice
+from rnnparity.diagnosis.hypothesis import EquationHypothesis, Found, Hypothesis
+from rnnparity.diagnosis.kinds import equations_for, in_full, kind_of
+from rnnparity.diagnosis.parts import first_steps
 from rnnparity.diagnosis.run_hypotheses import run_hypotheses
-from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, filled
+from rnnparity.diagnosis.screen import Candidate, Screen
+from rnnparity.diagnosis.teacher_forcing import Setting, filled
 from rnnparity.judge import compare, comparison
 from rnnparity.judge.comparison import Comparison
 from rnnparity.reference import forward
@@ -44,48 +45,14 @@ from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import LIMIT, Array
 from rnnparity_adapters.equation import Equation
 
-_Item = TypeVar("_Item")
-
 _TRIED = 8
 """The most hypotheses that pass the screen and are run by the reference, which takes much longer."""
-
-_PASS = 40.0
-"""A hypothesis passes the screen if the RMS that it leaves is below this many times the noise in the window.
-It is generous, because the screen is approximate and the reference decides.
-"""
 
 _NEAR = 0.2
 """A hypothesis that leaves less than this part of the difference explains most of it, and is a suspect."""
 
-_TOGETHER = 150
-"""The settings that are evaluated together: many for speed, but not so many that memory runs short."""
-
-
-class _Candidate(NamedTuple):
-    """A hypothesis on the setting and one on the equation, each of which may be None.
-
-    ``left`` is the RMS of the errors that remain, ``order`` the place in the order of hypotheses, ``value``
-    that of a fitted constant.
-    """
-
-    left: float
-    order: int
-    layout: Hypothesis | None
-    equation: EquationHypothesis | None
-    value: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class _Screen:
-    """The screen: a ``window`` of the trajectory in which the difference shows.
-
-    ``start`` is the RMS of the errors there before any change. A hypothesis passes if it leaves an RMS below
-    ``passing``.
-    """
-
-    window: Window
-    start: float
-    passing: float
+_STEPS = 2048
+"""The steps that are searched first. Only where a longer trajectory begins to differ later are there more."""
 
 
 class _Judged(NamedTuple):
@@ -127,13 +94,23 @@ def search(
         states, cells = np.asarray(hidden, np.float64), None if cell is None else np.asarray(cell, np.float64)
         stored = shares or (np.asarray(case.weights.bias, np.float64),)
         setting = Setting(case, states, cells, stored, stored_forget_bias, mask)
-        found = _Search(setting, arithmetic or case.dtype)
-        return found.causes() if found.verdict == comparison.DIVERGE else []
+        steps = _STEPS
+        while True:
+            part = first_steps(setting, steps)
+            searched = 0 if part is setting else steps
+            found = _Search(part, arithmetic or case.dtype, searched)
+            if found.verdict == comparison.DIVERGE:
+                return found.causes()
+            if steps >= case.steps:
+                return []
+            steps *= 8
 
 
 class _Search:
-    def __init__(self, setting: Setting, arithmetic: str) -> None:
-        self.arithmetic = arithmetic
+    """A search in a setting, of which ``searched`` steps are a part, 0 if they are all."""
+
+    def __init__(self, setting: Setting, arithmetic: str, searched: int) -> None:
+        self.arithmetic, self.searched = arithmetic, searched
         self.tables = weight_hypotheses.tables(setting.case.equation.cell)
         self.base = forward.run(setting.case, arithmetic)
         known = filled(setting, self.base)
@@ -143,12 +120,12 @@ class _Search:
 
     def causes(self) -> list[Cause]:
         """The causes. Single hypotheses come first, then causes without a structure, then pairs."""
-        screen = self._find_screen()
-        equations = self._try(screen, [None], equations_for(self.setting))
+        screen = Screen(self.setting, self.base)
+        equations = screen.candidates([None], equations_for(self.setting))
         of_units = unit_hypotheses.tables(self.setting.case.kind, self.setting.case.units)
-        singles = [*self._try(screen, (*self._of_same_size(), *of_units)), *equations]
+        singles = [*screen.candidates((*self._of_same_size(), *of_units)), *equations]
         ways = enumerate(run_hypotheses(self.base, self.setting.hidden))
-        runs = [c._replace(order=n) for n, way in ways for c in self._try(screen, [way])]
+        runs = [c._replace(order=n) for n, way in ways for c in screen.candidates([way])]
         return (
             _distinct([*self._confirmed(screen, singles), *self._confirmed(screen, runs)])
             or _distinct(self._outputs())
@@ -183,13 +160,13 @@ class _Search:
     def _cause(self, finding: Finding, status: str, compared: Comparison) -> Cause:
         return Cause((finding,), status, self.before, _noise(compared))
 
-    def _confirmed(self, screen: _Screen, candidates: Iterable[_Candidate]) -> list[Cause]:
+    def _confirmed(self, screen: Screen, candidates: Iterable[Candidate]) -> list[Cause]:
         """The causes among the candidates that pass the screen and that the reference confirms."""
-        passed = sorted((c for c in candidates if c.left < screen.passing), key=lambda c: c.left)
+        passed = sorted(screen.passed(candidates), key=lambda c: c.left)
         settled = map(self._settle, sorted(passed[:_TRIED], key=lambda c: c.order))
         return _distinct(cause for cause in settled if cause and cause.status == CONFIRMED)
 
-    def _settle(self, candidate: _Candidate) -> Cause | None:
+    def _settle(self, candidate: Candidate) -> Cause | None:
         """The cause of a candidate, as the reference judges it, with constants fitted to all data."""
         layout, equation = candidate.layout, candidate.equation
         setting = layout.change(self.setting) if layout else self.setting
@@ -236,98 +213,28 @@ class _Search:
         value = float(fit(in_full(setting), changed, hypothesis.fitted, start).values[0])
         yield apply(changed, value), value
 
-    # Screen.
-
-    def _find_screen(self) -> _Screen:
-        """The rows, units and steps in which the difference shows most, from step 0 on."""
-        everything = in_full(self.setting)
-        hidden, _ = everything.predict(self.setting.case.equation)
-        error = np.abs(hidden - everything.hidden)[0]
-        if self.setting.mask is not None:
-            error = error * self.setting.mask[:, :, None]
-        noise = self.base.hidden_noise
-        late = (error > 10 * noise).any(axis=(0, 2))
-        first = int(late.argmax()) if late.any() else error.shape[1] - 1
-        # A few steps after the first difference: more where that is early, and cheap to include.
-        steps = min(error.shape[1], first + 4 if first < 8 else first + 2)
-        strongest = error[:, :steps].max(axis=1)
-        rows = np.sort(np.argsort(-strongest.max(axis=1), kind="stable")[:3])
-        units = np.sort(np.argsort(-strongest.max(axis=0), kind="stable")[:6])
-        place = np.ix_(rows, np.arange(steps), units)
-        passing = _PASS * float(np.sqrt(np.mean(np.square(np.minimum(noise[place], 1e-3)))))
-        start = float(np.sqrt(np.mean(np.square(error[place]))))
-        return _Screen(Window(rows, units, steps), start, passing)
-
-    def _try(
-        self,
-        screen: _Screen,
-        layouts: Iterable[Hypothesis | None],
-        equations: Iterable[EquationHypothesis | None] = (None,),
-    ) -> list[_Candidate]:
-        """All pairs of a hypothesis on the setting and one on the equation, with the RMS that each leaves."""
-        candidates: list[_Candidate] = []
-        tried = list(equations)
-        for some in _batched(self._changed(layouts), _TOGETHER):
-            forced = teacher_forced(
-                [setting for _, setting in some], self._fitting(screen.window, some[0][1])
-            )
-            start = len(candidates)
-            for number, equation in enumerate(tried):
-                values, left = self._left(forced, equation)
-                candidates += [
-                    _Candidate(float(left[k]), start + k + 1000 * number, layout, equation, float(values[k]))
-                    for k, (layout, _) in enumerate(some)
-                ]
-        return candidates
-
-    def _changed(self, tried: Iterable[Hypothesis | None]) -> Iterator[tuple[Hypothesis | None, Setting]]:
-        """Each hypothesis with its setting, one at a time, because each setting has weights of its own."""
-        for hypothesis in tried:
-            setting = hypothesis.change(self.setting) if hypothesis else self.setting
-            if setting is not None:
-                yield hypothesis, setting
-
-    def _fitting(self, window: Window, setting: Setting) -> Window:
-        """The window, or one at the start of the trajectory if the setting has other sizes."""
-        batch, steps, _ = setting.hidden.shape
-        if (batch, steps) == self.setting.hidden.shape[:2]:
-            return window
-        rows = window.rows if batch == self.setting.hidden.shape[0] else np.arange(min(batch, 3))
-        return Window(rows, window.units, min(steps, window.steps))
-
-    def _left(self, forced: TeacherForced, hypothesis: EquationHypothesis | None) -> Fitted:
-        """The RMS ``[S]`` that an equation leaves, and its constant ``[S]`` if one is fitted."""
-        equation, none = self.setting.case.equation, np.zeros(len(forced.z))
-        if hypothesis is None:
-            return Fitted(none, _rms(forced.residual(equation)))
-        changed = replace(equation, **hypothesis.fields)
-        if changed == equation and not hypothesis.fitted:
-            return Fitted(none, np.full(len(forced.z), np.inf))
-        if hypothesis.fitted:
-            return fit(forced, changed, hypothesis.fitted)
-        return Fitted(none, _rms(forced.residual(changed)))
-
-    def _pairs(self, screen: _Screen, runs: list[_Candidate]) -> list[_Candidate]:
+    def _pairs(self, screen: Screen, runs: list[Candidate]) -> list[Candidate]:
         """Pairs: weights with equations, then weights with weights, then runs with equations."""
         orders, layouts, biases = self.tables
         equations, base = equations_for(self.setting), self.setting.case.equation
-        pairs = self._try(screen, self._of_same_size(), equations)
+        pairs = screen.candidates(self._of_same_size(), equations)
         if any(equation.fitted == "forget_bias" for equation in equations):
             others = (e for e in equations if not e.fitted)
-            pairs += self._try(screen, [None], map(equation_hypotheses.with_forget_bias, others))
-        pairs += self._try(screen, [None], kind_of(self.setting).several_functions(base))
+            pairs += screen.candidates([None], map(equation_hypotheses.with_forget_bias, others))
+        pairs += screen.candidates([None], kind_of(self.setting).several_functions(base))
         whole_orders = [order for order in orders if weight_hypotheses.is_permutation(order)]
-        if not _any_passes(screen, pairs):
-            pairs += self._try(screen, (together(a, b) for a in layouts for b in biases))
-            pairs += self._try(screen, (together(a, b) for a in whole_orders for b in (*layouts, *biases)))
-        if not _any_passes(screen, pairs):
+        if not screen.passed(pairs):
+            pairs += screen.pairs(layouts, biases)
+            pairs += screen.pairs(whole_orders, (*layouts, *biases))
+        if not screen.passed(pairs):
             clips = [equation for equation in equations if equation.fitted == "cell_clip"]
             for order in whole_orders if clips else ():
-                pairs += self._try(screen, [order], clips)
-        if not _any_passes(screen, pairs):
+                for clip in clips:
+                    pairs += screen.candidates([order], [clip])
+        if not screen.passed(pairs):
             with_runs = [equation for equation in equations if set(equation.ids) <= _WITH_RUNS]
             for run in runs:
-                pairs += self._try(screen, [run.layout], with_runs)
+                pairs += screen.candidates([run.layout], with_runs)
         return pairs
 
     # Causes without a structure.
@@ -381,13 +288,14 @@ class _Search:
                 return [self._cause(finding, CONFIRMED if sure else SUSPECT, judged.comparison)]
         return []
 
-    def _suspects(self, screen: _Screen, candidates: list[_Candidate]) -> list[Cause]:
+    def _suspects(self, screen: Screen, candidates: list[Candidate]) -> list[Cause]:
         """The candidates that explain most of the difference, and a record of where it is."""
         near = sorted((c for c in candidates if c.left < _NEAR * screen.start), key=lambda c: c.left)[:3]
         settled = [cause for cause in map(self._settle, near) if cause and cause.after < _NEAR * self.before]
         if self.arithmetic == "float32":  # on a GPU activations may be approximate, in an unknown way
             settled += self._in_arithmetic(Precision("float32-fast-activation"), SUSPECT)
         known = unstructured.unknown(self.setting, self.base)
+        known = replace(known, searched=self.searched, untried=not screen.complete)
         return [*_distinct(settled), Cause((known,), SUSPECT, self.before, self.before)]
 
 
@@ -407,16 +315,6 @@ def _findings(equation: EquationHypothesis, value: float) -> tuple[Finding, ...]
 def _constants(finding: Finding) -> int:
     """The numbers that were fitted for a finding."""
     return finding.change.size if isinstance(finding, Block) else 1
-
-
-def _any_passes(screen: _Screen, candidates: Iterable[_Candidate]) -> bool:
-    return any(candidate.left < screen.passing for candidate in candidates)
-
-
-def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    waiting = iter(items)
-    while batch := list(itertools.islice(waiting, size)):
-        yield batch
 
 
 _HOPELESS = 100 * LIMIT
@@ -441,11 +339,6 @@ def _noise(comparison: Comparison) -> float:
 
 def _better(one: Comparison, other: Comparison) -> bool:
     return (one.verdict not in _AGREES, _noise(one)) < (other.verdict not in _AGREES, _noise(other))
-
-
-def _rms(residual: Array) -> Array:
-    rms: Array = np.sqrt(np.mean(residual * residual, axis=1))
-    return rms
 
 
 def _distinct(causes: Iterable[Cause]) -> list[Cause]:

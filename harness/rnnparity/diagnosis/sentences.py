@@ -298,7 +298,10 @@ def _(finding: findings.Unknown, words: Vocabulary) -> str:
         f"{finding.rows} of {finding.batch} batch rows",
         f"made in {len(units)} of {finding.width} units{named}",
     ]
-    return ", ".join(said + ([f"most of it in the {words.gate(finding.gate)}"] if finding.gate else []))
+    said += [f"most of it in the {words.gate(finding.gate)}"] if finding.gate else []
+    said += [f"as far as the first {finding.searched} steps tell"] if finding.searched else []
+    said += ["not everything was tried: the weights are too many"] if finding.untried else []
+    return ", ".join(said)
 
 
 @sentence.register

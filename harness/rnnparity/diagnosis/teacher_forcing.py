@@ -37,6 +37,7 @@ class Setting:
     ``stored_forget_bias`` in the forget gate: that part of the equation's forget bias is in the tensors.
     ``mask`` ``[B, T]`` says which steps of which rows count; None if all do. ``away`` ``[B, T, P]`` says how
     far each hidden state is from that of the case as claimed: see :mod:`rnnparity.diagnosis.evidence`.
+    ``units`` ``[units]`` are those whose weights the case has; None if it has those of all, as usual.
     """
 
     case: Case
@@ -46,6 +47,7 @@ class Setting:
     stored_forget_bias: float = 0.0
     mask: NDArray[np.bool_] | None = None
     away: Array | None = None
+    units: Units | None = None
 
     def moved(self, case: Case, move: Callable[[NDArray[Any]], NDArray[Any]]) -> "Setting":
         """The setting with another ``case``, if all that is known of a step ``[B, T, ...]`` moves one way."""
@@ -120,6 +122,11 @@ class TeacherForced(ABC):
         ``forget`` is added to the forget gate's pre-activation.
         """
 
+    @classmethod
+    def is_by_unit(cls, equation: Equation) -> bool:
+        """Whether a unit's next states follow from its own weights, and from all previous states."""
+        return True
+
     def residual(self, equation: Equation, forget: Array | float = 0.0) -> Array:
         """The predicted states minus the observed ones ``[S, N]``; ``forget`` as for :meth:`predict`."""
         hidden, cell = self.predict(equation, forget)
@@ -166,14 +173,15 @@ class TeacherForcedLstm(TeacherForced):
         first = settings[0]
         mixed = first.case.projection is not None  # with a projection each hidden state depends on all units
         units = np.arange(first.case.units) if mixed else window.units
-        z = np.stack([_sums(setting, window, units) for setting in settings])
+        own = np.arange(first.case.units) if mixed else _columns(first, window)
+        z = np.stack([_sums(setting, window, own) for setting in settings])
         start = np.stack([s.case.initial_cell[np.ix_(window.rows, units)] for s in settings])
         cells = [
             s.cell[np.ix_(window.rows, np.arange(window.steps), units)]
             for s in settings
             if s.cell is not None
         ]
-        peepholes = [s.case.peepholes[:, None, units] for s in settings if s.case.peepholes is not None]
+        peepholes = [s.case.peepholes[:, None, own] for s in settings if s.case.peepholes is not None]
         projections = [
             s.case.projection[None, :, window.units] for s in settings if s.case.projection is not None
         ]
@@ -262,11 +270,12 @@ class TeacherForcedGru(TeacherForced):
             z.append(np.stack([both[..., 0, :], both[..., 1, :], alone, recurrent]))
             kernels.append(blocks[None, size:, 2])
             biases.append(own[None, None, 3])
-            states.append(v[..., size:])
+            before = v[..., size:]
+            states.append(before if setting.units is None else before[..., window.units])
         targets = _hidden(settings, window)
         return cls(
             np.stack(z), targets, None, _mask(settings[0], window),
-            np.stack(kernels), np.stack(biases), np.stack(states), window.units,
+            np.stack(kernels), np.stack(biases), np.stack(states), _columns(settings[0], window),
         )  # fmt: skip
 
     def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
@@ -278,6 +287,11 @@ class TeacherForcedGru(TeacherForced):
         kept = 1 - z if equation.update_inverted else z
         hidden = (kept * self.before + (1 - kept) * n)[..., self.units]
         return hidden, hidden
+
+    @classmethod
+    def is_by_unit(cls, equation: Equation) -> bool:
+        """As in the base class: without ``reset_after`` r acts on all units."""
+        return equation.reset_after
 
     @classmethod
     def blocks(cls, setting: Setting) -> Iterator[BlockInput]:
@@ -313,7 +327,7 @@ class TeacherForcedRnn(TeacherForced):
 
     @classmethod
     def of(cls, settings: Sequence[Setting], window: Window) -> Self:
-        z = np.stack([_sums(setting, window, window.units) for setting in settings])
+        z = np.stack([_sums(setting, window, _columns(setting, window)) for setting in settings])
         return cls(z, _hidden(settings, window), None, _mask(settings[0], window))
 
     def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
@@ -368,6 +382,11 @@ def _mask(setting: Setting, window: Window) -> NDArray[np.bool_] | None:
     count = setting.mask[window.rows, : window.steps].copy()
     count[:, 1:] &= setting.mask[window.rows, : window.steps - 1]
     return count
+
+
+def _columns(setting: Setting, window: Window) -> Units:
+    """The positions of the window's units among those whose weights the case has."""
+    return window.units if setting.units is None else np.arange(len(window.units))
 
 
 def _hidden(settings: Sequence[Setting], window: Window) -> Array:

@@ -24,6 +24,8 @@ ENOUGH = 3
 
 _NAMED = 4
 """The number of gates, the best ones, whose best parameter is fitted: an LSTM has so many."""
+_SOME = 0.05
+"""The part of the squared errors that a parameter explains at first, as far off as its change may be."""
 _CORRECTIONS = 12
 """The most corrections of a fitted parameter. The matched filter is linear, so each adds only a digit or two.
 """
@@ -52,7 +54,7 @@ def single(setting: Setting, base: Reference) -> Iterator[Found]:
     if setting.case.batch * setting.case.steps < ENOUGH:
         return
     local = _local(setting, base) if setting.complete else None
-    if local:
+    if local and _is_near(local):
         yield from _followed(setting, base, local)
     if not setting.case.has_cell_state or setting.case.projection is not None:
         return
@@ -63,6 +65,13 @@ def single(setting: Setting, base: Reference) -> Iterator[Found]:
     if len(wrong) <= 2:
         for unit in wrong[np.argsort(-errors[wrong])]:
             yield from _single(setting, int(unit))
+
+
+def _is_near(local: LocalAnalysis) -> bool:
+    """Whether the parameter that the matched filter names explains some of what rounding does not."""
+    errors = np.concatenate([local.hidden.reshape(-1), local.cell.reshape(-1)])
+    beyond = float(errors @ errors) - errors.size * LIMIT**2
+    return local.parameter.score**2 > _SOME * beyond
 
 
 def _followed(setting: Setting, base: Reference, first: LocalAnalysis) -> Iterator[Found]:

@@ -245,7 +245,9 @@ def _orders(kind: Kind) -> Iterator[Hypothesis]:
             name = "".join(gates[position] for position in order)
             moves = "b" in tensors and "f" in gates and name[gates.index("f")] != "f"
             for too in (False, True) if moves else (False,):
-                yield Hypothesis((GateOrder(tensors, name, too),), _gate_order(order, tensors, too))
+                yield Hypothesis(
+                    (GateOrder(tensors, name, too),), _gate_order(order, tensors, too), by_unit=True
+                )
     for by_unit in (True, False):
         yield Hypothesis((GatesInterleaved(by_unit),), _interleaved(by_unit))
 
@@ -267,7 +269,7 @@ def _layouts(kind: Kind) -> Iterator[Hypothesis]:
         yield Hypothesis((KernelTransposed(tensors, how),), _transposed(tensors, transform))
     for number, gate in enumerate(kind.gates if len(kind.gates) > 1 else ""):
         yield Hypothesis((KernelTransposed("h", WHOLE, gate),), _one_gate_transposed(number))
-    yield Hypothesis((ConcatOrder(),), _concatenated)
+    yield Hypothesis((ConcatOrder(),), _concatenated, by_unit=True)
 
 
 _Times = tuple[tuple[int, int], ...]
@@ -283,21 +285,21 @@ _DOUBLED_OF_A_GATE: _Times = ((2, 2),)
 def _biases(kind: Kind) -> Iterator[Hypothesis]:
     for finding, times in ((BiasDropped, _DROPPED), (BiasDoubled, _DOUBLED)):
         for factors in times:
-            yield Hypothesis((finding(*factors),), _bias(*factors))
+            yield Hypothesis((finding(*factors),), _bias(*factors), by_unit=True)
     for gate in kind.bias_gates if len(kind.bias_gates) > 1 else "":
         for finding, times in ((BiasDropped, _DROPPED), (BiasDoubled, _DOUBLED_OF_A_GATE)):
             for factors in times:
-                yield Hypothesis((finding(*factors, gate),), _bias(*factors, gate))
+                yield Hypothesis((finding(*factors, gate),), _bias(*factors, gate), by_unit=True)
     if len(kind.gates) > 1:
-        yield Hypothesis((BiasEverywhere(kind.candidate),), _bias_everywhere(kind.candidate))
+        yield Hypothesis((BiasEverywhere(kind.candidate),), _bias_everywhere(kind.candidate), by_unit=True)
     if "m" in kind.bias_gates:
         for source, target in ("mn", "nm"):
-            yield Hypothesis((BiasFolded(source, target),), _folded(source, target))
+            yield Hypothesis((BiasFolded(source, target),), _folded(source, target), by_unit=True)
         # Keras 2.0.1, x_h = x_r + b_h:
         # https://github.com/keras-team/keras/blob/2.0.1/keras/layers/recurrent.py
-        yield Hypothesis((GateBorrowed("n", "r", "rzr"),), _projected_as("r", "n"))
+        yield Hypothesis((GateBorrowed("n", "r", "rzr"),), _projected_as("r", "n"), by_unit=True)
     for tensor in "hx":
-        yield Hypothesis((KernelUnused(tensor),), _zeroed(tensor))
+        yield Hypothesis((KernelUnused(tensor),), _zeroed(tensor), by_unit=True)
 
 
 def of_extras(setting: Setting) -> Iterator[Hypothesis]:
@@ -319,7 +321,7 @@ def of_extras(setting: Setting) -> Iterator[Hypothesis]:
     yield Hypothesis((PeepholesDropped(),), lambda s: replace(s, case=replace(s.case, peepholes=zeros)))
     for order in list(itertools.permutations(range(len(PEEPHOLES))))[1:]:
         name = "".join(PEEPHOLES[k] for k in order)
-        yield Hypothesis((PeepholeOrder(name),), reordered(order))
+        yield Hypothesis((PeepholeOrder(name),), reordered(order), by_unit=True)
 
 
 def _reprojected(change_of: Callable[[Array], Array]) -> Change:
