@@ -59,7 +59,10 @@ def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmet
             *((seen - own) / scale for seen, own, scale in zip(after, expected, scales, strict=True))
         )
         shown = step.sensitivities(linear, before, errors, scales)
-        repeated = repeats.of(now, variances, *step.repeated(linear, x))
+        ones = np.ones((len(x), 1))
+        repeated = States(ones, ones)
+        if repeats.any:
+            repeated = repeats.of(now, variances, *step.repeated(linear, x))
         start = States(*(state.astype(np.float64) for state in last))
         yield Part(now, errors.hidden, errors.cell, shown, repeated)
 

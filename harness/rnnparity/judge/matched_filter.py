@@ -98,12 +98,12 @@ class _Sums:
         self.fourth = np.zeros(units)  # of sensitivity**4
         self.v_second, self.v_fourth, self.count = np.zeros(rows), np.zeros(rows), 0
 
-    def add(self, shown: Sensitivity, repeated: Array) -> None:
-        """Add some steps; each error is one of ``repeated`` ``[N, U]`` that are the same rounding."""
-        if repeated.shape != shown.size.shape:  # through a matrix all units of the state count
-            repeated = repeated.max(axis=1, keepdims=True)
-        v, errors, square = shown.v, shown.weighted_errors / repeated, shown.size * shown.size
-        second, v_second = square / repeated, v * v
+    def add(self, shown: Sensitivity, v_second: Array, part: Array) -> None:
+        """Add steps, of which each counts as a ``part`` ``[N, U]``; ``v_second`` ``[N, rows]`` is v**2."""
+        if part.shape != shown.size.shape:  # through a matrix all units of the state count
+            part = part.min(axis=1, keepdims=True)
+        v, errors, square = shown.v, shown.weighted_errors * part, shown.size * shown.size
+        second = square * part
         self.error += v.T @ errors
         self.first += v.T @ second
         self.second += v_second.T @ second
@@ -113,9 +113,10 @@ class _Sums:
         self.count += len(v)
         self.bias_error += errors.sum(axis=0)
         self.bias_second += second.sum(axis=0)
-        self.systematic += (shown.size * shown.systematic / repeated).sum(axis=0)
-        self.systematic_second += (shown.systematic * shown.systematic / repeated).sum(axis=0)
-        self.different += np.broadcast_to(1 / repeated, second.shape).sum(axis=0)
+        systematic = shown.systematic * part
+        self.systematic += (shown.size * systematic).sum(axis=0)
+        self.systematic_second += (shown.systematic * systematic).sum(axis=0)
+        self.different += part.sum(axis=0)
 
     def best(self, scale: float) -> Explanation:
         """The parameter that explains most; ``scale`` is the typical size of an error, in noise units."""
@@ -175,7 +176,8 @@ class Part(NamedTuple):
 
     ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]`` are the local errors in noise units, and ``sensitivities``
     say how each gate's parameters show in them. Each of k errors that are the same rounding counts as the
-    k-th part of one: ``repeated`` has these numbers k, for ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]``.
+    k-th part of one: ``repeated`` has these numbers k, for ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]``, or
+    ``[N, 1]`` for all units.
     """
 
     steps: slice
@@ -197,9 +199,13 @@ def collected(found: Iterator[Part], hidden: tuple[int, ...], cell: tuple[int, .
         for kept, piece in zip(errors, (part.hidden, part.cell), strict=True):
             shape = part.steps.stop - part.steps.start, len(kept), kept.shape[2]
             kept[:, part.steps] = piece.reshape(shape).swapaxes(0, 1)
+        # Gates share what they multiply, and most what they show in.
+        squares = {id(shown.v): shown.v * shown.v for shown in part.sensitivities.values()}
+        parts = {True: 1 / part.repeated.cell, False: 1 / part.repeated.hidden}
         for gate, shown in part.sensitivities.items():
-            repeated = part.repeated.cell if shown.in_cell else part.repeated.hidden
-            sums.setdefault(gate, _Sums(gate, shown)).add(shown, repeated)
+            if gate not in sums:
+                sums[gate] = _Sums(gate, shown)
+            sums[gate].add(shown, squares[id(shown.v)], parts[shown.in_cell])
     sizes = {False: typical(errors.hidden), True: typical(errors.cell)}
     return LocalAnalysis(
         errors.hidden,

@@ -107,15 +107,19 @@ def _values(step: Step, x: Array, start: States) -> tuple[States, Array]:
 
     The first states are those that it starts from.
     """
-    own = step.of_inputs(x)
+    own = step.of_inputs(_rows(x)).reshape(len(x), len(x[0]), -1)
     values = States(*(np.empty((len(x) + 1, *state.shape)) for state in start))
     values.hidden[0], values.cell[0] = state = start
-    sums = []
+    sums: Array | None = None
     for t in range(len(x)):
-        sums.append(step.sums(own[t], state))
-        state = step.advance(sums[-1], state)
+        now = step.sums(own[t], state)
+        if sums is None:
+            sums = np.empty((len(x), *now.shape))
+        sums[t] = now
+        state = step.advance(now, state)
         values.hidden[t + 1], values.cell[t + 1] = state
-    return values, np.stack(sums)
+    assert sums is not None
+    return values, sums
 
 
 def _spreads(step: Step, x: Array, sums: Array, values: States, start: States) -> States:

@@ -22,7 +22,7 @@ Where the parts of a sum move by more, it rounds otherwise.
 class Repeats:
     """The repeats in a trajectory of ``case``: ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``.
 
-    ``a`` is the arithmetic that rounds.
+    ``a`` is the arithmetic that rounds. Without ``any`` repeats each step is one of its own.
     """
 
     def __init__(self, case: Case, hidden: np.ndarray, cell: np.ndarray, a: Arithmetic) -> None:
@@ -35,6 +35,7 @@ class Repeats:
         self._x_keys = _keys(case.inputs, matters[: case.input_size])
         self._h_keys = _keys(before, matters[case.input_size :])
         self._same_x, self._same_h = _counts(self._x_keys), _counts(self._h_keys)
+        self.any = case.added_sizes is not None or bool(max(self._same_x.max(), self._same_h.max()) > 1)
 
     def of(self, steps: slice, variances: States, always: States, with_x: States) -> States:
         """How often each local error of some ``steps`` repeats: ``hidden`` ``[N, P]``, ``cell`` ``[N, U]``.
