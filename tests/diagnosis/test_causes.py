@@ -1,5 +1,6 @@
 """The vocabulary of causes: what the package can say is in it, and nothing else is taken for a cause."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -14,6 +15,7 @@ from rnnparity.diagnosis.causes import CONFIRMED, Cause
 from rnnparity.diagnosis.equation_hypotheses import PROJECTED, with_forget_bias
 from rnnparity.diagnosis.explain import told
 from rnnparity.diagnosis.findings import Finding, GateOrder, OtherEquation
+from rnnparity.diagnosis.sentences import note
 from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity.diagnosis.weight_hypotheses import tables
 from rnnparity.errors import InputError
@@ -138,3 +140,19 @@ def test_the_ids_of_pairs_are_two() -> None:
     assert pair.about == {"order": "ifjo", "tensors": "kernels and bias", "equation": {}, "value": 1.0}
     assert causes.ids([pair]) == {"gate-order", "forget-bias"}
     assert causes.ids([]) == {findings.UNKNOWN}
+
+
+@pytest.mark.parametrize("name", ["torch.nn.LSTM", "torch.nn.GRU", "torch.nn.RNN"])
+def test_what_would_tell_two_causes_apart_is_a_sentence(name: str) -> None:
+    """For the kind of cell at hand: a GRU has no c0."""
+    api = APIS[name]
+    words = Vocabulary(api, api.equation({}))
+    for pair in itertools.combinations(causes.IDS, 2):
+        cause = Cause((GateOrder("xhb", api.layout.kind.gates),), CONFIRMED, 10, 1, equals=pair)
+        (told,) = re.findall(
+            r"^.*, .* explain these data equally well; (a .*) would tell$", note(cause, words)
+        )
+        assert all(
+            part.startswith(("run ", "longer run ")) for part in re.split(r"(?:^| or )a ", told) if part
+        )
+        assert api.layout.kind.has_cell_state or "c0" not in told

@@ -114,17 +114,21 @@ def _(finding: run_findings.PaddingFirst, words: Vocabulary) -> Changes:
     return (), (Rerun("padding"),)
 
 
-_AS_IT_WAS = {
-    "scaled": "{value} * b", "permuted": "b[:, :, {features}]",
-    "missing": "np.where(np.isin(np.arange(I), {features}), 0, b)",
+_AS_THEY_WERE = {
+    "scaled": "{0} * b", "permuted": "b[:, :, {1}]",
+    "missing": "np.where(np.isin(np.arange(I), {1}), 0, b)",
+    "divided by 255": "b / 255", "halved": "b / 2", "doubled": "2 * b", "of the other sign": "-b",
+    "reversed": "b[:, :, ::-1]", "one feature late": "np.roll(b, 1, axis=2)",
+    "one feature early": "np.roll(b, -1, axis=2)", "added up from step to step": "b.cumsum(axis=1)",
 }  # fmt: skip
+"""What became of the inputs, as expressions of ``b``; of other changes only what ran can be changed."""
 
 
 @changes.register
 def _(finding: run_findings.InputChanged, words: Vocabulary) -> Changes:
-    form = _AS_IT_WAS.get(finding.what, "") if finding.value is not None or finding.features else ""
-    form = form.format(value=finding.value, features=list(finding.features))
-    return (Edit(_INPUTS, form),) if form else (), (Rerun("inputs"),)
+    form = _AS_THEY_WERE.get(finding.what, "").format(finding.value, list(finding.features))
+    known = finding.what != "scaled" or finding.value is not None
+    return (Edit(_INPUTS, form),) if form and known else (), (Rerun("inputs"),)
 
 
 @changes.register
