@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from threadpoolctl import threadpool_limits
 
 import rnnparity
-from bench import cold, many, warm
+from bench import cold, diagnosing, many, outside, warm
 from rnnparity.judge import compare
 from rnnparity.reference import forward
 from rnnparity.report.console import console, print_table
@@ -36,6 +36,9 @@ def main() -> None:
     with threadpool_limits(1):  # as in rnnparity.run
         print_warm(options.api, *((3, 0.2) if options.quick else (7, 0.4)))
         print_comparing()
+        print_diagnosing()
+    print("\nmistakes outside the vocabulary")
+    outside.report(outside.measured(every=20 if options.quick else 1))
     print(f"\nload {os.getloadavg()[0]:.2f}")
 
 
@@ -97,6 +100,16 @@ def print_comparing() -> None:
         parts = _milliseconds(forward.run, case), _milliseconds(compare.compare, observed, expected)
         rows.append([f"B={batch} T={steps} I=32 U={units}", *parts])
     _table("comparing, ms", ["one direction of a layer", "reference and noise", "comparison"], rows)
+
+
+def print_diagnosing() -> None:
+    """How long a diagnosis takes, in runs of the reference, and the memory that it takes."""
+    rows = [
+        [name, f"{one.run:.2f}", f"{one.search:.2f}", f"{one.search / one.run:.1f}", f"{one.peak:.0f}"]
+        for name, one in diagnosing.measured().items()
+    ]
+    header = ["hidden state of an LSTM alone", "reference, s", "diagnosis, s", "ratio", "MiB more"]
+    _table("diagnosing large recordings", header, rows)
 
 
 def _milliseconds(call: Callable[..., object], *arguments: object) -> str:
