@@ -71,6 +71,19 @@ def test_weights_that_were_read_wrong_are_named(order: tuple[int, ...]) -> None:
         assert (way.causes[0].id, way.causes[0].status) == ("gate-order", CONFIRMED)
 
 
+def test_gates_and_units_in_turn_are_named() -> None:
+    case = drawn("canonical", units=12)
+
+    def in_turn(array: np.ndarray) -> np.ndarray:
+        return array.reshape(*array.shape[:-1], 4, 12).swapaxes(-1, -2).reshape(array.shape)
+
+    port = replace(case, weights=Weights(in_turn(case.weights.kernel), in_turn(case.weights.bias)))
+    found = crossed(recorded("canonical", case), recorded("canonical", port))
+    assert found.remarks[0].startswith(
+        "the weights of other are those of one, but the blocks are read unit by"
+    )
+
+
 def test_a_port_that_computes_another_function_is_named_from_both_sides() -> None:
     original, port = drawn("tf.nn.rnn_cell.LSTMCell"), drawn("torch.nn.LSTM")
     found = crossed(recorded("tf.nn.rnn_cell.LSTMCell", original), recorded("torch.nn.LSTM", port))

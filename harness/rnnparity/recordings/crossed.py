@@ -12,7 +12,8 @@ import numpy as np
 
 from rnnparity.diagnosis import explain
 from rnnparity.diagnosis.causes import Cause
-from rnnparity.diagnosis.findings import Finding
+from rnnparity.diagnosis.findings import Finding, GateOrder
+from rnnparity.diagnosis.hypothesis import Hypothesis
 from rnnparity.diagnosis.sentences import detail
 from rnnparity.diagnosis.teacher_forcing import Setting
 from rnnparity.diagnosis.vocabulary import Vocabulary
@@ -25,6 +26,7 @@ from rnnparity.recordings.recording import WEIGHTS, Recording, from_arrays
 from rnnparity.reference import forward
 from rnnparity.reference.case import Case
 from rnnparity.reference.noise import Array
+from rnnparity_adapters.layout import Weights
 
 CANNOT_TELL = "cannot tell"
 _ROUNDED = 1e-6
@@ -160,11 +162,11 @@ def _changed(one: Side, other: Side, apart: list[str]) -> Iterator[str]:
     for source, target in ((one, other), (other, one)):
         recording, wanted = source.recording, target.recording.case
         words = Vocabulary(recording.known, recording.equation, recording.names)
-        for findings, weights in _misread(recording):
-            if all(map(_same, _parts(weights), _parts(wanted))):
-                how = detail(findings, words)
-                yield f"the weights of {target.name} are those of {source.name}, but {how}"
-                return
+        findings = _misread(recording, wanted)
+        if findings:
+            how = detail(findings, words)
+            yield f"the weights of {target.name} are those of {source.name}, but {how}"
+            return
     forget = _forget_bias(one.recording.case, other.recording.case) if apart == ["bias"] else None
     if forget is not None:
         larger = f"its forget bias is larger by {forget:.6g}"
@@ -175,17 +177,51 @@ def _changed(one: Side, other: Side, apart: list[str]) -> Iterator[str]:
         yield f"of the weights of {other.name} the {' and the '.join(apart)} differ from {one.name}'s"
 
 
-def _misread(recording: Recording) -> Iterator[tuple[tuple[Finding, ...], Case]]:
-    """The weights as known mistakes would read them, each with its findings."""
+def _misread(recording: Recording, wanted: Case) -> tuple[Finding, ...]:
+    """The known mistake that reads a recording's weights as those of ``wanted``; empty if there is none."""
     case = recording.case
     shares = explain.stored_biases(recording.layout, recording.weights)
     stored = case.equation.forget_bias if recording.layout.forget_bias == "bias" else 0.0
     setting = Setting(case, np.zeros((1, 1, 1)), None, shares, stored_forget_bias=stored)
+    few, few_wanted = replace(setting, case=_few(case), shares=_few_of(shares, case)), _few(wanted)
     known = tables(case.equation.cell)
     for hypothesis in (*known.orders, *known.layouts):
-        changed = hypothesis.change(setting)
-        if changed is not None:
-            yield hypothesis.findings, changed.case
+        # There are hundreds of orders, and each does to all units what it does to some.
+        is_order = isinstance(hypothesis.findings[0], GateOrder)
+        likely = not is_order or _leads_to(hypothesis, few, few_wanted)
+        if likely and _leads_to(hypothesis, setting, wanted):
+            return hypothesis.findings
+    return ()
+
+
+def _leads_to(hypothesis: Hypothesis, setting: Setting, wanted: Case) -> bool:
+    changed = hypothesis.change(setting)
+    return changed is not None and all(map(_same, _parts(changed.case), _parts(wanted)))
+
+
+_FEW = 8
+"""The inputs and units in which an order of gates is looked for first."""
+
+
+def _few(case: Case) -> Case:
+    """The case with its first inputs and units alone."""
+    kernel = np.asarray(case.weights.kernel)
+    rows = np.r_[0 : min(_FEW, case.input_size), case.input_size : min(len(kernel), case.input_size + _FEW)]
+    columns = kernel.reshape(len(kernel), len(case.gates), -1)[rows][:, :, :_FEW]
+    (bias,) = _few_of((np.asarray(case.weights.bias),), case)
+    return replace(
+        case,
+        weights=Weights(columns.reshape(len(rows), -1), bias),
+        inputs=case.inputs[:, :, :_FEW],
+        initial_hidden=case.initial_hidden[:, :_FEW],
+        initial_cell=case.initial_cell[:, :_FEW],
+    )
+
+
+def _few_of(biases: tuple[Array, ...], case: Case) -> tuple[Array, ...]:
+    """Biases ``[G U]`` of the first units alone."""
+    gates = len(case.kind.bias_gates)
+    return tuple(np.ascontiguousarray(bias.reshape(gates, -1)[:, :_FEW]).reshape(-1) for bias in biases)
 
 
 def _parts(case: Case) -> tuple[Array, Array, Array]:
