@@ -6,7 +6,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Protocol
 
@@ -40,6 +40,10 @@ MAX_TIMEOUT = 10.0**6
 """
 _MANY = 8
 """So many cases are judged in processes: starting one takes as long as judging some tens of answers."""
+_LISTEN = 0.5
+"""Seconds that a wait is without a look at signals: one that comes just before a wait begins does not wake
+it.
+"""
 TIMEOUT = 120.0
 """Seconds that a worker has for a case. The first case includes the import of its framework, a few seconds.
 """
@@ -108,6 +112,8 @@ def run(
         try:
             finished = [threads.submit(plan.run, used[name], of_each[name]) for name in order]
             for future in finished:
+                while not wait([future], timeout=_LISTEN).done:
+                    pass
                 rows.update(future.result())
         except BaseException:  # Ctrl-C above all
             plan.processes.stop()
