@@ -25,7 +25,7 @@ OF_LITTLE: Mapping[str, tuple[str, ...]] = {
     "leaky relu": ("activation",),
     "an input missing": ("parameter",),
     "a feature missing": ("parameter",),
-    "kernel positive": ("parameter",),
+    "kernel positive": ("parameter", "input-changed"),
     "kernel's rows shuffled": ("concat-order",),
 }
 """What is the same on fewer than ``LITTLE`` numbers: all of one sign, say, or a whole row of them."""
@@ -38,6 +38,7 @@ OTHER_IDS: Mapping[str, tuple[str, ...]] = {
     "three weights off": ("parameter",),
     "forget bias in half the units": ("parameter", "weights-differ"),
     "z for r": ("gate-order",),
+    "gates see c": ("peephole-dropped",),
     "inputs + 0.1": ("bias-added",),
     "inputs halved": ("weights-differ",),
     "features reversed": ("weights-differ",),

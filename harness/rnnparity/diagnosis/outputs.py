@@ -240,7 +240,7 @@ FUNCTIONS: Mapping[str, _Function] = {
 def _through(setting: Setting, base: Reference, name: str, function: _Function) -> Iterator[Explained]:
     """The outputs go through one function, with each constant that may be."""
     near = np.isfinite(setting.hidden) & _counting(setting)[:, :, None] & _before(base)
-    if not near.any():
+    if len(np.unique(setting.hidden[near])) < 2:  # one number again and again may come from anything
         return
     seen, own = setting.hidden[near], base.hidden[near]
     constants = [0.0] if function.estimate is None else function.estimate(seen, own)

@@ -51,6 +51,10 @@ _PARTLY = 0.3
 """The correlation with a whole arithmetic, whose operations may be in another order: at least 0.5 on
 PyTorch's layers, cells and autocast in float16 and bfloat16, and at most 0.1 for the format that it is not.
 """
+_SHOWN = 2.0
+"""Standard deviations of chance by which rounded weights are seen in the errors of a whole arithmetic."""
+_EXACT = 1e-12
+"""Rounded weights that change no state by as much are the weights themselves."""
 _LARGER = 4.0
 """What a whole arithmetic rounds beside the factors of products makes the error less than so much larger."""
 
@@ -88,12 +92,26 @@ def precisions(setting: Setting, base: Reference) -> Iterator[Rounded]:
             if float(np.mean(explained)) > _EXACTLY:
                 named = (name,) if place == WEIGHTS else arithmetics
                 found += [Rounded(arithmetic, place, likeness) for arithmetic in named]
-            elif place in (PRODUCTS, EVERYTHING):
+            elif place in (PRODUCTS, EVERYTHING) and (
+                name == "float32" or _shows_weights(setting, ROUNDED[name], own, seen, counting)
+            ):
                 # Factors are not all that was rounded: their sums were, and perhaps what became of these.
                 found += [Rounded(arithmetic, EVERYTHING, likeness) for arithmetic in arithmetics]
     yield from sorted(found, key=lambda each: -round(each.likeness, 1))
     if base.arithmetic is ARITHMETICS["float64"] and _single(setting, counting):
         yield Rounded("float32", EVERYTHING, 1.0)
+
+
+def _shows_weights(setting: Setting, to: Rounding, own: Array, seen: Array, counting: Mask) -> bool:
+    """Whether rounded weights are part of the errors that were ``seen`` ``[N]``, unless they are exact.
+
+    Rounding a state that is saturated but for some noise takes that noise away, whatever it comes from.
+    """
+    computed = _joined(setting, rounded(setting, Roundings(weights=to)), counting) - own
+    most = float(np.abs(computed).max(initial=0.0))
+    # Signs, because in a recurrence that is mostly saturated a few large errors decide a correlation.
+    alike = float(np.mean(np.sign(computed) * np.sign(seen)))
+    return most < _EXACT or alike > _SHOWN / float(np.sqrt(seen.size))
 
 
 def with_rounded_weights(setting: Setting, arithmetic: str) -> Setting:
