@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from rnnparity.diagnosis import (
+    combinations,
     equation_hypotheses,
     evidence,
     input_hypotheses,
@@ -125,7 +126,7 @@ class _Search:
         of_units = unit_hypotheses.tables(self.setting.case.kind, self.setting.case.units)
         singles = [*screen.candidates((*self._of_same_size(), *of_units)), *equations]
         ways = enumerate(run_hypotheses(self.base, self.setting.hidden))
-        runs = [c._replace(order=n) for n, way in ways for c in screen.candidates([way])]
+        runs = [self._run(c, n) for n, way in ways for c in screen.candidates([way])]
         return (
             _distinct([*self._confirmed(screen, singles), *self._confirmed(screen, runs)])
             or _distinct(self._outputs())
@@ -140,10 +141,18 @@ class _Search:
             or self._first(tensor_fits.bias_added(self.setting, self.base))
             or self._first(tensor_fits.peepholes_unrecorded(self.setting, self.base))
             or self._confirmed(screen, self._pairs(screen, runs))
+            or self._combined(screen, runs)
             or self._parameters(unstructured.block(self.setting, screen.passing))
             or self._first(tensor_fits.weights_differ(self.setting, self.base))
             or self._suspects(screen, [*singles, *runs])
         )
+
+    def _run(self, candidate: Candidate, order: int) -> Candidate:
+        """A candidate on the run; it passes the screen where its first steps were not observed."""
+        setting = candidate.layout.change(self.setting) if candidate.layout else None
+        mask = None if setting is None else setting.mask
+        begins_unseen = mask is not None and bool(np.any(mask.any(axis=1) & ~mask[:, 0]))
+        return candidate._replace(order=order, left=0.0 if begins_unseen else candidate.left)
 
     def _of_same_size(self) -> tuple[Hypothesis, ...]:
         """The hypotheses on the weights. They all leave the sizes of the trajectory as they are."""
@@ -236,6 +245,15 @@ class _Search:
             for run in runs:
                 pairs += screen.candidates([run.layout], with_runs)
         return pairs
+
+    def _combined(self, screen: Screen, runs: list[Candidate]) -> list[Cause]:
+        """Two and three hypotheses at once, stage by stage, because there are many."""
+        ways = [run.layout for run in runs if run.layout]
+        for layouts, equations in combinations.stages(self.setting, self.tables, ways):
+            found = self._confirmed(screen, screen.candidates(layouts, equations))
+            if found:
+                return found
+        return []
 
     # Causes without a structure.
 

@@ -171,7 +171,7 @@ def _mixes(setting: Setting) -> bool:
     return setting.case.equation.cell == "gru" and not setting.case.equation.reset_after
 
 
-def _changed(setting: Setting, fit: _Fit, columns: Array) -> Callable[[Array], TeacherForced]:
+def _changed(setting: Setting, fit: _Fit, columns: Units) -> Callable[[Array], TeacherForced]:
     """Changes ``[S, K, U]`` of the blocks of all gates, a GRU's m the last -> the cells."""
     case = setting.case
     v = vectors(setting, np.arange(case.batch), case.steps)
@@ -202,7 +202,7 @@ def _product(v: Array, block: Array) -> Array:
     return np.moveaxis(made, 2, 0)
 
 
-def _with(setting: Setting, change: Array, columns: Array) -> tuple[Setting, float]:
+def _with(setting: Setting, change: Array, columns: Units) -> tuple[Setting, float]:
     """The setting with the changed tensors, and the RMS of the change beside that of the tensors."""
     case = setting.case
     kernel, bias, count = kernel_of(setting), bias_of(setting), len(case.gates)

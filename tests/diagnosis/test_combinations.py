@@ -1,0 +1,62 @@
+"""Two and three mistakes at once, as a port often makes them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import rnnparity
+from rnnparity.diagnosis.causes import CONFIRMED, single
+from rnnparity.diagnosis.search import search
+from rnnparity.selftest import plain_cells
+from rnnparity.selftest import planted_changes as changes
+from rnnparity.selftest import planted_weights as weights
+from rnnparity.selftest.planted_changes import Change, equation, in_turn
+from rnnparity.selftest.planted_weights import split
+from rnnparity_adapters import equation as eq
+
+MISTAKES: dict[str, Change] = {
+    "kernel-transposed": weights.kernel(weights.flat_transposed),
+    "bias-dropped": weights.shares_times(1, 0),
+    "gate-order": weights.gate_order("xhb", (0, 2, 1, 3)),
+    "forget-bias": changes.other_forget_bias,
+    "recurrent-activation": equation(recurrent_activation=eq.HARD_SIGMOID_5),
+    "activation": equation(activation=eq.RELU, output_activation=eq.TANH),
+    "initial-state": changes.states_zeroed,
+    "direction": changes.inputs_reversed,
+}
+TOGETHER = [
+    ("gate-order", "forget-bias", "recurrent-activation"),
+    ("kernel-transposed", "forget-bias", "recurrent-activation"),
+    ("bias-dropped", "recurrent-activation", "forget-bias"),
+    ("gate-order", "recurrent-activation", "initial-state"),
+    ("gate-order", "forget-bias", "initial-state"),
+    ("kernel-transposed", "gate-order", "initial-state"),
+    ("gate-order", "recurrent-activation", "direction"),
+    ("gate-order", "initial-state"),
+    ("bias-dropped", "direction"),
+    ("activation", "initial-state"),
+    ("kernel-transposed", "initial-state"),
+]
+
+
+@pytest.mark.parametrize(("names", "with_cell"), [(names, n % 2 == 0) for n, names in enumerate(TOGETHER)])
+def test_several_mistakes_are_all_named(names: tuple[str, ...], with_cell: bool) -> None:
+    case = rnnparity.make_case(7, batch=3, steps=8, input_size=5, units=6)
+    shares, random = split(case, two=True), np.random.RandomState(2)
+    if "bias-dropped" in names:  # first, because the others act on what is left
+        names = ("bias-dropped", *(name for name in names if name != "bias-dropped"))
+    really = in_turn(*(MISTAKES[name] for name in names))(case, shares, random)
+    observed = plain_cells.run(really)
+    cause = search(case, observed.hidden, observed.cell if with_cell else None, shares=shares)[0]
+    assert (set(single(cause.id)), cause.status) == (set(names), CONFIRMED), cause
+
+
+def test_noise_is_not_a_combination() -> None:
+    """However many combinations there are, none is confirmed by what none explains."""
+    case = rnnparity.make_case(7, batch=2, steps=4, input_size=3, units=4)
+    random = np.random.RandomState(0)
+    for _ in range(5):
+        wrong = random.uniform(-0.9, 0.9, (2, 4, 4)).astype("float32")
+        causes = search(replace(case), wrong, None)
+        assert not any(cause.status == CONFIRMED for cause in causes), causes
