@@ -378,6 +378,8 @@ class Unknown(Finding):
     ``first_step`` is the first step above the limit, or None if no single element is. ``rows`` of the
     ``batch`` rows are above it. ``units`` are those of the ``width`` units that have local errors above it.
     ``gate`` has the largest part of the local errors; it is empty where not every state was observed.
+    ``numbers`` are the rows by number. ``record`` says what to record next: ``cell`` states where there are
+    none, a ``longer`` run where this one is too short to solve the weights from it, or else other ``states``.
 
     Of a very long trajectory only the first ``searched`` steps were looked at, 0 if all were. With very many
     weights some hypotheses are ``untried``.
@@ -389,6 +391,8 @@ class Unknown(Finding):
     units: tuple[int, ...] = ()
     width: int = 0
     gate: str = ""
+    numbers: tuple[int, ...] = ()
+    record: str = "states"
     searched: int = 0
     untried: bool = False
     id = UNKNOWN

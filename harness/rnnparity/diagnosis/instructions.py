@@ -297,6 +297,11 @@ def _(action: act.Rerun, words: Vocabulary) -> str:
 
 
 _TO_FIND_OUT = {
+    "cell": "record the cell states too: with them an error shows at the step and in the gate that makes it",
+    "longer": (
+        "record a longer run, or more rows, with random inputs: with more states than weights, other weights "
+        "can be told from another equation"
+    ),
     "state": "record a run with h0 = 0, and one with h0 != 0 whose inputs are zero",
     "states": "record a run with h0 = c0 = 0, one with c0 only and one with h0 only, cell states included",
 }

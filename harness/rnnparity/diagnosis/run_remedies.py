@@ -86,7 +86,10 @@ def _(finding: findings.Precision, words: Vocabulary) -> Changes:
 
 @changes.register
 def _(finding: findings.Unknown, words: Vocabulary) -> Changes:
-    return (), (FindOut("states" if words.layout.kind.has_cell_state else "state"),)
+    what = finding.record
+    if what == "states" and not words.layout.kind.has_cell_state:
+        what = "state"
+    return (), (FindOut(what),)
 
 
 @changes.register(output_findings.DeadUnit)

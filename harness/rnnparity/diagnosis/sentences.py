@@ -293,9 +293,12 @@ def _(finding: findings.Unknown, words: Vocabulary) -> str:
         return "only all elements together differ, none by itself"
     units = finding.units
     named = f" ({', '.join(map(str, units))})" if len(units) <= _FEW else ""
+    which = ""
+    if 0 < len(finding.numbers) < finding.batch and len(finding.numbers) <= _FEW:
+        which = f" ({', '.join(map(str, finding.numbers))})"
     said = [
         f"none of the known causes; from step {finding.first_step} on",
-        f"{finding.rows} of {finding.batch} batch rows",
+        f"{finding.rows} of {finding.batch} batch rows{which}",
         f"made in {len(units)} of {finding.width} units{named}",
     ]
     said += [f"most of it in the {words.gate(finding.gate)}"] if finding.gate else []

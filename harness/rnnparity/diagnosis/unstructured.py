@@ -12,7 +12,7 @@ from rnnparity.diagnosis.fitted_blocks import NUDGE
 from rnnparity.diagnosis.fitted_constants import ROUNDS
 from rnnparity.diagnosis.hypothesis import bias_of, blocks, kernel_of, rows_of, with_weights
 from rnnparity.diagnosis.kinds import in_full, teacher_forced
-from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, apart, vectors
+from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, apart, counting, vectors
 from rnnparity.judge import local_errors
 from rnnparity.judge.matched_filter import Explanation, LocalAnalysis
 from rnnparity.reference.forward import Reference
@@ -215,4 +215,16 @@ def unknown(setting: Setting, base: Reference) -> Unknown:
         units=tuple(np.flatnonzero(_errors(setting, base, local) > LIMIT).tolist()),
         width=width,
         gate=local.parameter.gate if local else "",
+        numbers=tuple(np.flatnonzero(beyond.any(axis=(1, 2))).tolist()),
+        record=_to_record(setting),
     )
+
+
+def _to_record(setting: Setting) -> str:
+    """What to record next: see :class:`~rnnparity.diagnosis.findings.Unknown`."""
+    case = setting.case
+    if not setting.complete:
+        return "cell"
+    observed = int(counting(setting).sum()) * (2 if case.has_cell_state else 1)
+    unknowns = len(case.gates) * (len(case.weights.kernel) + 1)
+    return "longer" if observed < 2 * unknowns else "states"
