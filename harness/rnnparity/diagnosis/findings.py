@@ -391,8 +391,8 @@ class Unknown(Finding):
     units: tuple[int, ...] = ()
     width: int = 0
     gate: str = ""
-    numbers: tuple[int, ...] = ()
-    record: str = "states"
     searched: int = 0
     untried: bool = False
+    numbers: tuple[int, ...] = ()
+    record: str = "states"
     id = UNKNOWN
