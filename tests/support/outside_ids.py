@@ -7,7 +7,7 @@ OF_ONE_GATE = ("parameter",)
 
 OF_ONE_UNIT: Mapping[str, tuple[str, ...]] = {
     "kernel's columns shuffled": ("gate-order",),
-    "kernel's rows shuffled": ("concat-order",),
+    "kernel's rows shuffled": ("concat-order", "input-changed"),
     "half of the units in another gate": ("gate-order",),
     "bias shuffled": ("gate-order",),
     "a unit's biases doubled": ("bias-doubled",),
@@ -26,7 +26,7 @@ OF_LITTLE: Mapping[str, tuple[str, ...]] = {
     "an input missing": ("parameter",),
     "a feature missing": ("parameter",),
     "kernel positive": ("parameter", "input-changed"),
-    "kernel's rows shuffled": ("concat-order",),
+    "kernel's rows shuffled": ("concat-order", "input-changed"),
 }
 """What is the same on fewer than ``LITTLE`` numbers: all of one sign, say, or a whole row of them."""
 
