@@ -162,11 +162,7 @@ def test_the_selftest_is_real(capsys: pytest.CaptureFixture[str]) -> None:
     """In small, and without the figures of single weights, which the number of trials decides."""
     assert commands.main(["selftest", "--clean", "100", "--each", "23"]) == commands.ALL_AGREE
     printed, promised = (
-        [
-            re.sub(r"\s+\d+ +(\d+ %)?.*", r" \1", line)
-            for line in text.splitlines()
-            if " weight off " not in line
-        ]
+        [re.sub(r"\s+\d+ +(\d+ %)?.*", r" \1", line) for line in text.splitlines() if " off by " not in line]
         for text in (capsys.readouterr().out, SHOWN["rnnparity selftest"])
     )
     assert printed == promised

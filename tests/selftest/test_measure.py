@@ -34,9 +34,9 @@ def test_no_clean_run_is_accused_and_every_mistake_is_noticed(scores: dict[str, 
 @pytest.mark.slow
 def test_one_weight_off_is_noticed_almost_as_often_as_can_be(scores: dict[str, measure.Score]) -> None:
     for tensor in measure.TENSORS.values():
-        assert scores[f"{tensor} off by 0.001"].noticed[VERDICT] == 46
-        assert scores[f"{tensor} off by 0.0001"].noticed[VERDICT] >= 45
-        assert scores[f"{tensor} off by 0.0001"].noticed[WITHOUT_CELL] >= 40
+        assert scores[f"{tensor} off by 1e-03"].noticed[VERDICT] == 46
+        assert scores[f"{tensor} off by 1e-04"].noticed[VERDICT] >= 45
+        assert scores[f"{tensor} off by 1e-04"].noticed[WITHOUT_CELL] >= 40
         off = scores[f"{tensor} off by 1e-05"].noticed
         assert off[IDEAL] >= off[VERDICT] >= 0.75 * 46
         assert off[IDEAL_WITHOUT_CELL] >= off[WITHOUT_CELL] >= 0.5 * 46
@@ -45,7 +45,7 @@ def test_one_weight_off_is_noticed_almost_as_often_as_can_be(scores: dict[str, m
 @pytest.mark.slow
 def test_fixed_tolerances_lie_both_ways(scores: dict[str, measure.Score]) -> None:
     assert scores[CLEAN].noticed["numpy allclose"] > 0.5 * 150
-    assert scores["input weight off by 0.0001"].noticed["Polygraphy 1e-5"] < 0.9 * 46
+    assert scores["weight of x off by 1e-04"].noticed["Polygraphy 1e-5"] < 0.9 * 46
 
 
 def test_a_verdict_that_sleeps_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def test_a_verdict_that_sleeps_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_verdict_that_accuses_fails() -> None:
     assert not measure.as_it_should_be(measure.Score(CLEAN, 1000, {VERDICT: 1}))
-    assert not measure.as_it_should_be(measure.Score("bias off by 0.001", 60, {VERDICT: 59}, off=1e-3))
+    assert not measure.as_it_should_be(measure.Score("bias off by 1e-03", 60, {VERDICT: 59}, off=1e-3))
     assert measure.as_it_should_be(measure.Score("bias off by 1e-05", 60, {VERDICT: 50}, off=1e-5))
 
 

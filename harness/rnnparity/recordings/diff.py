@@ -212,10 +212,9 @@ def _exactly(one: HiddenTrajectory, other: HiddenTrajectory) -> Iterator[str]:
         count = int((~np.isfinite(named.hidden)).sum())
         if count:
             yield f"{named.name} has {count} numbers that are NaN or infinite"
-    if any((~np.isfinite(each.hidden)).any() for each in (one, other)):
-        missing = [np.isnan(each.hidden) for each in (one, other)]
-        if np.array_equal(*missing):
-            yield "both have NaN at the same places, which count as equal"
+    missing = np.isnan(one.hidden)
+    if missing.any() and np.array_equal(missing, np.isnan(other.hidden)):
+        yield "both have NaN at the same places, which count as equal"
 
 
 def _misfit(one: HiddenTrajectory, other: HiddenTrajectory) -> InputError:

@@ -24,11 +24,8 @@ _LEGEND = (
 def print_scores(scores: Iterable[Score], target: Console) -> None:
     """How many of each kind of mistake each detector notices, in percent."""
     detectors = (VERDICT, WITHOUT_CELL, IDEAL, IDEAL_WITHOUT_CELL, *RULES)
-    header = (
-        "noticed, of",
-        "trials",
-        *(name.replace(", ", "\n").replace(" ", "\n", 1) for name in detectors),
-    )
+    lines = (name.replace(", ", " ").replace("_", "_ ").replace(" ", "\n") for name in detectors)
+    header = ("noticed, of", "runs", *lines)
     rows = [
         [score.mistake, str(score.trials), *(_percent(score, name) for name in detectors)] for score in scores
     ]

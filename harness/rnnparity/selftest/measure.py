@@ -34,7 +34,7 @@ from rnnparity_adapters.adapter import HIDDEN
 RELATIVE = (1e-3, 1e-4, 1e-5, 1e-6)
 """How far one weight is off, in units of the RMS of its tensor."""
 
-TENSORS = {"x": "input weight", "h": "recurrent weight", "b": "bias"}
+TENSORS = {"x": "weight of x", "h": "weight of h", "b": "bias"}
 """What is off, by the letter of its tensor."""
 
 CLEAN = "nothing: a clean run"
@@ -62,7 +62,7 @@ RULES = {
 }
 """Their defaults for float32."""
 
-VERDICT, WITHOUT_CELL = "rnnparity", "rnnparity, h only"
+VERDICT, WITHOUT_CELL = "rnnparity", "h only"
 """The verdict, and that on the same run where its cell states were not observed."""
 IDEAL, IDEAL_WITHOUT_CELL = "ideal", "ideal, h only"
 """What a detector would notice that knows which weight is off, with and without cell states."""
@@ -109,7 +109,9 @@ def measure(
     _check_seeds(seed, max(clean, each))
     if jobs is not None:
         check_jobs(jobs)
-    off = {f"{name} off by {size:g}": (size, tensor) for size in RELATIVE for tensor, name in TENSORS.items()}
+    off = {
+        f"{name} off by {size:.0e}": (size, tensor) for size in RELATIVE for tensor, name in TENSORS.items()
+    }
     trials: dict[str, tuple[Callable[[int], Noticed], int]] = {
         CLEAN: (functools.partial(clean_trial, effort), clean),
         **{name: (functools.partial(structural_trial, name), each) for name in STRUCTURAL},
