@@ -88,6 +88,8 @@ def _filtered(
     if wrong.any():  # c' is not what was predicted, and only h' tells what it is
         alone, uncertain = _solved(step, linear.o.value, seen, predicted.cell, own.hidden)
         cell, after = np.where(wrong, alone, cell), np.where(wrong, uncertain, after)
+        steep = np.where(np.abs(by_new) > _FLAT, by_new, np.inf)
+        gain, kept = np.where(wrong, 1 / steep, gain), np.where(wrong, 0.0, kept)
     return _Step(error / scale, scale, by_cell, by_new, gain, kept), linear, cell, after
 
 

@@ -85,7 +85,7 @@ class Lstm(Step):
         constant = np.repeat([0.0, equation.forget_bias, 0.0, 0.0], units)
         bias = self.bias.part(np.concatenate([np.arange(units) + gate * units for gate in order]))
         bias = bias.plus(Bias(constant, np.abs(constant), 0 * constant))
-        self._affine = Affine(kernel, bias, size, self.a)
+        self.affine = Affine(kernel, bias, size, self.a)
         self._gate, self._new = (
             ACTIVATIONS[name] for name in (equation.recurrent_activation, equation.activation)
         )
@@ -105,14 +105,6 @@ class Lstm(Step):
         self.bound = self._function.bound
         if self._projection is None:
             self.bound = self._gate.bound * self.output.bound
-
-    def of_inputs(self, x: Array) -> Array:
-        sums: Array = x @ self._affine.known + self._affine.bias
-        return sums
-
-    def sums(self, own: Array, before: States) -> Array:
-        sums: Array = own + before.hidden @ self._affine.carried
-        return sums
 
     def advance(self, sums: Array, before: States, cell_error: Array | None = None) -> States:
         z = sums.reshape(len(sums), 4, -1)
@@ -154,7 +146,7 @@ class Lstm(Step):
     ) -> LstmLinear:
         u, c = self.a.element, before.cell
         v = np.concatenate([x, before.hidden], axis=-1)
-        own = self._affine.own(v, sums).reshape(len(x), 4, -1)
+        own = self.affine.own(v, sums).reshape(len(x), 4, -1)
         i, f, o, j = self._gates(sums.reshape(own.shape), own, before, after, variance)
         cell = self._mixed(i.value, f.value, j.value, c)
         f = self._kept(i, f)
@@ -202,7 +194,7 @@ class Lstm(Step):
 
         Adds to ``own`` ``[N, 4, U]``, the variance made in the sums, what peepholes add.
         """
-        spread = None if variance is None else own + self._affine.through(variance.hidden).reshape(own.shape)
+        spread = None if variance is None else own + self.affine.through(variance.hidden).reshape(own.shape)
         seen_by_o = self._seen_by_o(before.cell, after.cell)
         gates = []
         for which in range(4):
@@ -228,7 +220,7 @@ class Lstm(Step):
         return Gate(value, f.derivative, np.hypot(f.own, self.a.element * value))
 
     def spread(self, linear: LstmNoise, variance: States) -> States:
-        sums = linear.by_sums * self._affine.through(variance.hidden).reshape(linear.by_sums.shape)
+        sums = linear.by_sums * self.affine.through(variance.hidden).reshape(linear.by_sums.shape)
         cell = linear.cell + linear.by_cell * variance.cell + sums[:, _I] + sums[:, _F] + sums[:, _J]
         product = linear.product + sums[:, _O] + linear.by_new * cell
         if self.equation.output_peephole_previous:
@@ -254,7 +246,7 @@ class Lstm(Step):
     def repeated(self, linear: LstmLinear, x: Array) -> tuple[States, States]:
         parts = []
         none = States.zeros_like(linear.alone)
-        for own, alone in ((self._affine.of_constants(), none), (self._affine.of_known(x), linear.alone)):
+        for own, alone in ((self.affine.of_constants(), none), (self.affine.of_known(x), linear.alone)):
             made = linear.noise.by_sums * own.reshape(-1, 4, self.units)
             product = made[:, _O] + alone.hidden
             if self._projection is not None:

@@ -38,17 +38,9 @@ class Rnn(Step):
     """
 
     def prepare(self, case: Case) -> None:
-        self._affine = Affine(self.kernel, self.bias, self.input_size, self.a)
+        self.affine = Affine(self.kernel, self.bias, self.input_size, self.a)
         self._activation = ACTIVATIONS[self.equation.activation]
         self.activations, self.bound = (self._activation,), self._activation.bound
-
-    def of_inputs(self, x: Array) -> Array:
-        sums: Array = x @ self._affine.known + self._affine.bias
-        return sums
-
-    def sums(self, own: Array, before: States) -> Array:
-        sums: Array = own + before.hidden @ self._affine.carried
-        return sums
 
     def advance(self, sums: Array, before: States, cell_error: Array | None = None) -> States:
         return States(self._activation.function(sums), before.cell)
@@ -57,15 +49,15 @@ class Rnn(Step):
         self, x: Array, sums: Array, before: States, after: States, variance: States | None
     ) -> RnnLinear:
         v = np.concatenate([x, before.hidden], axis=-1)
-        own = self._affine.own(v, sums)
-        reach = None if variance is None else reach_of(own + self._affine.through(variance.hidden))
+        own = self.affine.own(v, sums)
+        reach = None if variance is None else reach_of(own + self.affine.through(variance.hidden))
         n = gate(self._activation, sums, reach, self.a)
         by_sums = n.derivative**2
         alone = States(n.own**2 + noise.underflow(self.a), before.cell)
         return RnnLinear(RnnNoise(by_sums, by_sums * own + alone.hidden), alone, v, n)
 
     def spread(self, linear: RnnNoise, variance: States) -> States:
-        return States(linear.made + linear.by_sums * self._affine.through(variance.hidden), variance.cell)
+        return States(linear.made + linear.by_sums * self.affine.through(variance.hidden), variance.cell)
 
     def local(self, linear: RnnLinear) -> tuple[States, States]:
         none = np.zeros((len(linear.v), 0))
@@ -74,8 +66,8 @@ class Rnn(Step):
     def repeated(self, linear: RnnLinear, x: Array) -> tuple[States, States]:
         by_sums, alone = linear.noise.by_sums, linear.alone
         return (
-            alone._replace(hidden=by_sums * self._affine.of_constants()),
-            alone._replace(hidden=by_sums * self._affine.of_known(x) + alone.hidden),
+            alone._replace(hidden=by_sums * self.affine.of_constants()),
+            alone._replace(hidden=by_sums * self.affine.of_known(x) + alone.hidden),
         )
 
     def sensitivities(

@@ -142,6 +142,9 @@ class Step(ABC):
         self.input_size, self.units = case.input_size, case.units
         self.prepare(case)
 
+    affine: Affine
+    """What x and h go through to make the sums, where that is one product."""
+
     activations: tuple[Activation, ...]
     """Every activation of the cell."""
 
@@ -157,13 +160,15 @@ class Step(ABC):
     def prepare(self, case: Case) -> None:
         """Take the weights apart: ``self.kernel`` is ``[I+P, G U]``, ``self.bias`` is ``[G U]``."""
 
-    @abstractmethod
     def of_inputs(self, x: Array) -> Array:
         """What inputs ``[..., I]`` and biases contribute to the sums ``[..., S]``."""
+        sums: Array = x @ self.affine.known + self.affine.bias
+        return sums
 
-    @abstractmethod
     def sums(self, own: Array, before: States) -> Array:
         """The sums ``[N, S]``, from what :meth:`of_inputs` gave and the previous states."""
+        sums: Array = own + before.hidden @ self.affine.carried
+        return sums
 
     @abstractmethod
     def advance(self, sums: Array, before: States, cell_error: Array | None = None) -> States:
