@@ -39,7 +39,13 @@ OTHER_IDS: Mapping[str, tuple[str, ...]] = {
     "forget bias in half the units": ("parameter", "weights-differ"),
     "z for r": ("gate-order",),
     "gates see c": ("peephole-dropped",),
-    "inputs + 0.1": ("bias-added",),
+    "inputs + 0.1": ("bias-added", "weights-differ"),
+    # Other weights compute the same: 1 - sigmoid(i) is sigmoid(-i), and sigmoid(30) is 1.
+    "f of half the units is 1 - i": ("weights-differ",),
+    "o of half the units is 1": ("weights-differ",),
+    "sigmoid(z / 2)": ("weights-differ",),
+    # Its sentence says that it may be the input of that step.
+    "an input missing": ("state-replaced",),
     "inputs halved": ("weights-differ",),
     "features reversed": ("weights-differ",),
     "a feature missing": ("weights-differ",),

@@ -41,8 +41,10 @@ def _(finding: findings.StateReplaced, words: Vocabulary) -> str:
     rows = "in every row" if whole else f"in {listed(finding.rows, 'row')} of {finding.batch}"
     by = " or ".join(_BY.get(one, "one that is not known") for one in finding.by.split(" or "))
     state, steps = _state(finding, words), listed(finding.steps, "step")
+    # A step that is wrong by itself may have had another input as well as another state.
+    other = ", or its input by another" if findings.NONE in finding.by else ""
     return (
-        f"made only at {steps}, {rows}: {state} before it was replaced by {by}; "
+        f"made only at {steps}, {rows}: {state} before it was replaced by {by}{other}; "
         "every later step agrees from its own state"
     )
 
