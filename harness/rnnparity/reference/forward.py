@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Reference:
     hidden_noise: Array
     cell_noise: Array
 
-    @property
+    @cached_property
     def horizon(self) -> NDArray[np.signedinteger]:
         """For each batch row ``[B]`` the first step that rounding alone decides, or T if there is none.
 
@@ -126,7 +127,7 @@ def _spreads(step: Step, x: Array, sums: Array, values: States, start: States) -
     """The variances ``[t+1, B, ...]`` of a piece's states ``values``, the first those that it starts from."""
     spreads = States(*(np.empty_like(state) for state in values))
     spreads.hidden[0], spreads.cell[0] = variance = start
-    whole = None if step.bends else linearised(step, x, sums, values).noise
+    whole = None if step.bends else _linearised(step, x, sums, values).noise
     for t in range(len(x)):
         before, after = (States(values.hidden[k], values.cell[k]) for k in (t, t + 1))
         if whole is None:
@@ -138,7 +139,7 @@ def _spreads(step: Step, x: Array, sums: Array, values: States, start: States) -
     return spreads
 
 
-def linearised(step: Step, x: Array, sums: Array, values: States) -> Any:
+def _linearised(step: Step, x: Array, sums: Array, values: States) -> Any:
     """All steps of a piece with the states ``values`` ``[t+1, B, ...]``, as rows ``[t B, ...]``."""
     before, after = (States(*(_rows(state[part]) for state in values)) for part in (_FIRST, _LAST))
     return step.linearised(_rows(x), _rows(sums), before, after, None)
