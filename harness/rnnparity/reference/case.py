@@ -32,7 +32,8 @@ class Case:
     Some LSTMs have ``peepholes`` ``[3, U]``, those of the gates i, f, o, or a ``projection`` ``[U, P]``.
     Without a projection P is U. ``seed`` also seeds the weights that a framework initialises itself.
     ``added_sizes`` ``[G U]`` are the sums of the sizes of the biases that an api stores, where it stores two:
-    they may cancel in the bias, but not in its rounding.
+    they may cancel in the bias, but not in its rounding. ``inputs_noise`` ``[B, T, I]`` are the standard
+    errors of inputs that another layer has computed; None where they are exact.
     """
 
     equation: Equation
@@ -44,6 +45,7 @@ class Case:
     peepholes: NDArray[np.float64] | None = None
     projection: NDArray[np.float64] | None = None
     added_sizes: NDArray[np.float64] | None = None
+    inputs_noise: NDArray[np.float64] | None = None
 
     @property
     def bias_size(self) -> NDArray[np.floating]:
@@ -88,8 +90,8 @@ class Case:
 
     @property
     def dtype(self) -> str:
-        """The name of the dtype of all arrays: ``float32`` or ``float64``."""
-        return str(self.inputs.dtype)
+        """The name of the dtype in which a framework runs it: ``float32`` or ``float64``."""
+        return str(self.initial_hidden.dtype)
 
 
 def make_case(

@@ -89,7 +89,10 @@ def run(case: Case, arithmetic: str | None = None) -> Reference:
     for now in pieces(case):
         x = case.inputs[:, now].swapaxes(0, 1).astype(np.float64)
         values, sums = _values(step, x, state)
-        spreads = _spreads(step, x, sums, values, variance)
+        fed = None
+        if case.inputs_noise is not None:
+            fed = np.square(case.inputs_noise[:, now].swapaxes(0, 1))
+        spreads = _spreads(step, x, sums, values, variance, fed)
         for kept, piece in zip((record.hidden, record.cell), values, strict=True):
             kept[:, now] = piece[1:].swapaxes(0, 1)
         for kept, piece in zip((record.hidden_noise, record.cell_noise), spreads, strict=True):
@@ -123,15 +126,21 @@ def _values(step: Step, x: Array, start: States) -> tuple[States, Array]:
     return values, sums
 
 
-def _spreads(step: Step, x: Array, sums: Array, values: States, start: States) -> States:
-    """The variances ``[t+1, B, ...]`` of a piece's states ``values``, the first those that it starts from."""
+def _spreads(step: Step, x: Array, sums: Array, values: States, start: States, fed: Array | None) -> States:
+    """The variances ``[t+1, B, ...]`` of a piece's states ``values``, the first those that it starts from.
+
+    ``fed`` ``[t, B, I]`` are the variances of its inputs, unless these are exact.
+    """
     spreads = States(*(np.empty_like(state) for state in values))
     spreads.hidden[0], spreads.cell[0] = variance = start
     whole = None if step.bends else _linearised(step, x, sums, values).noise
+    if whole is not None and fed is not None:
+        whole = step.fed(whole, _rows(fed))
     for t in range(len(x)):
         before, after = (States(values.hidden[k], values.cell[k]) for k in (t, t + 1))
         if whole is None:
             one = step.linearised(x[t], sums[t], before, after, variance).noise
+            one = one if fed is None else step.fed(one, fed[t])
         else:
             one = _at(whole, t, len(x[t]))
         variance = step.spread(one, variance)
@@ -164,18 +173,35 @@ def ensemble(reference: Reference, members: int = 16) -> Reference:
 
     The noise of :func:`run` assumes that the errors of different units and steps are independent. In a
     recurrence with a long memory, or a chaotic one, they are not: they grow more than :func:`run` says.
-    Here every member adds a random error of the expected size at each step, the same one wherever the same
-    rounding repeats, and carries it through the equations. Where the spread of the members is larger than the
-    noise, it takes the noise's place.
+    Where the spread of the members is larger than the noise, it takes the noise's place.
 
     This costs ``members`` runs, so it is called only where a run differs by a little more than the noise.
+    """
+    hidden_noise, cell_noise = reference.hidden_noise.copy(), reference.cell_noise.copy()
+    for t, errors in enumerate(erring(reference, members)):
+        for noises, error in zip((hidden_noise, cell_noise), errors, strict=True):
+            np.maximum(noises[:, t], spread_of(error), out=noises[:, t])
+    return replace(reference, hidden_noise=hidden_noise, cell_noise=cell_noise)
+
+
+def spread_of(errors: Array) -> Array:
+    """The standard error ``[...]`` that the errors ``[members, ...]`` of some runs show."""
+    spread: Array = np.sqrt(np.mean(errors * errors, axis=0))
+    return spread
+
+
+def erring(reference: Reference, members: int, inputs: Array | None = None) -> Iterator[States]:
+    """The errors of ``members`` simulated runs, step by step: ``[members, B, P]`` and ``[members, B, U]``.
+
+    Every member adds a random error of the expected size at each step, the same one wherever the same
+    rounding repeats, and carries it through the equations. ``inputs`` ``[members, B, T, I]`` are the errors
+    of each member's inputs, where these were computed by another layer.
     """
     case, a = reference.case, reference.arithmetic
     step = CELLS[case.equation.cell](case, a)
     repeats = Repeats(case, reference.hidden, reference.cell, a)
     true = initial(case)
-    erring = States(*(np.tile(state, (members, 1)) for state in true))
-    hidden_noise, cell_noise = reference.hidden_noise.copy(), reference.cell_noise.copy()
+    member = States(*(np.tile(state, (members, 1)) for state in true))
     for t in range(case.steps):
         x = case.inputs[:, t].astype(np.float64)
         own = step.of_inputs(x)
@@ -186,9 +212,14 @@ def ensemble(reference: Reference, members: int = 16) -> Reference:
         hidden_error, cell_error = repeats.drawn(t, members, variances, *step.repeated(linear, x))
         true = now
 
-        erring = step.advance(step.sums(np.tile(own, (members, 1)), erring), erring, cell_error)
-        erring = States(erring.hidden + hidden_error, erring.cell)
-        for noises, member, expected in zip((hidden_noise, cell_noise), erring, true, strict=True):
-            spread = member.reshape(members, *expected.shape) - expected
-            np.maximum(noises[:, t], np.sqrt(np.mean(spread * spread, axis=0)), out=noises[:, t])
-    return replace(reference, hidden_noise=hidden_noise, cell_noise=cell_noise)
+        of_each = np.tile(own, (members, 1))
+        if inputs is not None:
+            of_each = step.of_inputs((x + inputs[:, :, t]).reshape(-1, case.input_size))
+        member = step.advance(step.sums(of_each, member), member, cell_error)
+        member = States(member.hidden + hidden_error, member.cell)
+        yield States(
+            *(
+                each.reshape(members, *expected.shape) - expected
+                for each, expected in zip(member, true, strict=True)
+            )
+        )

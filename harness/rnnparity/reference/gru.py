@@ -168,6 +168,15 @@ class Gru(Step):
         hidden += linear.by_sums[:, _Z] * of_z + linear.by_sums[:, _M] * self._recurrent.through(scaled)
         return States(hidden, variance.cell)
 
+    def fed(self, linear: GruNoise, variance: Array) -> GruNoise:
+        gates = self._gates.fed(variance)
+        of_r, of_z = gates[:, : self.units], gates[:, self.units :]
+        made = linear.made + linear.by_sums[:, _R] * of_r + linear.by_sums[:, _Z] * of_z
+        made = made + linear.by_sums[:, _N] * self._new.fed(variance)
+        if not self._after:
+            made += linear.by_sums[:, _M] * self._recurrent.through(linear.reset_by_sums * of_r)
+        return linear._replace(made=made)
+
     def local(self, linear: GruLinear) -> tuple[States, States]:
         none = np.zeros((len(linear.hidden), 0))
         return States(linear.hidden, none), States(linear.noise.made, none)

@@ -227,6 +227,11 @@ class Lstm(Step):
             product = product + linear.by_old * variance.cell
         return States(self._in_hidden(linear, product), cell)
 
+    def fed(self, linear: LstmNoise, variance: Array) -> LstmNoise:
+        sums = linear.by_sums * self.affine.fed(variance).reshape(linear.by_sums.shape)
+        cell = linear.cell + sums[:, _I] + sums[:, _F] + sums[:, _J]
+        return linear._replace(cell=cell, product=linear.product + sums[:, _O])
+
     def _in_hidden(self, linear: LstmNoise, product: Array) -> Array:
         """The variance of h' ``[N, P]``, from that of o tanh(c') ``[N, U]``."""
         if self._projection is None:

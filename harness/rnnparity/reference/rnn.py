@@ -59,6 +59,9 @@ class Rnn(Step):
     def spread(self, linear: RnnNoise, variance: States) -> States:
         return States(linear.made + linear.by_sums * self.affine.through(variance.hidden), variance.cell)
 
+    def fed(self, linear: RnnNoise, variance: Array) -> RnnNoise:
+        return linear._replace(made=linear.made + linear.by_sums * self.affine.fed(variance))
+
     def local(self, linear: RnnLinear) -> tuple[States, States]:
         none = np.zeros((len(linear.v), 0))
         return States(linear.n.value, none), States(linear.noise.made, none)

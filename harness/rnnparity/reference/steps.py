@@ -125,6 +125,11 @@ class Affine:
         spread: Array = variance @ self._carried_squared
         return spread
 
+    def fed(self, variance: Array) -> Array:
+        """Variance ``[N, columns]`` that the variance ``[N, known]`` of the inputs leads to."""
+        spread: Array = variance @ self._squared[: len(self.known)]
+        return spread
+
 
 class Step(ABC):
     """One step of a case's cell, in the ``arithmetic`` of a framework.
@@ -187,6 +192,10 @@ class Step(ABC):
     @abstractmethod
     def spread(self, linear: Any, variance: States) -> States:
         """The variances of the new states, from those of the previous ones and a linearised step's noise."""
+
+    @abstractmethod
+    def fed(self, linear: Any, variance: Array) -> Any:
+        """A linearised step's noise, with what the ``variance`` ``[N, I]`` of its inputs adds to it."""
 
     @abstractmethod
     def local(self, linear: Any) -> tuple[States, States]:
