@@ -2,13 +2,15 @@
 
 An adapter puts native tensors into a framework's own public object, reads them back, and runs it.
 It knows nothing about gates: :mod:`rnnparity_adapters.layout` turns canonical weights into native
-tensors and back. This is a complete adapter for a framework whose cell is ``cell(x, h, c) -> (h, c)``::
+tensors and back. This is a complete adapter for a framework whose cells, LSTMs as well as GRUs and simple
+RNNs, are ``cell(x, states) -> states`` with the hidden state first::
 
     import framework                                       # imported in the worker, nowhere else
 
     class Cell(Adapter):
         def build(self):
-            self.cell = framework.Cell(self.setup.input_size, self.setup.units, **self.setup.options)
+            cell = getattr(framework, self.setup.name.rpartition(".")[2])
+            self.cell = cell(self.setup.input_size, self.setup.units, **self.setup.options)
 
         def initialise(self, seed):
             framework.seed(seed)
@@ -21,11 +23,12 @@ tensors and back. This is a complete adapter for a framework whose cell is ``cel
         def read(self):
             return {name: parameter.get() for name, parameter in self.cell.parameters.items()}
 
-        def run(self, inputs, hidden, cell):
+        def run(self, inputs, states):
+            states = [state[0] for state in states]        # [K, B, U], and K is 1: one layer, one direction
             steps = []
             for x in inputs.swapaxes(0, 1):                # [B, T, I] -> T times [B, I]
-                hidden, cell = self.cell(x, hidden, cell)
-                steps.append((hidden, cell))
+                states = self.cell(x, states)
+                steps.append(states)
             return stepped(steps)
 
 An adapter runs as soon as the record of its api names it (``rnnparity.apis.catalogue``).
@@ -33,27 +36,34 @@ An adapter runs as soon as the record of its api names it (``rnnparity.apis.cata
 
 import abc
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, Tuple
+from typing import Any, Dict, Iterable, Sequence, Tuple
 
 import numpy as np
 
+from .kinds import KINDS, Kind
+
 HIDDEN = "hidden"
-"""``[B, T, U]``: the hidden state at each step. For a layer it is that of one call for the whole sequence."""
+"""``[B, T, D U]``: the hidden state at each step. A layer is called once for the whole sequence."""
 CELL = "cell"
-"""``[B, T, U]``: the cell state at each step."""
+"""``[B, T, U]``, where there is one: the cell state at each step."""
 STEPPED_HIDDEN = "stepped_hidden"
 """``[B, T, U]``, for layers only: the hidden state where the layer is called for one step at a time."""
-LAST_CELL = "last_cell"
-"""``[B, U]``, for layers only: the last cell state that the call for the whole sequence returns."""
+LAST_HIDDEN, LAST_CELL = "last_hidden", "last_cell"
+"""``[K, B, U]``, for layers only: the last states that the call for the whole sequence returns."""
+
+States = Tuple[np.ndarray, ...]
+"""An array for each state of the kind of cell, in the order of :attr:`Kind.states
+<rnnparity_adapters.kinds.Kind.states>`: a hidden state, and of an LSTM a cell state.
+"""
 
 
 @dataclass(frozen=True)
 class Setup:
     """What an adapter builds its object from.
 
-    ``name`` is the api's dotted name. ``batch``, ``steps``, ``input_size`` and ``units`` are B, T, I and U,
-    ``dtype`` is ``float32`` or ``float64``. ``options`` are the framework's own constructor arguments, with
-    ``forget_bias`` among them where the api adds it in its equation.
+    ``name`` is the api's dotted name, ``cell`` names its kind of cell. ``batch``, ``steps``, ``input_size``
+    and ``units`` are B, T, I and U, ``dtype`` is ``float32`` or ``float64``. ``options`` are the framework's
+    own constructor arguments, with ``forget_bias`` among them where the api adds it in its equation.
     """
 
     name: str
@@ -63,6 +73,12 @@ class Setup:
     units: int
     dtype: str
     options: Dict[str, Any] = field(default_factory=dict)
+    cell: str = "lstm"
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of cell it is."""
+        return KINDS[self.cell]
 
 
 class Adapter(abc.ABC):
@@ -89,11 +105,13 @@ class Adapter(abc.ABC):
         """The native tensors ``[...]`` by name, as the object holds them now."""
 
     @abc.abstractmethod
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        """Run ``inputs`` ``[B, T, I]``, starting from ``hidden`` and ``cell`` ``[B, U]``.
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
+        """Run ``inputs`` ``[B, T, I]``, starting from ``states``, each ``[K, B, U]``.
 
-        Returns :data:`HIDDEN` and :data:`CELL` ``[B, T, U]``, and for a layer also :data:`STEPPED_HIDDEN`
-        ``[B, T, U]`` and :data:`LAST_CELL` ``[B, U]``.
+        K is layers times directions D: layer by layer, forward before backward. Returns :data:`HIDDEN`
+        ``[B, T, D U]``, and for a layer :data:`LAST_HIDDEN` and :data:`LAST_CELL` ``[K, B, U]``. Where K is 1
+        it also returns :data:`CELL` and, for a layer, :data:`STEPPED_HIDDEN` ``[B, T, U]``. A kind of cell
+        without a cell state has none of either.
         """
 
     @classmethod
@@ -115,19 +133,19 @@ class Adapter(abc.ABC):
         """Give back what the object holds besides Python's memory, such as a session."""
 
 
-def stepped(steps: Iterable[Tuple[np.ndarray, np.ndarray]]) -> Dict[str, np.ndarray]:
-    """T pairs of hidden and cell state, each ``[B, U]`` -> both trajectories, each ``[B, T, U]``."""
-    hidden, cell = zip(*steps)
-    return {HIDDEN: np.stack(hidden, axis=1), CELL: np.stack(cell, axis=1)}
+def stepped(steps: Iterable[Sequence[np.ndarray]]) -> Dict[str, np.ndarray]:
+    """T times the states of a step, each ``[B, U]`` -> their trajectories, each ``[B, T, U]``."""
+    return dict(zip((HIDDEN, CELL), (np.stack(state, axis=1) for state in zip(*steps))))
 
 
 def layer(
-    hidden: np.ndarray, last_cell: np.ndarray, steps: Iterable[Tuple[np.ndarray, np.ndarray]]
+    hidden: np.ndarray, last: Sequence[np.ndarray], steps: Iterable[Sequence[np.ndarray]]
 ) -> Dict[str, np.ndarray]:
     """The result of a layer's two runs.
 
-    ``hidden`` ``[B, T, U]`` and ``last_cell`` ``[B, U]`` come from the call for the whole sequence. ``steps``
-    are T pairs of hidden and cell state, each ``[B, U]``, from the calls for one step at a time.
+    ``hidden`` ``[B, T, U]`` and the ``last`` states, each ``[K, B, U]``, come from the call for the whole
+    sequence. ``steps`` are T times the states, each ``[B, U]``, from the calls for one step at a time.
     """
     alone = stepped(steps)
-    return {HIDDEN: hidden, STEPPED_HIDDEN: alone[HIDDEN], CELL: alone[CELL], LAST_CELL: last_cell}
+    alone[STEPPED_HIDDEN] = alone[HIDDEN]
+    return dict(alone, **dict(zip((LAST_HIDDEN, LAST_CELL), last)), **{HIDDEN: hidden})

@@ -1,4 +1,4 @@
-"""``keras.layers.LSTM`` of Keras 2 on TensorFlow 1."""
+"""The recurrent layers of Keras 2 on TensorFlow 1."""
 
 import contextlib
 from typing import Any, Dict, Iterator
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .adapter import Adapter, layer
+from .adapter import Adapter, States, layer
 from .tensorflow_graph_adapter import CALLER_THREAD
 
 NAMES = "kernel", "recurrent_kernel", "bias"
@@ -15,48 +15,51 @@ NAMES = "kernel", "recurrent_kernel", "bias"
 
 
 class Layer(Adapter):
-    """``keras.layers.LSTM`` in one functional model, called for the whole sequence and for single steps."""
+    """A layer in one functional model, called for the whole sequence and for single steps."""
 
     session: Any
-    lstm: Any
+    layer: Any
     model: Any
 
     def build(self) -> None:
         units = self.setup.units
         self.session = tf.Session(graph=tf.Graph(), config=CALLER_THREAD)
         with self._active():
-            shapes = (None, self.setup.input_size), (units,), (units,)
-            inputs, hidden, cell = (keras.layers.Input(shape) for shape in shapes)
-            self.lstm = keras.layers.LSTM(
-                units, return_sequences=True, return_state=True, **self.setup.options
-            )
-            outputs = self.lstm(inputs, initial_state=[hidden, cell])
-            self.model = keras.models.Model([inputs, hidden, cell], outputs)
+            inputs = keras.layers.Input((None, self.setup.input_size))
+            first = [keras.layers.Input((units,)) for _ in self.setup.kind.states]
+            self.layer = self._kind(units, return_sequences=True, return_state=True, **self.setup.options)
+            outputs = self.layer(inputs, initial_state=first)
+            self.model = keras.models.Model([inputs, *first], outputs)
+
+    @property
+    def _kind(self) -> Any:
+        """The api."""
+        return getattr(keras.layers, self.setup.name.rpartition(".")[2])
 
     def initialise(self, seed: int) -> None:
         # Keras 2 draws its weights, or the seeds of the ops that draw them, from numpy's global generator:
         # https://github.com/keras-team/keras/blob/2.2.4/keras/backend/tensorflow_backend.py
         np.random.seed(seed)
         with self._active():
-            self.lstm.set_weights(self._initial_values())
+            self.layer.set_weights(self._initial_values())
 
     def write(self, tensors: Dict[str, np.ndarray]) -> None:
         with self._active():
-            self.lstm.set_weights([tensors[name] for name in NAMES])
+            self.layer.set_weights([tensors[name] for name in NAMES])
 
     def read(self) -> Dict[str, np.ndarray]:
         with self._active():
-            return dict(zip(NAMES, self.lstm.get_weights()))
+            return dict(zip(NAMES, self.layer.get_weights()))
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
+        now = [state[0] for state in states]
         steps = []
         with self._active():
-            sequence, _, last_cell = self.model.predict_on_batch([inputs, hidden, cell])
+            sequence, *last = self.model.predict_on_batch([inputs, *now])
             for step in range(self.setup.steps):
-                x = inputs[:, step : step + 1]
-                _, hidden, cell = self.model.predict_on_batch([x, hidden, cell])
-                steps.append((hidden, cell))
-        return layer(sequence, last_cell, steps)
+                _, *now = self.model.predict_on_batch([inputs[:, step : step + 1], *now])
+                steps.append(now)
+        return layer(sequence, [state[None] for state in last], steps)
 
     def close(self) -> None:
         self.session.close()
@@ -71,8 +74,8 @@ class Layer(Adapter):
     def _initial_values(self) -> Any:
         """The initial weights of a new layer, computed in a graph that is dropped afterwards."""
         with tf.Graph().as_default(), tf.Session(config=CALLER_THREAD) as session:
-            lstm = keras.layers.LSTM.from_config(self.lstm.get_config())
-            lstm.build((None, None, self.setup.input_size))
-            values = session.run([variable.initial_value for variable in lstm.weights])
+            new = self._kind.from_config(self.layer.get_config())
+            new.build((None, None, self.setup.input_size))
+            values = session.run([variable.initial_value for variable in new.weights])
         keras.backend.reset_uids()  # its table of names would keep every graph alive
         return values

@@ -1,4 +1,4 @@
-"""``keras.layers.LSTM`` and ``keras.layers.LSTMCell`` of Keras 3, on the backend that KERAS_BACKEND names."""
+"""The recurrent layers and cells of Keras 3, on the backend that KERAS_BACKEND names."""
 
 import importlib
 from typing import Any, Dict
@@ -6,7 +6,7 @@ from typing import Any, Dict
 import keras
 import numpy as np
 
-from .adapter import Adapter, layer, stepped
+from .adapter import Adapter, States, layer, stepped
 
 # How a user of each backend wraps a call for inference. Without a tf.function TensorFlow's LSTM takes ten
 # times as long.
@@ -60,41 +60,46 @@ class _Object(Adapter):
     def read(self) -> Dict[str, np.ndarray]:
         return {weight.name: _array(weight).copy() for weight in self.object.weights}
 
-    def _options(self) -> Dict[str, Any]:
-        return dict(self.setup.options, units=self.setup.units, dtype=self.setup.dtype)
+    def _new(self, **more: Any) -> Any:
+        """A new object of the api."""
+        kind = getattr(keras.layers, self.setup.name.rpartition(".")[2])
+        return kind(self.setup.units, dtype=self.setup.dtype, **more, **self.setup.options)
 
     def _tensor(self, array: np.ndarray) -> Any:
         return keras.ops.convert_to_tensor(array, dtype=self.setup.dtype)
 
+    def _states(self, states: States) -> Any:
+        """The states, each ``[1, B, U]``, as the api takes them."""
+        return [self._tensor(state[0]) for state in states]
+
 
 class Cell(_Object):
-    """``keras.layers.LSTMCell``, called for one step at a time."""
+    """A cell, called for one step at a time."""
 
     def build(self) -> None:
-        self._hold(keras.layers.LSTMCell(**self._options()), self.setup.batch, self.setup.input_size)
+        self._hold(self._new(), self.setup.batch, self.setup.input_size)
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        state = [self._tensor(hidden), self._tensor(cell)]
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
+        now = self._states(states)
         steps = []
         for x in keras.ops.unstack(self._tensor(inputs), axis=1):
-            _, state = self.infer(x, state)
-            steps.append((_array(state[0]), _array(state[1])))
+            _, now = self.infer(x, now)
+            steps.append([_array(state) for state in now])
         return stepped(steps)
 
 
 class Layer(_Object):
-    """``keras.layers.LSTM``, called for the whole sequence and for one step at a time."""
+    """A layer, called for the whole sequence and for one step at a time."""
 
     def build(self) -> None:
-        new = keras.layers.LSTM(return_sequences=True, return_state=True, **self._options())
+        new = self._new(return_sequences=True, return_state=True)
         self._hold(new, self.setup.batch, self.setup.steps, self.setup.input_size)
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        x = self._tensor(inputs)
-        state = [self._tensor(hidden), self._tensor(cell)]
-        sequence, _, last_cell = self.infer(x, initial_state=state)
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
+        x, now = self._tensor(inputs), self._states(states)
+        sequence, *last = self.infer(x, initial_state=now)
         steps = []
         for one in keras.ops.split(x, self.setup.steps, axis=1):
-            _, *state = self.infer(one, initial_state=state)
-            steps.append((_array(state[0]), _array(state[1])))
-        return layer(_array(sequence), _array(last_cell), steps)
+            _, *now = self.infer(one, initial_state=now)
+            steps.append([_array(state) for state in now])
+        return layer(_array(sequence), [_array(state)[None] for state in last], steps)

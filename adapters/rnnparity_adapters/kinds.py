@@ -1,7 +1,7 @@
 """The kinds of cell, as data: which blocks their weights have, and which states."""
 
 from dataclasses import dataclass
-from typing import Dict
+from typing import Dict, Tuple
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,7 @@ class Kind:
     ``gates`` are the blocks of its canonical kernel, ``bias_gates`` those of its canonical bias.
     ``recurrent_bias_gates`` are the blocks of a second stored bias, the one that belongs to the recurrent
     kernel. ``candidate`` is the gate that goes through ``activation`` and may become the new state.
-    ``has_cell_state`` says whether there is a cell state beside the hidden state.
+    ``states`` names the states that a step takes and returns, in the order in which adapters have them.
     """
 
     name: str
@@ -19,7 +19,12 @@ class Kind:
     bias_gates: str
     recurrent_bias_gates: str
     candidate: str
-    has_cell_state: bool
+    states: Tuple[str, ...] = ("hidden",)
+
+    @property
+    def has_cell_state(self) -> bool:
+        """Whether there is a cell state beside the hidden state."""
+        return "cell" in self.states
 
     @property
     def title(self) -> str:
@@ -30,9 +35,9 @@ class Kind:
 KINDS: Dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("lstm", "ijfo", "ijfo", "ijfo", candidate="j", has_cell_state=True),
-        Kind("gru", "rzn", "rznm", "rzm", candidate="n", has_cell_state=False),
-        Kind("rnn", "n", "n", "n", candidate="n", has_cell_state=False),
+        Kind("lstm", "ijfo", "ijfo", "ijfo", candidate="j", states=("hidden", "cell")),
+        Kind("gru", "rzn", "rznm", "rzm", candidate="n"),
+        Kind("rnn", "n", "n", "n", candidate="n"),
     )
 }
 """The kinds of cell, by :attr:`Equation.cell <rnnparity_adapters.equation.Equation.cell>`."""

@@ -1,11 +1,11 @@
-"""NNabla: the article's LSTM, ``PF.lstm_cell``, ``PF.lstm`` and ``F.lstm``.
+"""NNabla: the article's LSTM, and the cells and layers of ``PF`` and ``F``.
 
 Each api becomes a static graph of all T steps, built once and run forward for each case. A graph of one step,
 run T times, takes up to three times as long.
 """
 
 from collections import OrderedDict
-from typing import Any, Callable, Dict, Iterable, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import nnabla as nn
 import nnabla.functions as F
@@ -14,11 +14,11 @@ import numpy as np
 from nnabla.initializer import ConstantInitializer, UniformInitializer, calc_uniform_lim_glorot
 from nnabla.parameter import get_parameter_or_create
 
-from . import nnabla_article
-from .adapter import Adapter, layer, stepped
+from . import layouts, nnabla_article
+from .adapter import Adapter, States, layer, stepped
 
-Pair = Tuple[np.ndarray, np.ndarray]
-"""Hidden and cell state, each ``[B, U]``."""
+Variables = Sequence[Any]
+"""A variable for each state."""
 
 
 class _Graph(Adapter):
@@ -32,29 +32,29 @@ class _Graph(Adapter):
     """The lengths of the axes that the api's states have before ``[B, U]``."""
 
     def build(self) -> None:
-        self.inputs, self.hidden, self.cell = self._variables(self.setup.steps)
+        self.inputs, *self.states = self._variables(self.setup.steps)
         self.parameters = _parameters(self._connect, self.scope)
 
     def _connect(self) -> None:
-        h, c = self.hidden, self.cell
+        now: Variables = self.states
         steps = []
         for step in range(self.setup.steps):
             x = self.inputs[(slice(None),) * self.time_axis + (slice(step, step + 1),)]
-            h, c = self._step(x, h, c)
-            steps.append((h, c))
+            now = self._step(x, *now)
+            steps.append(now)
         # Stacked to [T, ..., B, U] and read once, because reading a variable takes longer than a step.
         self.outputs = [F.stack(*states, axis=0) for states in zip(*steps)]
 
-    def _step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
-        """Build the graph of one step: x ``[B, 1, I]`` or ``[1, B, I]``, h and c -> the new h and c."""
+    def _step(self, x: Any, *states: Any) -> Variables:
+        """Build the graph of one step: x ``[B, 1, I]`` or ``[1, B, I]`` and the states -> the new ones."""
         raise NotImplementedError
 
-    def _variables(self, steps: int) -> Tuple[Any, Any, Any]:
-        """New variables for inputs of so many steps, for the hidden state and for the cell state."""
+    def _variables(self, steps: int) -> List[Any]:
+        """New variables for inputs of so many steps, and for each state."""
         batch, size, units = self.setup.batch, self.setup.input_size, self.setup.units
         inputs = (batch, steps, size) if self.time_axis else (steps, batch, size)
         state = (*self.state_axes, batch, units)
-        return nn.Variable(inputs), nn.Variable(state), nn.Variable(state)
+        return [nn.Variable(inputs)] + [nn.Variable(state) for _ in self.setup.kind.states]
 
     def initialise(self, seed: int) -> None:
         nn.random.set_parameter_seed(seed)
@@ -68,14 +68,14 @@ class _Graph(Adapter):
     def read(self) -> Dict[str, np.ndarray]:
         return {name: parameter.d.copy() for name, parameter in self.parameters.items()}
 
-    def _forward(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Iterable[Pair]:
-        """Run the graph -> the hidden and cell state ``[B, U]`` of each step, in NNabla's own memory."""
+    def _forward(self, inputs: np.ndarray, states: States) -> List[Tuple[np.ndarray, ...]]:
+        """Run the graph -> the states ``[B, U]`` of each step, in NNabla's own memory."""
         self.inputs.d = inputs if self.time_axis else inputs.swapaxes(0, 1)
-        self.hidden.d = hidden.reshape(self.hidden.shape)
-        self.cell.d = cell.reshape(self.cell.shape)
+        for variable, state in zip(self.states, states):
+            variable.d = state.reshape(variable.shape)
         nn.forward_all(self.outputs)
-        shape = (self.setup.steps, *hidden.shape)
-        return zip(self.outputs[0].d.reshape(shape), self.outputs[1].d.reshape(shape))
+        shape = (self.setup.steps, self.setup.batch, self.setup.units)
+        return list(zip(*(output.d.reshape(shape) for output in self.outputs[: len(states)])))
 
 
 def _parameters(connect: Callable[[], Any], scope: str) -> Dict[str, Any]:
@@ -94,12 +94,12 @@ class _Stepped(_Graph):
 
     api: Any = None
 
-    def _step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
+    def _step(self, x: Any, *states: Any) -> Variables:
         x = F.reshape(x, (self.setup.batch, self.setup.input_size))
-        return self.api(x, h, c, self.setup.units, **self.setup.options)
+        return self.api(x, *states, self.setup.units, **self.setup.options)
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        return stepped(self._forward(inputs, hidden, cell))
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
+        return stepped(self._forward(inputs, states))
 
 
 class OneAffine(_Stepped):
@@ -123,22 +123,23 @@ class Cell(_Stepped):
 class _Layer(_Graph):
     """An api that is a layer, called for the whole sequence and for one step at a time."""
 
-    def _call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
-        """Build the graph of the layer -> its hidden states over the sequence, and the last h and c."""
+    def _call(self, x: Any, *states: Any) -> Variables:
+        """Build the graph of the layer -> its hidden states over the sequence, and the last states."""
         raise NotImplementedError
 
-    def _step(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any]:
-        return self._call(x, h, c)[1:]
+    def _step(self, x: Any, *states: Any) -> Variables:
+        return self._call(x, *states)[1:]
 
     def _connect(self) -> None:
         super()._connect()
-        self.sequence, _, self.last_cell = self._call(self.inputs, self.hidden, self.cell)
-        self.outputs += [self.sequence, self.last_cell]
+        self.sequence, *self.last = self._call(self.inputs, *self.states)
+        self.outputs += [self.sequence, *self.last]
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        steps = self._forward(inputs, hidden, cell)
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
+        steps = self._forward(inputs, states)
         sequence = np.moveaxis(self.sequence.d, self.time_axis, 1)
-        return layer(sequence.copy(), self.last_cell.d.reshape(cell.shape).copy(), steps)
+        last = [variable.d.reshape(state.shape).copy() for variable, state in zip(self.last, states)]
+        return layer(sequence.copy(), last, steps)
 
 
 class ArticleLayer(_Layer):
@@ -146,30 +147,40 @@ class ArticleLayer(_Layer):
 
     scope = "lstm"
 
-    def _call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
+    def _call(self, x: Any, *states: Any) -> Variables:
+        h, c = states
         sequence, c, h = nnabla_article.lstm(x, self.setup.units, (c, h), True, True, **self.setup.options)
         return sequence, h, c
 
 
 class ParametricLayer(_Layer):
-    """``PF.lstm``, called for the whole sequence and for one step at a time."""
+    """``PF.lstm``, ``PF.gru`` or ``PF.rnn``, called for the whole sequence and for one step at a time."""
 
     time_axis = 0
     state_axes = (1, 1)  # layers, directions
 
-    def _call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
-        return PF.lstm(x, h, c, **self.setup.options)
+    def _call(self, x: Any, *states: Any) -> Variables:
+        return getattr(PF, self.setup.cell)(x, *states, **self.setup.options)
 
 
 class FunctionLayer(_Layer):
-    """``F.lstm``. It has no parameters of its own, so they are initialised as ``PF.affine`` does it."""
+    """``F.lstm``, ``F.gru`` or ``F.rnn``.
+
+    It has no parameters of its own, so they are initialised as ``PF.affine`` does it.
+    """
 
     time_axis = 0
     state_axes = (1, 1)  # layers, directions
 
-    def _call(self, x: Any, h: Any, c: Any) -> Tuple[Any, Any, Any]:
+    def _call(self, x: Any, *states: Any) -> Variables:
         rows, units = self.setup.input_size + self.setup.units, self.setup.units
-        uniform = UniformInitializer(calc_uniform_lim_glorot(rows, 4 * units))
-        weight = get_parameter_or_create("lstm/weight_l0", (1, 4, units, rows), uniform)
-        bias = get_parameter_or_create("lstm/bias", (1, 1, 4, units), ConstantInitializer(0))
-        return F.lstm(x, h, c, weight_l0=weight, bias=bias, **self.setup.options)
+        uniform = UniformInitializer(calc_uniform_lim_glorot(rows, len(self.setup.kind.gates) * units))
+        kernel, bias = getattr(layouts, "NNABLA_" + self.setup.cell.upper()).tensors
+        sizes = self.setup.input_size, units
+        return getattr(F, self.setup.cell)(
+            x,
+            *states,
+            weight_l0=get_parameter_or_create(kernel.name, kernel.shape(*sizes), uniform),
+            bias=get_parameter_or_create(bias.name, bias.shape(*sizes), ConstantInitializer(0)),
+            **self.setup.options,
+        )

@@ -1,12 +1,12 @@
 """A plain numpy cell: the smallest real adapter, which tests the path to a worker and back."""
 
 import abc
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 import numpy as np
 
 from . import layouts
-from .adapter import Adapter, stepped
+from .adapter import Adapter, States, stepped
 from .layout import Layout
 
 Pair = Tuple[np.ndarray, np.ndarray]
@@ -37,8 +37,11 @@ class Stepped(Adapter):
     layout: Layout
 
     @abc.abstractmethod
-    def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
-        """One step: x ``[B, I]``, h and c ``[B, U]`` -> the new h and c ``[B, U]``."""
+    def step(self, *x_and_states: Any, **nothing: Any) -> Sequence[np.ndarray]:
+        """One step: x ``[B, I]`` and the states, each ``[B, U]`` -> the new states.
+
+        (To a type checker, ``**nothing`` says that a subclass may name what it takes.)
+        """
 
     def build(self) -> None:
         """Do nothing: a step in numpy needs no object. Subclasses read their options here."""
@@ -59,11 +62,12 @@ class Stepped(Adapter):
     def read(self) -> Dict[str, np.ndarray]:
         return self.tensors
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
+        now: Sequence[np.ndarray] = [state[0] for state in states]
         steps = []
         for x in inputs.swapaxes(0, 1):
-            hidden, cell = self.step(x, hidden, cell)
-            steps.append((hidden, cell))
+            now = self.step(x, *now)
+            steps.append(now)
         return stepped(steps)
 
 

@@ -5,7 +5,7 @@ from typing import Any, Dict, Tuple
 import numpy as np
 import tensorflow as tf
 
-from .adapter import Adapter, layer
+from .adapter import Adapter, States, layer
 
 
 class BlockLSTM(Adapter):
@@ -36,15 +36,15 @@ class BlockLSTM(Adapter):
     def read(self) -> Dict[str, np.ndarray]:
         return {name: variable.numpy() for name, variable in self.variables.items()}
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
         by_step = inputs.swapaxes(0, 1)
-        sequence, cells = self._block(by_step, hidden, cell)
+        now = [state[0] for state in states]
+        sequence, cells = self._block(by_step, *now)
         steps = []
         for step in range(self.setup.steps):
-            hiddens, alone = self._block(by_step[step : step + 1], hidden, cell)
-            hidden, cell = hiddens[0], alone[0]
-            steps.append((hidden, cell))
-        return layer(sequence.swapaxes(0, 1), cells[-1], steps)
+            now = [state[0] for state in self._block(by_step[step : step + 1], *now)]
+            steps.append(now)
+        return layer(sequence.swapaxes(0, 1), [sequence[-1:], cells[-1:]], steps)
 
     def _block(
         self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray

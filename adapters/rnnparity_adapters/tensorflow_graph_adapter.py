@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow
 import tensorflow.compat.v1 as tf
 
-from .adapter import Adapter, layer
+from .adapter import Adapter, States, layer
 
 CALLER_THREAD = tf.ConfigProto(inter_op_parallelism_threads=-1)
 """Run each op in the thread that calls the session, which a negative number asks for. For steps as small as
@@ -35,18 +35,19 @@ class StaticRNN(Adapter):
         batch, steps = self.setup.batch, self.setup.steps
         size, units = self.setup.input_size, self.setup.units
         with tf.Graph().as_default() as graph:
-            shapes = [batch, steps, size], [batch, size], [batch, units], [batch, units]
-            inputs, x, hidden, cell = (tf.placeholder(self.setup.dtype, shape) for shape in shapes)
-            lstm = self._cell()
-            first = tf.nn.rnn_cell.LSTMStateTuple(c=cell, h=hidden)
-            outputs, last = tf.nn.static_rnn(lstm, tf.unstack(inputs, axis=1), first)
+            inputs, x = (
+                tf.placeholder(self.setup.dtype, shape) for shape in ([batch, steps, size], [batch, size])
+            )
+            first = [tf.placeholder(self.setup.dtype, [batch, units]) for _ in self.setup.kind.states]
+            cell = self._cell()
+            outputs, last = tf.nn.static_rnn(cell, tf.unstack(inputs, axis=1), _packed(first))
             sequence = tf.stack(outputs, axis=1)
-            _, state = tf.nn.static_rnn(lstm, [x], first)
+            _, state = tf.nn.static_rnn(cell, [x], _packed(first))
         graph.finalize()
         self.session = tf.Session(graph=graph, config=CALLER_THREAD)
-        self._sequence = self.session.make_callable([sequence, last.c], [inputs, hidden, cell])
-        self._step = self.session.make_callable([state.h, state.c], [x, hidden, cell])
-        self._share(lstm.weights)
+        self._sequence = self.session.make_callable([sequence, *_unpacked(last)], [inputs, *first])
+        self._step = self.session.make_callable(_unpacked(state), [x, *first])
+        self._share(cell.weights)
 
     def initialise(self, seed: int) -> None:
         # tf_keras draws the seeds of its initialisers from Python's generator:
@@ -54,10 +55,10 @@ class StaticRNN(Adapter):
         random.seed(seed)
         with tf.Graph().as_default():  # a new graph: random ops keep the seed that they were made with
             tf.set_random_seed(seed)
-            lstm = self._cell()
-            lstm.build(tf.TensorShape([None, self.setup.input_size]))
+            cell = self._cell()
+            cell.build(tf.TensorShape([None, self.setup.input_size]))
             with tf.Session(config=CALLER_THREAD) as session:
-                values = session.run([variable.initial_value for variable in lstm.weights])
+                values = session.run([variable.initial_value for variable in cell.weights])
         self._assign(*values)
 
     def write(self, tensors: Dict[str, np.ndarray]) -> None:
@@ -66,13 +67,14 @@ class StaticRNN(Adapter):
     def read(self) -> Dict[str, np.ndarray]:
         return dict(zip(self.names, self._fetch()))
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        sequence, last_cell = self._sequence(inputs, hidden, cell)
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
+        now = [state[0] for state in states]
+        sequence, *last = self._sequence(inputs, *now)
         steps = []
         for x in inputs.swapaxes(0, 1):
-            hidden, cell = self._step(x, hidden, cell)
-            steps.append((hidden, cell))
-        return layer(sequence, last_cell, steps)
+            now = self._step(x, *now)
+            steps.append(now)
+        return layer(sequence, [state[None] for state in last], steps)
 
     def close(self) -> None:
         self.session.close()
@@ -94,3 +96,13 @@ class StaticRNN(Adapter):
         self.names = [variable.op.name.rpartition("/")[2] for variable in variables]
         self._assign = self.session.make_callable(initialisers, values)
         self._fetch = self.session.make_callable(variables)
+
+
+def _packed(states: List[Any]) -> Any:
+    """The states as TensorFlow's cells have them: of an LSTM the pair (c, h), else the hidden state."""
+    return tf.nn.rnn_cell.LSTMStateTuple(*reversed(states)) if len(states) > 1 else states[0]
+
+
+def _unpacked(packed: Any) -> List[Any]:
+    """The inverse of that."""
+    return list(reversed(packed)) if isinstance(packed, tuple) else [packed]

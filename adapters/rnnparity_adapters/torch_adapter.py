@@ -1,4 +1,4 @@
-"""``torch.nn.LSTM`` and ``torch.nn.LSTMCell``."""
+"""The recurrent layers and cells of ``torch.nn``."""
 
 import copy
 from typing import Any, Dict
@@ -6,13 +6,19 @@ from typing import Any, Dict
 import numpy as np
 import torch
 
-from .adapter import Adapter, layer, stepped
+from .adapter import Adapter, States, layer, stepped
 
 
 class _Module(Adapter):
-    """What the layer and the cell share: their parameters."""
+    """What a layer and a cell share: their parameters, and how an LSTM's two states differ from one."""
 
     module: Any
+
+    def _new(self, **more: Any) -> Any:
+        """A new object of the api."""
+        kind = getattr(torch.nn, self.setup.name.rpartition(".")[2])
+        dtype = getattr(torch, self.setup.dtype)
+        return kind(self.setup.input_size, self.setup.units, dtype=dtype, **more, **self.setup.options)
 
     def copy(self, given: Any) -> None:
         self.module = copy.deepcopy(given).eval()
@@ -30,43 +36,47 @@ class _Module(Adapter):
     def read(self) -> Dict[str, np.ndarray]:
         return {name: p.detach().numpy().copy() for name, p in self.module.named_parameters()}
 
-    def _options(self) -> Dict[str, Any]:
-        return dict(self.setup.options, dtype=getattr(torch, self.setup.dtype))
+    def _packed(self, states: Any) -> Any:
+        """The states as the api takes them: a pair, or the hidden state by itself."""
+        return states if len(self.setup.kind.states) > 1 else states[0]
+
+    def _unpacked(self, packed: Any) -> Any:
+        """The inverse of that."""
+        return packed if len(self.setup.kind.states) > 1 else (packed,)
 
 
 class Cell(_Module):
-    """``torch.nn.LSTMCell``, called for one step at a time."""
+    """A cell, called for one step at a time."""
 
     def build(self) -> None:
-        self.module = torch.nn.LSTMCell(self.setup.input_size, self.setup.units, **self._options())
+        self.module = self._new()
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
-        state = torch.from_numpy(hidden), torch.from_numpy(cell)
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
+        now = tuple(torch.from_numpy(state[0]) for state in states)
         steps = []
         with torch.inference_mode():
             for x in torch.from_numpy(inputs).unbind(1):
-                state = self.module(x, state)
-                steps.append((state[0].numpy(), state[1].numpy()))
+                now = self._unpacked(self.module(x, self._packed(now)))
+                steps.append([state.numpy() for state in now])
         return stepped(steps)
 
 
 class Layer(_Module):
-    """``torch.nn.LSTM``, called for the whole sequence and for one step at a time."""
+    """A layer, called for the whole sequence and for one step at a time."""
 
     def build(self) -> None:
-        sizes = self.setup.input_size, self.setup.units
-        self.module = torch.nn.LSTM(*sizes, batch_first=True, **self._options())
+        self.module = self._new(batch_first=True)
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Dict[str, np.ndarray]:
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
         x = torch.from_numpy(inputs)
         # A state is [layers * directions, B, U] even with batch_first:
         # https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
-        first = torch.from_numpy(hidden)[None], torch.from_numpy(cell)[None]
+        now = first = tuple(map(torch.from_numpy, states))
         steps = []
         with torch.inference_mode():
-            sequence, (_, last_cell) = self.module(x, first)
-            state = first
+            sequence, last = self.module(x, self._packed(first))
             for step in range(self.setup.steps):
-                _, state = self.module(x[:, step : step + 1], state)
-                steps.append((state[0][0].numpy(), state[1][0].numpy()))
-        return layer(sequence.numpy(), last_cell[0].numpy(), steps)
+                _, packed = self.module(x[:, step : step + 1], self._packed(now))
+                now = self._unpacked(packed)
+                steps.append([state[0].numpy() for state in now])
+        return layer(sequence.numpy(), [state.numpy() for state in self._unpacked(last)], steps)

@@ -137,12 +137,13 @@ def _check_size(arrays: Dict[str, np.ndarray], largest: int) -> None:
 def run(direction: str, adapter: Adapter, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
     """Run the adapter with its present weights on ``arrays``: those of a case, by name.
 
-    These are ``inputs`` ``[B, T, I]``, ``initial_hidden`` and ``initial_cell`` ``[B, U]``. The result has the
-    native tensors under ``direction/weights/`` and what :meth:`Adapter.run` returns under
+    These are ``inputs`` ``[B, T, I]`` and the initial states, each ``[K, B, U]`` and under ``states/``. The
+    result has the native tensors under ``direction/weights/`` and what :meth:`Adapter.run` returns under
     ``direction/trajectory/``.
     """
     weights = adapter.read()
-    trajectory = adapter.run(arrays["inputs"], arrays["initial_hidden"], arrays["initial_cell"])
+    states = wire.group("states", arrays)
+    trajectory = adapter.run(arrays["inputs"], tuple(states[name] for name in adapter.setup.kind.states))
     named = dict(wire.prefixed("weights", weights), **wire.prefixed("trajectory", trajectory))
     return wire.prefixed(direction, named)
 

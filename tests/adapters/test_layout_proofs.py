@@ -121,7 +121,9 @@ def printed(
         tensors, case = drawn(name, record, Equation(forget_bias=0, output_activation=output_activation))
         runs = adapter(Setup(name, B, T, IN, U, "float32", dict(options)))
         runs.write(dict(tensors))
-        return [Proof(tensors, case, runs.run(case.inputs, case.initial_hidden, case.initial_cell))]
+        return [
+            Proof(tensors, case, runs.run(case.inputs, (case.initial_hidden[None], case.initial_cell[None])))
+        ]
 
     return prove
 

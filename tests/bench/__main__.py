@@ -96,7 +96,8 @@ def print_comparing() -> None:
         case = rnnparity.make_case(batch=batch, steps=steps, units=units)
         expected = forward.run(case)
         hidden, cell = (array.astype(case.dtype) for array in (expected.hidden, expected.cell))
-        observed = {"hidden": hidden, "stepped_hidden": hidden, "cell": cell, "last_cell": cell[:, -1]}
+        last = {"last_hidden": hidden[None, :, -1], "last_cell": cell[None, :, -1]}
+        observed = {"hidden": hidden, "stepped_hidden": hidden, "cell": cell, **last}
         parts = _milliseconds(forward.run, case), _milliseconds(compare.compare, observed, expected)
         rows.append([f"B={batch} T={steps} I=32 U={units}", *parts])
     _table("comparing, ms", ["one direction of a layer", "reference and noise", "comparison"], rows)

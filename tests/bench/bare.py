@@ -53,7 +53,8 @@ def build(message: Any) -> Any:
 
 def both_directions(adapter: Any, case: Any, wire: Any) -> Any:
     """What the adapter returns with the weights of the case, and with its own."""
-    sequence = [case.arrays[name] for name in ("inputs", "initial_hidden", "initial_cell")]
+    states = wire.group("states", case.arrays)
+    sequence = case.arrays["inputs"], tuple(states[name] for name in adapter.setup.kind.states)
     adapter.write(wire.group("weights", case.arrays))
     loaded = wire.prefixed("loaded", dict(adapter.read(), **adapter.run(*sequence)))
     adapter.initialise(case.message["seed"])

@@ -27,7 +27,8 @@ def expected(case: Case) -> Reference:
 def observed(expected: Reference) -> Observed:
     """What a perfect layer returns: the reference, rounded to float32."""
     hidden, cell = expected.hidden.astype("float32"), expected.cell.astype("float32")
-    return {"hidden": hidden, "cell": cell, "stepped_hidden": hidden.copy(), "last_cell": cell[:, -1].copy()}
+    last = {"last_hidden": hidden[None, :, -1].copy(), "last_cell": cell[None, :, -1].copy()}
+    return {"hidden": hidden, "cell": cell, "stepped_hidden": hidden.copy(), **last}
 
 
 def test_a_rounded_reference_agrees(observed: Observed, expected: Reference) -> None:
@@ -51,16 +52,17 @@ def test_one_wrong_element_is_found(name: str, observed: Observed, expected: Ref
     )
 
 
-def test_a_wrong_last_cell_is_found(observed: Observed, expected: Reference) -> None:
-    observed["last_cell"][0, 3] += 1e-4
+@pytest.mark.parametrize("name", ["last_hidden", "last_cell"])
+def test_a_wrong_last_state_is_found(name: str, observed: Observed, expected: Reference) -> None:
+    observed[name][0, 0, 3] += 1e-4
     compared = compare.compare(observed, expected)
     assert compared.verdict == comparison.DIVERGE
     assert compared.first_step == 6
-    assert "last_cell[batch 0, step 6, unit 3]" in compared.reason
+    assert f"{name}[batch 0, step 6, unit 3]" in compared.reason
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", ["hidden", "stepped_hidden", "cell", "last_cell"])
+@pytest.mark.parametrize("name", ["hidden", "stepped_hidden", "cell", "last_hidden", "last_cell"])
 def test_what_is_not_finite_never_agrees(
     name: str, value: float, observed: Observed, expected: Reference
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Dict
 
 import numpy as np
 
+from rnnparity_adapters.adapter import States
 from rnnparity_adapters.numpy_adapter import Cell, Pair
 from rnnparity_adapters.published_adapter import Goodfellow
 
@@ -21,7 +22,7 @@ class Sound(Cell):
 
 
 class Segfault(Cell):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         print("about to read address 0", file=sys.stderr, flush=True)
         ctypes.string_at(0)
         return {}
@@ -37,25 +38,25 @@ class SegfaultOnce(Cell):
 
 
 class Exit(Cell):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         os._exit(7)
 
 
 class Slow(Cell):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         time.sleep(0.2)
-        return super().run(inputs, hidden, cell)
+        return super().run(inputs, states)
 
 
 class Hang(Cell):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         print("going to sleep", file=sys.stderr, flush=True)
         while True:
             time.sleep(60)
 
 
 class Raise(Cell):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         raise RuntimeError("this cell cannot run")
 
 
@@ -67,30 +68,30 @@ class RaiseInBuild(Cell):
 class Chatter(Cell):
     """Prints to stdout, from Python and from below it, as frameworks do: no fault at all."""
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         print("x" * 100_000, flush=True)
         os.write(1, b"\x00\xff" * 10_000)
-        return super().run(inputs, hidden, cell)
+        return super().run(inputs, states)
 
 
 class Garbage(Cell):
     """Writes bytes that are no frame into the pipe to the harness."""
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         for descriptor in range(3, 20):
             try:
                 os.write(descriptor, b"PK\x03\x04 this is no frame of ours at all")
             except OSError:
                 continue
-        return super().run(inputs, hidden, cell)
+        return super().run(inputs, states)
 
 
 class Forks(Cell):
     """Forks, and both processes go on: they would answer twice."""
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         os.fork()
-        return super().run(inputs, hidden, cell)
+        return super().run(inputs, states)
 
 
 def _leave_a_child() -> None:
@@ -99,25 +100,25 @@ def _leave_a_child() -> None:
 
 
 class LeavesAChild(Cell):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         for descriptor in range(3, 20):
             try:
                 os.set_inheritable(descriptor, True)
             except OSError:
                 continue
         _leave_a_child()
-        return super().run(inputs, hidden, cell)
+        return super().run(inputs, states)
 
 
 class LeavesAChildAndExits(LeavesAChild):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
-        super().run(inputs, hidden, cell)
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        super().run(inputs, states)
         os._exit(7)
 
 
 class LeavesAChildAndHangs(LeavesAChild):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
-        super().run(inputs, hidden, cell)
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        super().run(inputs, states)
         while True:
             time.sleep(60)
 
@@ -125,9 +126,9 @@ class LeavesAChildAndHangs(LeavesAChild):
 class Stops(Cell):
     """Reads nothing any more, not even the next request."""
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         os.kill(os.getpid(), signal.SIGSTOP)
-        return super().run(inputs, hidden, cell)
+        return super().run(inputs, states)
 
 
 class CloseRaises(Cell):
@@ -144,7 +145,7 @@ class CloseHangs(Cell):
 class LongLine(Cell):
     """Writes a line that does not end, and dies."""
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         for _ in range(300):
             os.write(2, b"\x1b[2J" + b"x" * 10**6)
         os._exit(7)
@@ -153,54 +154,54 @@ class LongLine(Cell):
 class Extra(Cell):
     """Returns an array that nobody has asked for, and that is larger than all others."""
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
-        return dict(super().run(inputs, hidden, cell), extra=np.zeros(2**26))
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        return dict(super().run(inputs, states), extra=np.zeros(2**26))
 
 
 class NoNumbers(Cell):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
-        return dict(super().run(inputs, hidden, cell), hidden=np.array([None]))
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        return dict(super().run(inputs, states), hidden=np.array([None]))
 
 
 class RaisesEscapes(Cell):
     """Its exception would clear the screen, and begin a line that looks like one of ours."""
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         raise RuntimeError("\x1b[2J\ud800\ntorch.nn.LSTM  2.13.0  agree")
 
 
 class RaisesMuch(Cell):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         raise RuntimeError("x" * 10**7)
 
 
 class NotFinite(Cell):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
-        arrays = super().run(inputs, hidden, cell)
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        arrays = super().run(inputs, states)
         arrays["cell"][1, 2, 3] = np.nan
         return arrays
 
 
 class OneStepTooFew(Cell):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
-        return super().run(inputs[:, :-1], hidden, cell)
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        return super().run(inputs[:, :-1], states)
 
 
 class TimeMajor(Cell):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
-        return {name: array.swapaxes(0, 1) for name, array in super().run(inputs, hidden, cell).items()}
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        return {name: array.swapaxes(0, 1) for name, array in super().run(inputs, states).items()}
 
 
 class WrongDtype(Cell):
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
-        return {name: array.astype("float64") for name, array in super().run(inputs, hidden, cell).items()}
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        return {name: array.astype("float64") for name, array in super().run(inputs, states).items()}
 
 
 class StatesSwapped(Cell):
     """Takes the initial cell state for the hidden one."""
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
-        return super().run(inputs, cell, hidden)
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        return super().run(inputs, states[::-1])
 
 
 class IgnoresOwnWeights(Cell):
@@ -210,10 +211,10 @@ class IgnoresOwnWeights(Cell):
         self.used = self.tensors
         super().initialise(seed)
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         shown, self.tensors = self.tensors, getattr(self, "used", self.tensors)
         try:
-            return super().run(inputs, hidden, cell)
+            return super().run(inputs, states)
         finally:
             self.tensors = shown
 
@@ -253,11 +254,10 @@ class SwapInBoth(Cell):
 class Odd(Cell):
     """What no cause explains: the states of a step are shifted by its number."""
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
         steps = 0.3 * np.sin(np.arange(inputs.shape[1]))[:, None]
         return {
-            name: (array + steps).astype(array.dtype)
-            for name, array in super().run(inputs, hidden, cell).items()
+            name: (array + steps).astype(array.dtype) for name, array in super().run(inputs, states).items()
         }
 
 
@@ -285,8 +285,8 @@ class GoodfellowCoupled(Goodfellow):
 class GoodfellowLastStep(Goodfellow):
     """A printed equation altered in its last step alone."""
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
-        arrays = super().run(inputs, hidden, cell)
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        arrays = super().run(inputs, states)
         arrays["hidden"][0, -1, 1] += 1e-3
         return arrays
 
@@ -294,8 +294,8 @@ class GoodfellowLastStep(Goodfellow):
 class GoodfellowSometimes(Goodfellow):
     """Likewise, where the first number of the inputs is positive."""
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> Arrays:
-        arrays = super().run(inputs, hidden, cell)
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        arrays = super().run(inputs, states)
         arrays["hidden"][0, -1, 1] += 1e-3 * (inputs[0, 0, 0] > 0)
         return arrays
 

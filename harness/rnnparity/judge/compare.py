@@ -26,7 +26,7 @@ from rnnparity.judge.local_errors import analyse
 from rnnparity.judge.matched_filter import LocalAnalysis
 from rnnparity.reference.forward import Reference, ensemble
 from rnnparity.reference.noise import ARITHMETICS, LIMIT, Array, assumed
-from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, STEPPED_HIDDEN
+from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, LAST_HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.kinds import GATE_NAMES, KINDS
 from rnnparity_adapters.layout import Weights
 
@@ -52,17 +52,19 @@ _QUANTITIES = {
     HIDDEN: _Quantity(HIDDEN, slice(None)),
     STEPPED_HIDDEN: _Quantity(HIDDEN, slice(None)),
     CELL: _Quantity(CELL, slice(None)),
+    LAST_HIDDEN: _Quantity(HIDDEN, slice(-1, None)),
     LAST_CELL: _Quantity(CELL, slice(-1, None)),
 }
-_WITHOUT_CELL = {HIDDEN: _QUANTITIES[HIDDEN], STEPPED_HIDDEN: _QUANTITIES[STEPPED_HIDDEN]}
+_LAST = (LAST_HIDDEN, LAST_CELL)
 
 
 def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> Comparison:
     """Compare what an api returned with the reference: names, shapes and dtypes first, then values.
 
     ``observed`` has ``hidden`` ``[B, T, P]`` and, where there is a cell state, ``cell`` ``[B, T, U]``. A
-    layer also has ``stepped_hidden`` ``[B, T, P]`` and ``last_cell`` ``[B, U]``. All have the dtype of the
-    case. A wrong name, shape or dtype is ``failed``; a NaN or an infinity on either side is ``nonfinite``.
+    layer also has ``stepped_hidden`` ``[B, T, P]``, ``last_hidden`` ``[1, B, P]`` and, with a cell state,
+    ``last_cell`` ``[1, B, U]``. All have the dtype of the case. A wrong name, shape or dtype is ``failed``;
+    a NaN or an infinity on either side is ``nonfinite``.
 
     The verdict is ``diverge`` if an element of the trajectory or of the local errors is beyond the limit, or
     if the local errors follow the pattern of a parameter. Otherwise it is ``chaotic`` if rounding alone
@@ -202,15 +204,16 @@ def compare_recorded(observed: np.ndarray, stored: np.ndarray, error: Array | No
 
 
 def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference) -> str:
-    known = _QUANTITIES if reference.case.has_cell_state else _WITHOUT_CELL
-    required = {HIDDEN, CELL} & set(known)
-    if required - set(observed) or set(observed) - set(known):
+    states = {HIDDEN, CELL} if reference.case.has_cell_state else {HIDDEN}
+    known = {name for name, quantity in _QUANTITIES.items() if quantity.state in states}
+    required = {HIDDEN, CELL} & known
+    if required - set(observed) or set(observed) - known:
         return f"returned {sorted(observed)}, but should return {sorted(required)} (of {sorted(known)})"
     for name, array in observed.items():
         quantity = _QUANTITIES[name]
         expected: tuple[int, ...] = getattr(reference, quantity.state).shape
-        if name == LAST_CELL:
-            expected = (expected[0], expected[2])
+        if name in _LAST:
+            expected = (1, expected[0], expected[2])
         if array.shape != expected:
             return f"{name} has shape {list(array.shape)}, but should have {list(expected)}"
         if array.dtype != reference.case.dtype:

@@ -20,6 +20,15 @@ from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Layout, LayoutError
 
 
+def given(case: Case) -> dict[str, np.ndarray]:
+    """The arrays of a case as :func:`rnnparity_adapters.worker.run` takes them.
+
+    ``inputs`` are ``[B, T, I]``, the initial states ``[K, B, U]`` and under ``states/``.
+    """
+    states = {name: getattr(case, f"initial_{name}")[None] for name in case.kind.states}
+    return {"inputs": case.inputs, **wire.prefixed("states", states)}
+
+
 def reference_of(case: Case, equation: Equation, arithmetic: str | None) -> Reference:
     """The reference of a case whose cell computes another equation."""
     return forward.run(replace(case, equation=equation), arithmetic)
@@ -75,7 +84,7 @@ def explained(
     hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
     weights = wire.group("weights", wire.group(run.direction, dict(arrays)))
     causes = explain.diagnose(
-        target.api, expected.case, hidden, observed[CELL],
+        target.api, expected.case, hidden, observed.get(CELL),
         weights=weights, version=_version(target), options=target.given(expected.case.equation),
         arithmetic=arithmetic,
     )  # fmt: skip

@@ -18,13 +18,14 @@ from rnnparity.environments import declarations
 from rnnparity.errors import InputError
 from rnnparity.judge import comparison
 from rnnparity.judge.comparison import Comparison
+from rnnparity.live import judge_run
 from rnnparity.live.judge_run import explained, judge
 from rnnparity.live.result import Run
 from rnnparity.reference import forward
 from rnnparity.reference.case import Case, make_case
 from rnnparity.reference.forward import Reference
 from rnnparity_adapters import layout, worker
-from rnnparity_adapters.adapter import Adapter, Setup, stepped
+from rnnparity_adapters.adapter import Adapter, Setup, States, stepped
 from rnnparity_adapters.layout import LayoutError
 
 _LAYERS = {
@@ -84,25 +85,20 @@ def run(given: Any, like: str | None, seed: int, **sizes: Any) -> Iterator[Run]:
     case = make_case(seed, **sizes)
     case = replace(case, equation=claimed.equation(case.equation, _version_of(claimed, like)))
     expected = forward.run(case)
-    inputs = {
-        "inputs": case.inputs, "initial_hidden": case.initial_hidden, "initial_cell": case.initial_cell,
-    }  # fmt: skip
     adapter = _copied(own, given, case) if own else _Function.of(_setup(claimed, case), given)
     if own:
-        yield _judged(target, expected, worker.OWN, adapter, inputs)
+        yield _judged(target, expected, worker.OWN, adapter)
     try:
         adapter.write(layout.load(target.layout, case.weights, case.equation.forget_bias))
     except (LayoutError, KeyError) as error:
         yield Run(seed, worker.LOADED, Comparison(comparison.FAILED, f"weights to load: {error}"))
         return
-    yield _judged(target, expected, worker.LOADED, adapter, inputs)
+    yield _judged(target, expected, worker.LOADED, adapter)
 
 
-def _judged(
-    target: Target, expected: Reference, direction: str, adapter: Adapter, inputs: dict[str, np.ndarray]
-) -> Run:
+def _judged(target: Target, expected: Reference, direction: str, adapter: Adapter) -> Run:
     __tracebackhide__ = True
-    arrays = worker.run(direction, adapter, inputs)
+    arrays = worker.run(direction, adapter, judge_run.given(expected.case))
     return explained(judge(target.layout, expected, direction, arrays), target, arrays)
 
 
@@ -118,14 +114,23 @@ class _Function(Adapter):
     def read(self) -> dict[str, np.ndarray]:
         return self.tensors
 
-    def run(self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> dict[str, np.ndarray]:
+    def run(self, inputs: np.ndarray, states: States) -> dict[str, np.ndarray]:
         __tracebackhide__ = True
         weights = _arguments(self.function, self.tensors, self.setup)
-        steps = []
+        now, steps = [state[0] for state in states], []
         for x in inputs.swapaxes(0, 1):
-            hidden, cell = (np.asarray(state) for state in self.function(x, hidden, cell, **weights))
-            steps.append((hidden, cell))
+            now = self._states(self.function(x, *now, **weights))
+            steps.append(now)
         return stepped(steps)
+
+    def _states(self, returned: Any) -> list[np.ndarray]:
+        """What a step has returned: the states, or the only one by itself."""
+        count = len(self.setup.kind.states)
+        listed = [returned] if count == 1 and not isinstance(returned, tuple | list) else list(returned)
+        if len(listed) != count:
+            expected = f"{count}: {', '.join(self.setup.kind.states)}"
+            raise InputError(name_of(self.function), f"{len(listed)} states", expected)
+        return [np.asarray(state) for state in listed]
 
     def build(self) -> None:
         """Do nothing: the function exists already."""
@@ -158,7 +163,8 @@ def _arguments(
 
 def _setup(target: Target, case: Case) -> Setup:
     options = {"forget_bias": case.equation.forget_bias}
-    return Setup(target.name, case.batch, case.steps, case.input_size, case.units, case.dtype, options)
+    sizes = case.batch, case.steps, case.input_size, case.units
+    return Setup(target.name, *sizes, case.dtype, options, case.equation.cell)
 
 
 def _copied(target: Target, given: Any, case: Case) -> Adapter:

@@ -20,7 +20,7 @@ from rnnparity.environments.declarations import Environment
 from rnnparity.environments.processes import Processes
 from rnnparity.errors import CorruptEnvironment, InputError, Unavailable, WorkerError, WorkerTimeout
 from rnnparity.judge import compare, comparison
-from rnnparity.live.judge_run import explained, judge_both, reference_of
+from rnnparity.live.judge_run import explained, given, judge_both, reference_of
 from rnnparity.live.judging_process import Answered, JudgingProcess
 from rnnparity.live.result import Result, Row, Run
 from rnnparity.live.workers import CLOSE, Pool, Worker, answers
@@ -330,7 +330,7 @@ def _request(target: Target, case: Case, equation: Equation) -> Frame:
     """The request for one case: native tensors, and the framework's own options."""
     setup = {
         "name": target.name, "batch": case.batch, "steps": case.steps, "input_size": case.input_size,
-        "units": case.units, "dtype": case.dtype, "options": target.given(equation),
+        "units": case.units, "dtype": case.dtype, "options": target.given(equation), "cell": equation.cell,
     }  # fmt: skip
     tensors = layout.load(target.layout, case.weights, equation.forget_bias)
     states = case.batch * (case.steps + 1) * case.units
@@ -338,5 +338,4 @@ def _request(target: Target, case: Case, equation: Equation) -> Frame:
         "adapter": target.live.adapter, "package": target.live.package, "seed": case.seed,
         "largest": _LEEWAY * 8 * (2 * _STATES * states + 2 * sum(tensor.size for tensor in tensors.values())),
     }  # fmt: skip
-    arrays = {name: getattr(case, name) for name in ("inputs", "initial_hidden", "initial_cell")}
-    return Frame(message | {"setup": setup}, wire.prefixed("weights", tensors) | arrays)
+    return Frame(message | {"setup": setup}, wire.prefixed("weights", tensors) | given(case))
