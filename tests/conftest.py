@@ -1,7 +1,7 @@
 """What the tests share: random cases, and the real frameworks."""
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from support.needs import pytest_terminal_summary
 
 import rnnparity
 from rnnparity import Case, Result, Target
+from rnnparity.live.workers import Pool
 from rnnparity.reference import forward
 from rnnparity_adapters import layout, layouts
 from rnnparity_adapters.equation import Equation
@@ -57,13 +58,15 @@ def article_case() -> Case:
 
 
 @pytest.fixture(scope="session")
-def live() -> RunLive:
-    """``rnnparity.run`` for a test that needs every api that it names."""
+def live() -> Iterator[RunLive]:
+    """``rnnparity.run`` for a test that needs every api that it names. Workers are kept for the next one."""
+    pool = Pool()
 
     def run(cases: Case | Iterable[Case], apis: str | Target | Iterable[str | Target] = "*") -> Result:
-        result = rnnparity.run(cases, apis)
+        result = rnnparity.run(cases, apis, pool=pool)
         for row in result:
             needs.row(row)
         return result
 
-    return run
+    with pool:
+        yield run

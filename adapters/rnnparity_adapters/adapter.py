@@ -64,6 +64,7 @@ class Setup:
     ``name`` is the api's dotted name, ``cell`` names its kind of cell. ``batch``, ``steps``, ``input_size``
     and ``units`` are B, T, I and U, ``dtype`` is ``float32`` or ``float64``. ``options`` are the framework's
     own constructor arguments, with ``forget_bias`` among them where the api adds it in its equation.
+    ``width`` is P, that of the hidden state: U without a projection.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Setup:
     dtype: str
     options: Dict[str, Any] = field(default_factory=dict)
     cell: str = "lstm"
+    width: int = 0
 
     @property
     def kind(self) -> Kind:

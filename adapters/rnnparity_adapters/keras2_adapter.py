@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from . import keras_names
 from .adapter import Adapter, States, layer
 from .tensorflow_graph_adapter import CALLER_THREAD
 
@@ -45,11 +46,11 @@ class Layer(Adapter):
 
     def write(self, tensors: Dict[str, np.ndarray]) -> None:
         with self._active():
-            self.layer.set_weights([tensors[name] for name in NAMES])
+            self.layer.set_weights([keras_names.whole(tensors)[name] for name in NAMES])
 
     def read(self) -> Dict[str, np.ndarray]:
         with self._active():
-            return dict(zip(NAMES, self.layer.get_weights()))
+            return keras_names.parted(dict(zip(NAMES, self.layer.get_weights())))
 
     def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
         now = [state[0] for state in states]

@@ -6,6 +6,7 @@ from typing import Any, Dict
 import keras
 import numpy as np
 
+from . import keras_names
 from .adapter import Adapter, States, layer, stepped
 
 # How a user of each backend wraps a call for inference. Without a tf.function TensorFlow's LSTM takes ten
@@ -54,11 +55,12 @@ class _Object(Adapter):
             weight.assign(value)
 
     def write(self, tensors: Dict[str, np.ndarray]) -> None:
+        stored = keras_names.whole(tensors)
         for weight in self.object.weights:
-            weight.assign(tensors[weight.name])
+            weight.assign(stored[weight.name])
 
     def read(self) -> Dict[str, np.ndarray]:
-        return {weight.name: _array(weight).copy() for weight in self.object.weights}
+        return keras_names.parted({weight.name: _array(weight).copy() for weight in self.object.weights})
 
     def _new(self, **more: Any) -> Any:
         """A new object of the api."""

@@ -12,6 +12,8 @@ class Kind:
     ``recurrent_bias_gates`` are the blocks of a second stored bias, the one that belongs to the recurrent
     kernel. ``candidate`` is the gate that goes through ``activation`` and may become the new state.
     ``states`` names the states that a step takes and returns, in the order in which adapters have them.
+    ``folded`` are pairs of bias gates, of which the first may be added to the second where no reset gate
+    stands between them.
     """
 
     name: str
@@ -20,6 +22,7 @@ class Kind:
     recurrent_bias_gates: str
     candidate: str
     states: Tuple[str, ...] = ("hidden",)
+    folded: Tuple[Tuple[str, str], ...] = ()
 
     @property
     def has_cell_state(self) -> bool:
@@ -31,12 +34,17 @@ class Kind:
         """The name in capitals, as it is printed: ``LSTM``."""
         return self.name.upper()
 
+    @property
+    def article(self) -> str:
+        """``a`` or ``an``, as the title is spoken."""
+        return "an" if self.title[0] in "FLMNRSX" else "a"
+
 
 KINDS: Dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("lstm", "ijfo", "ijfo", "ijfo", candidate="j", states=("hidden", "cell")),
-        Kind("gru", "rzn", "rznm", "rzm", candidate="n"),
+        Kind("gru", "rzn", "rznm", "rzm", candidate="n", folded=(("m", "n"),)),
         Kind("rnn", "n", "n", "n", candidate="n"),
     )
 }

@@ -150,17 +150,45 @@ class Layout:
         """The tensors that exist only if an option asks for them."""
         return self.peepholes + self.projection
 
+    def holds(self, gate: str) -> bool:
+        """Whether a tensor holds the bias of a gate."""
+        return any(gate in tensor.gates for tensor in self.biases)
+
     def shapes(self, input_size: int, units: int) -> Dict[str, Tuple[int, ...]]:
         """Native name -> native shape."""
         return {tensor.name: tensor.shape(input_size, units) for tensor in self.tensors}
 
 
+def fold(kind: Kind, weights: Weights) -> Weights:
+    """Canonical weights for an api that stores one bias for two which are added to the same sum."""
+    gates = kind.bias_gates
+    bias = weights.bias.reshape(len(gates), -1).copy()
+    for gate, other in kind.folded:
+        bias[gates.index(other)] += bias[gates.index(gate)]
+        bias[gates.index(gate)] = 0
+    return Weights(weights.kernel, bias.reshape(-1))
+
+
+def held(layout: Layout, weights: Weights) -> Weights:
+    """Canonical weights without the biases for which the layout has no tensor."""
+    gates = layout.kind.bias_gates
+    bias = weights.bias.reshape(len(gates), -1).copy()
+    bias[[not layout.holds(gate) for gate in gates]] = 0
+    return Weights(weights.kernel, bias.reshape(-1))
+
+
 def load(
-    layout: Layout, weights: Weights, forget_bias: float = 0.0, hidden: int = 0
+    layout: Layout,
+    weights: Weights,
+    forget_bias: float = 0.0,
+    hidden: int = 0,
+    peepholes: Optional[np.ndarray] = None,
+    projection: Optional[np.ndarray] = None,
 ) -> Dict[str, np.ndarray]:
     """Canonical weights, a kernel ``[I+P, G U]`` and a bias ``[G U]`` -> native tensors by name, same dtype.
 
-    ``hidden`` is P where that is not U.
+    ``peepholes`` are ``[3, U]``, those of i, f, o, the ``projection`` is ``[U, P]``. ``hidden`` is P where
+    that is neither U nor told by the projection.
 
     Where the api stores two biases, both get a part, so that a run shows whether both are used.
     Raises :class:`LayoutError` where the layout has no place for a gate's bias that is not zero.
@@ -168,6 +196,7 @@ def load(
     gates, bias_gates = layout.kind.gates, layout.kind.bias_gates
     bias = weights.bias.reshape(len(bias_gates), -1)
     units = bias.shape[1]
+    hidden = hidden if projection is None else projection.shape[1]
     kernel = weights.kernel.reshape(len(weights.kernel), len(gates), units)
     input_size = len(kernel) - (hidden or units)
     if layout.forget_bias == "bias":
@@ -193,6 +222,13 @@ def load(
                 ]
             )
         native[tensor.name] = tensor.to_native(block)
+    if peepholes is not None:
+        for tensor in layout.peepholes:
+            chosen = peepholes[[PEEPHOLES.index(gate) for gate in tensor.gates]]
+            native[tensor.name] = tensor.to_native(chosen)
+    if projection is not None:
+        for tensor in layout.projection:
+            native[tensor.name] = tensor.to_native(projection.T[:, None])
     return native
 
 

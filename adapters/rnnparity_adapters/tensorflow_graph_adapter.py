@@ -1,6 +1,7 @@
 """``tf.nn.rnn_cell.LSTMCell`` and similar cells in graph mode, on TensorFlow 1, or 2 by ``compat.v1``."""
 
 import functools
+import posixpath
 import random
 from typing import Any, Callable, Dict, List
 
@@ -33,12 +34,12 @@ class StaticRNN(Adapter):
 
     def build(self) -> None:
         batch, steps = self.setup.batch, self.setup.steps
-        size, units = self.setup.input_size, self.setup.units
+        size = self.setup.input_size
         with tf.Graph().as_default() as graph:
             inputs, x = (
                 tf.placeholder(self.setup.dtype, shape) for shape in ([batch, steps, size], [batch, size])
             )
-            first = [tf.placeholder(self.setup.dtype, [batch, units]) for _ in self.setup.kind.states]
+            first = self._states(batch)
             cell = self._cell()
             outputs, last = tf.nn.static_rnn(cell, tf.unstack(inputs, axis=1), _packed(first))
             sequence = tf.stack(outputs, axis=1)
@@ -56,7 +57,7 @@ class StaticRNN(Adapter):
         with tf.Graph().as_default():  # a new graph: random ops keep the seed that they were made with
             tf.set_random_seed(seed)
             cell = self._cell()
-            cell.build(tf.TensorShape([None, self.setup.input_size]))
+            cell(tf.placeholder(self.setup.dtype, [1, self.setup.input_size]), _packed(self._states(1)))
             with tf.Session(config=CALLER_THREAD) as session:
                 values = session.run([variable.initial_value for variable in cell.weights])
         self._assign(*values)
@@ -84,6 +85,11 @@ class StaticRNN(Adapter):
         cell: Any = functools.reduce(getattr, self.setup.name.split(".")[1:], tensorflow)
         return cell(self.setup.units, dtype=self.setup.dtype, **self.setup.options)
 
+    def _states(self, batch: int) -> List[Any]:
+        """A placeholder for each state: ``[B, P]`` of the hidden one, ``[B, U]`` of a cell state."""
+        widths = (self.setup.width, self.setup.units)
+        return [tf.placeholder(self.setup.dtype, [batch, n]) for n, _ in zip(widths, self.setup.kind.states)]
+
     def _share(self, variables: List[Any]) -> None:
         """Prepare reading and writing the cell's variables without adding an op to the graph.
 
@@ -93,7 +99,9 @@ class StaticRNN(Adapter):
         """
         initialisers = [variable.initializer for variable in variables]
         values = [initialiser.inputs[1] for initialiser in initialisers]
-        self.names = [variable.op.name.rpartition("/")[2] for variable in variables]
+        names = [variable.op.name for variable in variables]
+        scope = posixpath.commonpath(names)  # the cell's own, however deep it is
+        self.names = [posixpath.relpath(name, scope) for name in names]
         self._assign = self.session.make_callable(initialisers, values)
         self._fetch = self.session.make_callable(variables)
 

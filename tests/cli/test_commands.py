@@ -170,7 +170,8 @@ def test_environments_are_made_used_listed_and_removed(
     monkeypatch.setenv("RNNPARITY_CACHE_DIR", str(tmp_path))
     status, _, err = run(capsys, "run", "--api", "numpy.*", *SMALL)
     assert status == commands.ALL_AGREE
-    assert err == "numpy: installing numpy==2.4.6\n"
+    said = "rnnparity: making the environment numpy: about 20 MB are downloaded at most"
+    assert err.splitlines() == [said, "numpy: installing numpy==2.4.6"]
     assert run(capsys, "run", "--api", "numpy.*", *SMALL)[2] == ""
     listed = run(capsys, "envs", "list", "numpy")[1]
     assert " made " in listed
@@ -251,3 +252,46 @@ def test_a_chaotic_recording_was_not_judged_to_its_end(
     status, out, _ = run(capsys, "check", files[0])
     assert (status, "chaotic" in out) == (commands.COULD_NOT_RUN, True)
     assert run(capsys, "check", *files)[0] == commands.SOMETHING_DIVERGES
+
+
+WRONG = {
+    "--cell gru --forget-bias 1": "--forget-bias: got 1.0, but should be nothing: a GRU has no forget gate",
+    "--cell mgru": "--cell: got mgru, but should be ",
+    "--all --api torch.nn.GRU": "--all: got together with --api, but should be the one or the other",
+    "--cell rnn --api torch.nn.GRU": "--api: got torch.nn.GRU, but should be an api of an RNN",
+    "--cell gru --published": "--api: got published.*, but should be an api of a GRU",
+}
+
+
+@pytest.mark.parametrize(("options", "said"), WRONG.items())
+def test_an_option_that_would_be_ignored_is_an_error(
+    options: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, complaint = run(capsys, "run", *options.split(), *SMALL)
+    assert (status, out) == (commands.BAD_INPUT, "")
+    assert said in complaint
+
+
+@pytest.mark.frameworks
+def test_several_kinds_of_cell_have_a_table_each(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    names = ["torch.nn.GRU", "PF.rnn@nnabla", "numpy.*"]
+    report = tmp_path / "report"
+    status, out, _ = run(capsys, "run", "--api", *names, *SMALL, "--json", "-", "--report", str(report))
+    assert status == commands.ALL_AGREE
+    documents = [json.loads(line) for line in out.splitlines()]
+    assert [document["case"]["cell"] for document in documents] == ["lstm", "gru", "rnn"]
+    assert [len(document["rows"]) for document in documents] == [1, 1, 2]
+    for document in documents:
+        jsonschema.validate(document, schema())
+    assert sorted(folder.name for folder in report.iterdir() if folder.is_dir()) == ["gru", "lstm", "rnn"]
+
+
+def test_what_is_still_to_be_made_is_said_before(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RNNPARITY_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    _, _, said = run(capsys, "run", "--api", "torch.nn.LSTM", "PF.lstm", *SMALL)
+    first = said.splitlines()[0]
+    assert first == "rnnparity: making the environments torch, nnabla: about 330 MB are downloaded at most"

@@ -25,7 +25,8 @@ def named(target: Target, name: str) -> Target:
 
 def stored_as(target: Target, layout: Layout) -> Target:
     """The same, if its record had another layout."""
-    return replace(target, api=replace(target.api, layout=layout))
+    after = target.api.layout_reset_after and layout
+    return replace(target, api=replace(target.api, layout=layout, layout_reset_after=after))
 
 
 def run_by(target: Target, adapter: str) -> Target:

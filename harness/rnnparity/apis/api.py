@@ -17,6 +17,9 @@ _Value = TypeVar("_Value")
 Since = tuple[tuple[Version, _Value], ...]
 """Pairs of a version and what holds from it on, the oldest first. The first version is ``()``."""
 
+PEEPHOLES, PROJECTION = "peepholes", "projection"
+"""What an option may bring beside a plain cell."""
+
 BOTH = ("float32", "float64")
 FLOAT32 = ("float32",)
 """The dtypes that an api can run in."""
@@ -109,8 +112,9 @@ class Live:
     """Where an api runs: an ``environment``, the ``package`` whose version is shown, and the ``adapter``.
 
     ``adapter`` is ``module:Class`` of the adapters or ``file.py:Class``. ``options`` are constructor
-    arguments that distinguish this row from others of the same api. ``fixed`` are always given, so that the
-    api computes the plain cell.
+    arguments that distinguish this row from others of the same api, and so do its ``parts``, peepholes or a
+    projection. ``fixed`` are always given, so that the api computes the plain cell. A row that is not
+    ``everyday`` runs only if it is asked for.
     """
 
     environment: str
@@ -119,6 +123,8 @@ class Live:
     dtypes: tuple[str, ...] = BOTH
     options: Mapping[str, Any] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+    everyday: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,7 +289,7 @@ class Target:
     @property
     def label(self) -> str:
         """The name, with the values of the options that distinguish this row from others."""
-        values = ", ".join(str(value) for value in self.live.options.values())
+        values = ", ".join([*map(_shown, self.live.options.items()), *self.live.parts])
         return f"{self.name}({values})" if values else self.name
 
     @property
@@ -292,22 +298,42 @@ class Target:
         return f"{self.label}@{self.live.environment}"
 
     @property
+    def cell(self) -> str:
+        """The name of its kind of cell."""
+        return self.api.layout.cell
+
+    @property
     def layout(self) -> Layout:
         """The layout of the row's object."""
         return self.api.layout_for(self.api.equation(self._asked))
 
     def equation(self, asked: Equation, version: str = "") -> Equation:
-        """The equation of a case, changed by this row's options in the version of its framework."""
-        return replace(asked, **self.api.fields(self._asked, version))
+        """The equation of a case as this row computes it: by its options, in the version of its framework.
 
-    def given(self, asked: Equation) -> dict[str, Any]:
-        """All constructor arguments for a case's equation, as a recording of the run must state them."""
+        The forget bias is that of the case, unless an option says otherwise.
+        """
+        own = {**_at(self.api.defaults, _numbers(version)), "forget_bias": asked.forget_bias}
+        return replace(asked, **{**own, **self.api.fields(self._asked, version)})
+
+    def given(self, asked: Equation, width: int) -> dict[str, Any]:
+        """All constructor arguments for a case's equation, as a recording of the run must state them.
+
+        ``width`` is that of its hidden state, P.
+        """
         own = {"forget_bias": asked.forget_bias} if self.layout.forget_bias == "equation" else {}
-        return {**self._asked, **own}
+        brought = {PEEPHOLES: True, PROJECTION: width}
+        parts = {n: brought[o.brings] for n, o in self.api.options.items() if o.brings in self.live.parts}
+        return {**self._asked, **parts, **own}
 
     @property
     def _asked(self) -> dict[str, Any]:
         return {**self.live.fixed, **self.live.options}
+
+
+def _shown(option: tuple[str, Any]) -> str:
+    """The value of an option, as it is said in a row's label: a word says enough, true and false do not."""
+    name, value = option
+    return f"{name}={value}" if isinstance(value, bool) else str(value)
 
 
 def _hard_sigmoid(slope: float) -> str:

@@ -6,9 +6,11 @@ documentation. Where something surprising forced a line, the source stands besid
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from rnnparity.apis.api import FLOAT32, HELD, Api, Joined, Live, Option, Order, Since
+from rnnparity.apis.api import HELD, Api, Joined, Live, Option, Order, Since
+from rnnparity.apis.places import PLACES
 from rnnparity.errors import InputError
 from rnnparity.printable import one_line
 from rnnparity_adapters import layouts
@@ -85,18 +87,6 @@ _KERAS_PACKAGES: Mapping[str, dict[str, Any]] = {
     },
     "tf_keras": {"defaults": (((), _NOW),)},
 }
-_KERAS_LIVE: Mapping[str, tuple[Live, ...]] = {
-    "keras.layers.LSTM": (
-        Live("keras-tf", "keras", "keras_adapter:Layer"),
-        Live("keras-torch", "keras", "keras_adapter:Layer"),
-        Live("tf1", "keras", "keras2_adapter:Layer", options={"recurrent_activation": "sigmoid"}),
-        Live("tf1", "keras", "keras2_adapter:Layer", options={"recurrent_activation": "hard_sigmoid"}),
-    ),
-    "keras.layers.LSTMCell": (
-        Live("keras-tf", "keras", "keras_adapter:Cell"),
-        Live("keras-torch", "keras", "keras_adapter:Cell"),
-    ),
-}
 
 
 def _keras(name: str, record: Mapping[str, Any], package: Mapping[str, Any], more: Options) -> Api:
@@ -106,7 +96,12 @@ def _keras(name: str, record: Mapping[str, Any], package: Mapping[str, Any], mor
     https://keras.io/api/layers/recurrent_layers/rnn/
     """
     options = {**record["options"], **more}
-    return Api(name, **{**record, **package, "options": options}, live=_KERAS_LIVE.get(name, ()), masked=HELD)
+    fields = {option.field for option in options.values()}
+    defaults = tuple(
+        (since, {name: value for name, value in those.items() if name in fields})
+        for since, those in package["defaults"]
+    )
+    return Api(name, **{**record, **package, "options": options, "defaults": defaults}, masked=HELD)
 
 
 _KERAS_APIS = [
@@ -149,18 +144,10 @@ _TF1_CELLS: Mapping[str, dict[str, Any]] = {
     },
     "BasicRNNCell": {"layout": layouts.TENSORFLOW_RNN, "options": _TF1_RNN},
 }
-_STATIC_RNN = "tensorflow_graph_adapter:StaticRNN"
-_TF1_LIVE: Mapping[str, tuple[Live, ...]] = {
-    "tf.nn.rnn_cell.LSTMCell": (Live("tf1", "tensorflow", _STATIC_RNN),),
-    "tf.contrib.rnn.BasicLSTMCell": (Live("tf1", "tensorflow", _STATIC_RNN),),
-    "tf.compat.v1.nn.rnn_cell.LSTMCell": (Live("tf2", "tensorflow-cpu", _STATIC_RNN),),
-    "tf.compat.v1.nn.rnn_cell.BasicLSTMCell": (Live("tf2", "tensorflow-cpu", _STATIC_RNN),),
-}
 _TF1_APIS = [
-    Api(name, **record, live=_TF1_LIVE.get(name, ()))
+    Api(f"{prefix}.{cell}", **record)
     for prefix in ("tf.nn.rnn_cell", "tf.contrib.rnn", "tf.compat.v1.nn.rnn_cell")
     for cell, record in _TF1_CELLS.items()
-    for name in (f"{prefix}.{cell}",)
 ]
 _TENSORFLOW_APIS = [
     *_TF1_APIS,
@@ -176,12 +163,6 @@ _TENSORFLOW_APIS = [
         "tf.raw_ops.BlockLSTM",
         layouts.BLOCK_LSTM,
         {"cell_clip": _CELL_CLIP, "use_peephole": _PEEPHOLES, **_ignored("name")},
-        live=(
-            Live(
-                "tf2", "tensorflow-cpu", "tensorflow_adapter:BlockLSTM", FLOAT32,
-                fixed={"cell_clip": -1.0, "use_peephole": False},
-            ),
-        ),
         defaults=(((), {"forget_bias": 1.0, "cell_clip": 3.0}),),
         letters={"j": "ci"},
     ),
@@ -201,13 +182,9 @@ _TORCH_LSTM: Options = {**_TORCH_LAYER, "proj_size": Option(brings="projection")
 _NONLINEARITY: Options = {"nonlinearity": _TANH_OR_RELU}
 
 
-def _torch_lstm(name: str, layout: Layout, options: Options, adapter: str) -> Api:
-    return Api(name, layout, options, (Live("torch", "torch", adapter),), letters={"j": "g"})
-
-
 _TORCH_APIS = [
-    _torch_lstm("torch.nn.LSTM", layouts.TORCH_LAYER, _TORCH_LSTM, "torch_adapter:Layer"),
-    _torch_lstm("torch.nn.LSTMCell", layouts.TORCH_CELL, _TORCH_CELL, "torch_adapter:Cell"),
+    Api("torch.nn.LSTM", layouts.TORCH_LAYER, _TORCH_LSTM, letters={"j": "g"}),
+    Api("torch.nn.LSTMCell", layouts.TORCH_CELL, _TORCH_CELL, letters={"j": "g"}),
     Api("torch.nn.GRU", layouts.TORCH_GRU_LAYER, _TORCH_LAYER),
     Api("torch.nn.GRUCell", layouts.TORCH_GRU_CELL, _TORCH_CELL),
     Api("torch.nn.RNN", layouts.TORCH_RNN_LAYER, {**_TORCH_LAYER, **_NONLINEARITY}),
@@ -224,21 +201,14 @@ _NNABLA: Options = {
 _NNABLA_RNN: Options = {**_NNABLA, "nonlinearity": _TANH_OR_RELU}
 
 
-def _nnabla(name: str, layout: Layout, letter: str, adapter: str, options: Options = _NNABLA) -> Api:
-    """A record of NNabla, which computes in float32 only. ``letter`` is its letter for the new input."""
-    live = (Live("nnabla", "nnabla", f"nnabla_adapter:{adapter}", FLOAT32),) if adapter else ()
-    return Api(name, layout, options, live, letters={"j": letter})
-
-
 _NNABLA_APIS = [
-    _nnabla("article.lstm_cell", layouts.NNABLA_ONE_AFFINE, "a", "OneAffine"),
-    _nnabla("article.lstm_cell_four_affines", layouts.NNABLA_FOUR_AFFINES, "a", "FourAffines"),
-    _nnabla("article.lstm", layouts.NNABLA_ONE_AFFINE, "a", "ArticleLayer"),
-    _nnabla("PF.lstm_cell", layouts.NNABLA_LSTM_CELL, "g", "Cell"),
-    _nnabla("PF.lstm", layouts.NNABLA_LSTM, "g", "ParametricLayer"),
-    _nnabla("F.lstm", layouts.NNABLA_LSTM, "g", "FunctionLayer"),
-    *(_nnabla(name, layouts.NNABLA_GRU, "g", "") for name in ("PF.gru", "F.gru")),
-    *(_nnabla(name, layouts.NNABLA_RNN, "g", "", _NNABLA_RNN) for name in ("PF.rnn", "F.rnn")),
+    Api("article.lstm_cell", layouts.NNABLA_ONE_AFFINE, _NNABLA, letters={"j": "a"}),
+    Api("article.lstm_cell_four_affines", layouts.NNABLA_FOUR_AFFINES, _NNABLA, letters={"j": "a"}),
+    Api("article.lstm", layouts.NNABLA_ONE_AFFINE, _NNABLA, letters={"j": "a"}),
+    Api("PF.lstm_cell", layouts.NNABLA_LSTM_CELL, _NNABLA, letters={"j": "g"}),
+    *(Api(name, layouts.NNABLA_LSTM, _NNABLA, letters={"j": "g"}) for name in ("PF.lstm", "F.lstm")),
+    *(Api(name, layouts.NNABLA_GRU, _NNABLA) for name in ("PF.gru", "F.gru")),
+    *(Api(name, layouts.NNABLA_RNN, _NNABLA_RNN) for name in ("PF.rnn", "F.rnn")),
 ]
 
 # ONNX, whose operators are checked by recordings: https://onnx.ai/onnx/operators/onnx__LSTM.html
@@ -296,7 +266,6 @@ _CANONICAL_APIS = [
     Api(
         "numpy.lstm_cell",
         layouts.CANONICAL,
-        live=(Live("numpy", "numpy", "numpy_adapter:Cell"),),
         defaults=_FORGET_BIAS_1,
     ),
 ]
@@ -340,15 +309,12 @@ PUBLISHED: tuple[Api, ...] = (
 )  # fmt: skip
 
 APIS: Mapping[str, Api] = {
-    api.name: api
+    api.name: replace(api, live=PLACES.get(api.name, ()))
     for api in (
         *_CANONICAL_APIS, *_TORCH_APIS, *_TENSORFLOW_APIS, *_KERAS_APIS, *_NNABLA_APIS, *_ONNX_APIS,
     )
 }  # fmt: skip
 """Every api that runs or whose recordings can be read, by dotted name."""
-
-ENVIRONMENTS = ("numpy", "torch", "keras-tf", "keras-torch", "tf2", "tf1", "nnabla")
-"""The environments in the order of the table's rows."""
 
 
 def find_api(name: object) -> Api:

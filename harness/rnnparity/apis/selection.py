@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rnnparity.apis.api import Api, Target
-from rnnparity.apis.catalogue import APIS, ENVIRONMENTS, PUBLISHED
+from rnnparity.apis.catalogue import APIS, PUBLISHED
+from rnnparity.apis.places import ENVIRONMENTS
 from rnnparity.errors import InputError
+from rnnparity_adapters.kinds import KINDS
 from rnnparity_adapters.layout import Layout
 
 PUBLISHED_PATTERN = "published.*"
@@ -24,28 +26,47 @@ TARGETS: tuple[Target, ...] = tuple(
 PUBLISHED_TARGETS: tuple[Target, ...] = tuple(target for api in PUBLISHED for target in api.targets)
 
 
-def select(patterns: str | Api | Target | Iterable[str | Api | Target] = "*") -> list[Target]:
-    """The rows that match any of the patterns, in the order of the table.
+def select(
+    patterns: str | Api | Target | Iterable[str | Api | Target] | None = None, cell: str = ""
+) -> list[Target]:
+    """The rows that match any of the patterns, in the order of the table; without patterns those of
+    every day.
 
+    With ``cell``, the name of a kind of cell, only rows of that kind.
     Records of :class:`~rnnparity.apis.api.Api` and rows may stand among the patterns, and follow the rows.
-    A pattern is a name (``torch.nn.LSTM``), a name in one environment (``keras.layers.LSTM@keras-torch``),
-    or either with wildcards (``keras.*``, ``*@tf1``). Case does not matter. Only patterns
-    that begin with ``published``, such as :data:`PUBLISHED_PATTERN`, match published equations.
+    A pattern is a name (``torch.nn.LSTM``), a name in one environment (``keras.layers.LSTM@keras-torch``), a
+    row's label (``torch.nn.LSTM(projection)``), or any of them with wildcards (``keras.*``, ``*@tf1``). Case
+    does not matter. Only patterns that begin with ``published``, such as :data:`PUBLISHED_PATTERN`, match
+    published equations.
     Raises :class:`~rnnparity.errors.InputError` for a pattern that matches nothing, with the nearest names.
     """
+    if patterns is None:
+        return [target for target in TARGETS if target.live.everyday and cell in ("", target.cell)]
     asked = [patterns] if isinstance(patterns, str | Api | Target) else list(patterns)
     if not asked:
         raise InputError("api", "nothing", "at least one name or pattern")
     own = [target for each in asked if isinstance(each, Api) for target in each.targets]
     own += [each for each in asked if isinstance(each, Target)]
-    chosen = {target.key for pattern in asked if isinstance(pattern, str) for target in _matching(pattern)}
+    other = [target for target in own if cell not in ("", target.cell)]
+    if other:
+        raise InputError("api", other[0].key, f"an api of {KINDS[cell].article} {KINDS[cell].title}")
+    chosen = {
+        target.key for pattern in asked if isinstance(pattern, str) for target in _matching(pattern, cell)
+    }
     return [target for target in (*TARGETS, *PUBLISHED_TARGETS) if target.key in chosen] + own
 
 
-def _matching(pattern: str) -> Sequence[Target]:
+def _matching(pattern: str, cell: str) -> Sequence[Target]:
     wanted = pattern.lower()
     among = PUBLISHED_TARGETS if wanted.startswith("published") else TARGETS
-    matching = [one for one in among if any(fnmatch.fnmatchcase(n.lower(), wanted) for n in _names(one))]
+    exactly = [one for one in among if one.key.lower() == wanted]
+    matching = exactly or [
+        one for one in among if any(fnmatch.fnmatchcase(n.lower(), wanted) for n in _names(one))
+    ]
+    of_kind = [one for one in matching if cell in ("", one.cell)]
+    if matching and not of_kind:
+        raise InputError("api", pattern, f"an api of {KINDS[cell].article} {KINDS[cell].title}")
+    matching = of_kind
     if not matching:
         names = {name.lower(): name for one in (*TARGETS, *PUBLISHED_TARGETS) for name in _names(one)}
         nearest = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
@@ -55,7 +76,9 @@ def _matching(pattern: str) -> Sequence[Target]:
 
 
 def _names(target: Target) -> tuple[str, ...]:
-    return target.name, target.label, f"{target.name}@{target.live.environment}", target.key
+    """The names of a row: a variant that does not run every day has none of the plain one's."""
+    own = target.label, target.key
+    return (*own, target.name, f"{target.name}@{target.live.environment}") if target.live.everyday else own
 
 
 class Stored(NamedTuple):
@@ -84,7 +107,12 @@ def stored_layouts(pattern: str) -> list[Stored]:
         if not known:
             raise
     shown = [
-        Stored(name, ", ".join(dict.fromkeys(one.live.environment for one in targets)), shared, {})
+        Stored(
+            name,
+            ", ".join(dict.fromkeys(one.live.environment for one in targets)),
+            shared,
+            _names_in_full(targets[0].api),
+        )
         for (name, shared), targets in live.items()
     ]
     running = {name for name, _ in live}

@@ -16,7 +16,9 @@ from rnnparity.errors import InputError, RnnparityError, Unwritable
 from rnnparity.printable import one_line
 
 if TYPE_CHECKING:
+    from rnnparity.apis.api import Target
     from rnnparity.live.result import Result
+    from rnnparity.live.workers import Pool
 
 ALL_AGREE, SOMETHING_DIVERGES, BAD_INPUT, COULD_NOT_RUN, FAULT = 0, 1, 2, 3, 4
 INTERRUPTED = 130
@@ -69,22 +71,92 @@ def _fault(error: Exception) -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from rnnparity.apis.selection import PUBLISHED_PATTERN, select
+    """One table for each kind of cell; the worst decides the exit status."""
+    import json
+
     from rnnparity.environments.declarations import PINS
     from rnnparity.files.whole import write_texts
-    from rnnparity.live.runner import run
-    from rnnparity.live.trials import make_cases
+    from rnnparity.live.workers import Pool
     from rnnparity.report import changes, console, json_document
-    from rnnparity.report.progress import Display
     from rnnparity.report.write import prepare, write
 
     _check_positive("trials", options.trials)
     _check_output("json", options.json)
+    kinds = _chosen(options)
+    several = len(kinds) > 1
+    if several and options.baseline is not None:
+        raise InputError("baseline", options.baseline, "of one kind of cell: add --cell")
     folder = None if options.report is None else prepare(options.report)
     before = None if options.baseline is None else changes.read_baseline(options.baseline)
-    targets = select([*(options.api or ["*"]), *([PUBLISHED_PATTERN] if options.published else [])])
-    names = ("batch", "steps", "input_size", "units", "dtype", "forget_bias", "scale")
-    drawn = {name: getattr(options, name) for name in names}
+    _say_what_is_made([target for targets in kinds.values() for target in targets])
+    texts, statuses = [], set()
+    with Pool() as pool:
+        for cell, targets in kinds.items():
+            result, again = _run_kind(options, cell, targets, pool if several else None)
+            document = json_document.of_result(result)
+            changed = {} if before is None else {"changes": changes.since(before, document)}
+            made = document | changed
+            texts.append(f"{json.dumps(made, allow_nan=False)}\n" if several else json_document.text(made))
+            if options.json != "-":
+                console.print_result(result, console.console())
+                console.print_changes(changed, console.console())
+                if several:
+                    console.console().print()
+            if folder is not None:
+                full = json_document.full(result, _arguments(again), os.environ.get(PINS, ""))
+                write(full | changed, prepare(str(folder / cell)) if several else folder)
+            statuses.add(exit_code(result, options.strict))
+    if options.json == "-":
+        sys.stdout.write("".join(texts))
+    elif options.json is not None:
+        write_texts({Path(options.json): "".join(texts)})
+    return max(statuses, key=_FROM_GOOD_TO_BAD.index)
+
+
+def _chosen(options: argparse.Namespace) -> "dict[str, list[Target]]":
+    """The rows to run, by kind of cell."""
+    from rnnparity.apis.selection import PUBLISHED_PATTERN, select
+    from rnnparity_adapters.kinds import KINDS
+
+    if options.cell not in (None, *KINDS):
+        raise InputError("cell", options.cell, " or ".join(KINDS))
+    if options.all and options.api:
+        raise InputError("all", "together with --api", "the one or the other")
+    cell = options.cell or ""
+    if options.api or options.all:
+        patterns = options.api or ["*"]
+        targets = select([*patterns, *([PUBLISHED_PATTERN] if options.published else [])], cell)
+    else:
+        targets = select(None, cell or "lstm")
+        targets += select(PUBLISHED_PATTERN, cell) if options.published else []
+    of_kind = {kind: [target for target in targets if target.cell == kind] for kind in KINDS}
+    return {kind: chosen for kind, chosen in of_kind.items() if chosen}
+
+
+def _say_what_is_made(targets: "Sequence[Target]") -> None:
+    """One line on stderr about the environments that are still to be made."""
+    from rnnparity.environments import cache, declarations
+
+    declared = declarations.declared()
+    used = dict.fromkeys(target.live.environment for target in targets)
+    missing = [declared[name] for name in used if cache.find(declared[name]) is None]
+    if missing:
+        names, megabytes = ", ".join(each.name for each in missing), sum(each.megabytes for each in missing)
+        made = "environment" if len(missing) == 1 else "environments"
+        about = f"about {megabytes} MB are downloaded at most"
+        print(f"rnnparity: making the {made} {names}: {about}", file=sys.stderr)
+
+
+def _run_kind(
+    options: argparse.Namespace, cell: str, targets: "list[Target]", pool: "Pool | None"
+) -> "tuple[Result, dict[str, object]]":
+    """The result of one kind of cell, and the options that give it again."""
+    from rnnparity.live.runner import run
+    from rnnparity.live.trials import make_cases
+    from rnnparity.report.progress import Display
+
+    names = ("batch", "steps", "input_size", "units", "dtype", "forget_bias", "scale", "cell")
+    drawn = {**{name: getattr(options, name) for name in names}, "cell": cell}
     cases = make_cases(options.seed, options.trials, len(targets), **drawn)
     expected = {target.live.environment: 0 for target in targets}
     for target in targets:
@@ -98,21 +170,9 @@ def _run(options: argparse.Namespace) -> int:
             keep=False,
             arithmetic=options.arithmetic,
             notify=display,
+            pool=pool,
         )
-    document = json_document.of_result(result)
-    changed = {} if before is None else {"changes": changes.since(before, document)}
-    if options.json == "-":
-        sys.stdout.write(json_document.text(document | changed))
-    else:
-        console.print_result(result, console.console())
-        console.print_changes(changed, console.console())
-        if options.json is not None:
-            write_texts({Path(options.json): json_document.text(document | changed)})
-    if folder is not None:
-        again = {**drawn, "seed": options.seed, "trials": options.trials, "arithmetic": options.arithmetic}
-        full = json_document.full(result, _arguments(again), os.environ.get(PINS, ""))
-        write(full | changed, folder)
-    return exit_code(result, options.strict)
+    return result, {**drawn, "seed": options.seed, "trials": options.trials, "arithmetic": options.arithmetic}
 
 
 def _arguments(options: dict[str, object]) -> list[str]:

@@ -84,7 +84,9 @@ COMMANDS: Mapping[str, Command] = {
         "run a seeded case through the apis and print the diff table",
         EXIT_CODES + _PUBLISHED,
         (
-            _pattern(),
+            _pattern("(default: those of every day)"),
+            _text("--cell", "KIND", "only this kind of cell: lstm, gru or rnn (default: lstm without --api)"),
+            _flag("--all", "everything that runs, one kind of cell after another"),
             _flag(
                 "--published", "add the equations that are printed in books and documentation: published.*"
             ),
@@ -104,7 +106,11 @@ COMMANDS: Mapping[str, Command] = {
                 "NAME",
                 "in which the frameworks compute, if not as the dtype says: tf32, ...",
             ),
-            _number("--forget-bias", 1.0, "of the equation", "X"),
+            Argument(
+                "--forget-bias",
+                "of an LSTM's equation (default: 1)",
+                {"type": _real, "default": None, "metavar": "X"},
+            ),
             _number("--scale", 1.0, "how loud the kernels are: six make most recurrences chaotic", "X"),
             _number("--timeout", 120.0, "seconds for one case", "S"),
             _whole("--jobs", _CPUS, "environments at a time"),

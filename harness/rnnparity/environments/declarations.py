@@ -27,7 +27,8 @@ class Environment:
 
     ``python`` is a version specifier, ``variables`` are environment variables for workers. ``torch_backend``
     is the variant of PyTorch that uv chooses, such as ``cpu``, or empty if none is declared:
-    https://docs.astral.sh/uv/guides/integration/pytorch/
+    https://docs.astral.sh/uv/guides/integration/pytorch/. ``megabytes`` is about how much is downloaded to
+    make it, where nothing is in uv's cache.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Environment:
     requirements: tuple[str, ...]
     variables: dict[str, str]
     torch_backend: str = ""
+    megabytes: int = 0
 
     @property
     def record(self) -> dict[str, Any]:
@@ -92,6 +94,7 @@ def declared() -> dict[str, Environment]:
             tuple(str(pins.get(pinned.partition("==")[0], pinned)) for pinned in row["requirements"]),
             row.get("variables", {}),
             row.get("torch-backend", ""),
+            row.get("megabytes", 0),
         )
         for name, row in rows.items()
     }

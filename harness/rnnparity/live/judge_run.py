@@ -5,33 +5,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnnparity.apis.api import Target
+from rnnparity.apis.api import PEEPHOLES, PROJECTION, Target
 from rnnparity.diagnosis import explain
 from rnnparity.environments import declarations
 from rnnparity.judge import compare, comparison
 from rnnparity.judge.comparison import Comparison
+from rnnparity.live.fitting import Form, fitted
 from rnnparity.live.result import Run
 from rnnparity.reference import forward
 from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference
 from rnnparity_adapters import layout, wire, worker
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
-from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Layout, LayoutError
 
 
-def given(case: Case) -> dict[str, np.ndarray]:
-    """The arrays of a case as :func:`rnnparity_adapters.worker.run` takes them.
-
-    ``inputs`` are ``[B, T, I]``, the initial states ``[K, B, U]`` and under ``states/``.
-    """
-    states = {name: getattr(case, f"initial_{name}")[None] for name in case.kind.states}
-    return {"inputs": case.inputs, **wire.prefixed("states", states)}
-
-
-def reference_of(case: Case, equation: Equation, arithmetic: str | None) -> Reference:
-    """The reference of a case whose cell computes another equation."""
-    return forward.run(replace(case, equation=equation), arithmetic)
+def reference_of(case: Case, form: Form, arithmetic: str | None) -> Reference:
+    """The reference of a case in a form."""
+    return forward.run(fitted(case, form), arithmetic)
 
 
 def judge_both(
@@ -63,14 +54,32 @@ def judge(
         weights = layout.extract(stored_as, native, case.equation.forget_bias)
     except LayoutError as error:
         return Run(case.seed, direction, Comparison(comparison.FAILED, f"weights read back: {error}"))
+    peepholes = layout.extract_peepholes(stored_as, native)
+    projection = layout.extract_projection(stored_as, native)
     if direction == worker.LOADED:
         same = compare.compare_weights(weights, case.weights, case.equation.cell)
+        for name, got, loaded_as in (
+            (PEEPHOLES, peepholes, case.peepholes), (PROJECTION, projection, case.projection),
+        ):  # fmt: skip
+            if not np.array_equal(_array(got), _array(loaded_as)):
+                said = f"{name} read back are not those loaded"
+                same = same.followed_by(Comparison(comparison.DIVERGE, said))
         return Run(
             case.seed, direction, same.followed_by(compare.compare(observed, loaded)), observed, loaded
         )
-    own = replace(case, weights=weights, added_sizes=layout.added_sizes(stored_as, native))
+    own = replace(
+        case,
+        weights=weights,
+        added_sizes=layout.added_sizes(stored_as, native),
+        peepholes=peepholes,
+        projection=projection,
+    )
     expected = forward.run(own, arithmetic)
     return Run(case.seed, direction, compare.compare(observed, expected), observed, expected)
+
+
+def _array(part: np.ndarray | None) -> np.ndarray:
+    return np.empty(0) if part is None else part
 
 
 def explained(
@@ -83,9 +92,10 @@ def explained(
     # The cell state is that of the stepped run, where there are two.
     hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
     weights = wire.group("weights", wire.group(run.direction, dict(arrays)))
+    options = target.given(expected.case.equation, hidden.shape[2])
     causes = explain.diagnose(
         target.api, expected.case, hidden, observed.get(CELL),
-        weights=weights, version=_version(target), options=target.given(expected.case.equation),
+        weights=weights, version=_version(target), options=options,
         arithmetic=arithmetic,
     )  # fmt: skip
     return replace(run, causes=tuple(causes))

@@ -21,12 +21,12 @@ import numpy as np
 
 from rnnparity.environments.processes import Processes, Stopped
 from rnnparity.judge import comparison
+from rnnparity.live.fitting import Form
 from rnnparity.live.judge_run import judge_both, reference_of
 from rnnparity.live.result import Run
 from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference
 from rnnparity_adapters import wire
-from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Layout
 
 _START = """
@@ -44,14 +44,14 @@ _KEPT_BYTES = 2**28
 
 
 class Answered(NamedTuple):
-    """What is to be judged: the answer to case number ``case``, whose equation and layout these are.
+    """What is to be judged: the answer to case number ``case``, run in this form and layout.
 
     ``arrays`` ``[...]`` are those of :func:`rnnparity_adapters.worker.run` in both directions. With ``keep``
     each run comes with its reference, with ``explain`` those that diverge.
     """
 
     case: int
-    equation: Equation
+    form: Form
     layout: Layout
     arrays: Mapping[str, np.ndarray]
     keep: bool
@@ -108,8 +108,8 @@ def serve(requests: IO[bytes], responses: IO[bytes]) -> None:
     largest = max(4 * case.batch * case.steps * case.units * np.dtype(np.float64).itemsize for case in cases)
 
     @functools.lru_cache(maxsize=max(1, _KEPT_BYTES // largest))
-    def reference(case: int, equation: Equation) -> Reference:
-        return reference_of(cases[case], equation, arithmetic)
+    def reference(case: int, form: Form) -> Reference:
+        return reference_of(cases[case], form, arithmetic)
 
     while True:
         try:
@@ -117,7 +117,7 @@ def serve(requests: IO[bytes], responses: IO[bytes]) -> None:
         except EOFError:
             return
         try:
-            expected = reference(answered.case, answered.equation)
+            expected = reference(answered.case, answered.form)
             runs = judge_both(answered.layout, expected, answered.arrays, arithmetic)
             said = [_smaller(run, answered) for run in runs]
         except Exception:

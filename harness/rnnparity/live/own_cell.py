@@ -18,21 +18,23 @@ from rnnparity.environments import declarations
 from rnnparity.errors import InputError
 from rnnparity.judge import comparison
 from rnnparity.judge.comparison import Comparison
-from rnnparity.live import judge_run
+from rnnparity.live import fitting
 from rnnparity.live.judge_run import explained, judge
 from rnnparity.live.result import Run
 from rnnparity.reference import forward
 from rnnparity.reference.case import Case, make_case
 from rnnparity.reference.forward import Reference
-from rnnparity_adapters import layout, worker
+from rnnparity_adapters import worker
 from rnnparity_adapters.adapter import Adapter, Setup, States, stepped
 from rnnparity_adapters.layout import LayoutError
 
 _LAYERS = {
-    ("torch", "LSTM"): "torch.nn.LSTM@torch",
-    ("torch", "LSTMCell"): "torch.nn.LSTMCell@torch",
-    ("keras", "LSTM"): "keras.layers.LSTM@keras-tf",
-    ("keras", "LSTMCell"): "keras.layers.LSTMCell@keras-tf",
+    (package, name): f"{prefix}.{name}@{environment}"
+    for package, prefix, environment in (
+        ("torch", "torch.nn", "torch"),
+        ("keras", "keras.layers", "keras-tf"),
+    )
+    for name in ("LSTM", "LSTMCell")
 }
 """The package and the name of a base class -> the row of the table that runs such an object."""
 
@@ -82,14 +84,14 @@ def run(given: Any, like: str | None, seed: int, **sizes: Any) -> Iterator[Run]:
     if own:
         sizes = {**sizes, **_sizes(given)}
     claimed = select(like)[0] if like else target
-    case = make_case(seed, **sizes)
+    case = make_case(seed, cell=claimed.cell, **sizes)
     case = replace(case, equation=claimed.equation(case.equation, _version_of(claimed, like)))
     expected = forward.run(case)
     adapter = _copied(own, given, case) if own else _Function.of(_setup(claimed, case), given)
     if own:
         yield _judged(target, expected, worker.OWN, adapter)
     try:
-        adapter.write(layout.load(target.layout, case.weights, case.equation.forget_bias))
+        adapter.write(fitting.native(target, case))
     except (LayoutError, KeyError) as error:
         yield Run(seed, worker.LOADED, Comparison(comparison.FAILED, f"weights to load: {error}"))
         return
@@ -98,7 +100,7 @@ def run(given: Any, like: str | None, seed: int, **sizes: Any) -> Iterator[Run]:
 
 def _judged(target: Target, expected: Reference, direction: str, adapter: Adapter) -> Run:
     __tracebackhide__ = True
-    arrays = worker.run(direction, adapter, judge_run.given(expected.case))
+    arrays = worker.run(direction, adapter, fitting.given(expected.case))
     return explained(judge(target.layout, expected, direction, arrays), target, arrays)
 
 
@@ -164,7 +166,7 @@ def _arguments(
 def _setup(target: Target, case: Case) -> Setup:
     options = {"forget_bias": case.equation.forget_bias}
     sizes = case.batch, case.steps, case.input_size, case.units
-    return Setup(target.name, *sizes, case.dtype, options, case.equation.cell)
+    return Setup(target.name, *sizes, case.dtype, options, case.equation.cell, case.units)
 
 
 def _copied(target: Target, given: Any, case: Case) -> Adapter:

@@ -20,7 +20,8 @@ from rnnparity.environments.declarations import Environment
 from rnnparity.environments.processes import Processes
 from rnnparity.errors import CorruptEnvironment, InputError, Unavailable, WorkerError, WorkerTimeout
 from rnnparity.judge import compare, comparison
-from rnnparity.live.judge_run import explained, given, judge_both, reference_of
+from rnnparity.live.fitting import Form, fitted, form, given, native
+from rnnparity.live.judge_run import explained, judge_both, reference_of
 from rnnparity.live.judging_process import Answered, JudgingProcess
 from rnnparity.live.result import Result, Row, Run
 from rnnparity.live.workers import CLOSE, Pool, Worker, answers
@@ -28,7 +29,7 @@ from rnnparity.printable import lines, one_line
 from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import ARITHMETICS
-from rnnparity_adapters import layout, wire, worker
+from rnnparity_adapters import wire, worker
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.wire import Frame
 
@@ -62,7 +63,7 @@ def silent(environment: str, doing: str, done: int = 0) -> None:
 
 def run(
     cases: Case | Iterable[Case],
-    apis: str | Api | Target | Iterable[str | Api | Target] = "*",
+    apis: str | Api | Target | Iterable[str | Api | Target] | None = None,
     *,
     timeout: float = TIMEOUT,
     jobs: int | None = None,
@@ -74,22 +75,26 @@ def run(
     """Run cases, with inputs ``[B, T, I]`` each, through apis and compare each run with the reference.
 
     ``apis`` are names or patterns (see :func:`rnnparity.select`), or :class:`~rnnparity.Api` records of your
-    own. Missing environments are made first. ``jobs`` environments work at a time, one for each CPU unless
+    own. Only those of the cases' kind of cell run; without any, those of every day. Missing environments are
+    made first. ``jobs`` environments work at a time, one for each CPU unless
     given. A case may take ``timeout`` seconds. With ``keep`` the result keeps the trajectories.
     ``arithmetic``, a name of :data:`rnnparity.reference.noise.ARITHMETICS`, says how precisely the frameworks
     compute if not as the dtype of the cases says. With a ``pool`` workers are kept for the next run; without
     one they end with this run.
 
     An api that fails gets a verdict that says so. Raises :class:`~rnnparity.errors.InputError` for
-    a pattern that matches nothing, no case, cases of different dtypes, an unknown arithmetic, a time limit or
-    a number of jobs out of range, or a corrupt environment.
+    a pattern that matches nothing, no case, cases of different dtypes or kinds of cell, an unknown
+    arithmetic, a time limit or a number of jobs out of range, or a corrupt environment.
     """
-    chosen = select(apis)
     drawn = (cases,) if isinstance(cases, Case) else tuple(cases)
     if len({case.dtype for case in drawn}) != 1:
         raise InputError(
             "cases", sorted({case.dtype for case in drawn}) or "none", "at least one, all of one dtype"
         )
+    cells = sorted({case.equation.cell for case in drawn})
+    if len(cells) != 1:
+        raise InputError("cases", cells, "of one kind of cell")
+    chosen = select(apis, cells[0])
     if arithmetic not in (None, *ARITHMETICS):
         raise InputError("arithmetic", arithmetic, f"one of {', '.join(ARITHMETICS)}")
     if not 0 < timeout <= MAX_TIMEOUT:
@@ -190,7 +195,7 @@ class _Plan:
                 for position, case in enumerate(self.cases):
                     if not row.lost_worker:
                         asked.append((row, position))
-                        yield _request(target, case, self._equation(target, case))
+                        yield _request(target, fitted(case, self._form(target, case)))
                 # Closing is part of an api: if it hangs or raises, that is no fault of the next one.
                 if not row.lost_worker and not (self.pool and target is targets[-1]):
                     asked.append((row, None))
@@ -214,8 +219,8 @@ class _Plan:
             done += position is not None
         return {target: row.row() for target, row in collected.items()}
 
-    def _equation(self, target: Target, case: Case) -> Equation:
-        return target.equation(case.equation, self.versions[target])
+    def _form(self, target: Target, case: Case) -> Form:
+        return form(target, case.equation, self.versions[target])
 
     @contextlib.contextmanager
     def _judging(self) -> Iterator[JudgingProcess | None]:
@@ -242,13 +247,13 @@ class _Plan:
     ) -> Iterator[Run]:
         """The two runs of an answer to the case at ``position``, compared with the reference."""
         case, arrays = self.cases[position], answer.arrays
-        equation = self._equation(target, case)
+        fits = self._form(target, case)
         keep = self.keep or bool(target.api.source)
-        explain = (target, equation) not in self._diagnosed
-        answered = Answered(position, equation, target.layout, arrays, keep, explain)
+        explain = (target, fits.equation) not in self._diagnosed
+        answered = Answered(position, fits, target.layout, arrays, keep, explain)
         runs = judging.judge(answered) if judging else None
         if runs is None:
-            runs = judge_both(target.layout, self._expected(case, equation), arrays, self.arithmetic)
+            runs = judge_both(target.layout, self._expected(case, fits), arrays, self.arithmetic)
         for run in runs:
             others = self._others(target, case, run, arrays) if run.direction == worker.LOADED else {}
             yield replace(self._explained(target, run, arrays), others=others)
@@ -259,18 +264,18 @@ class _Plan:
         if not target.api.source or observed is None:
             return {}
         running = (other for other in self.versions if not other.api.source)
-        equations = dict.fromkeys(self._equation(other, case) for other in running)
-        equations.pop(self._equation(target, case), None)
+        equations = dict.fromkeys(self._form(other, case).equation for other in running)
+        equations.pop(self._form(target, case).equation, None)
         others = {}
         for equation in equations:
-            expected = self._expected(case, equation)
+            expected = self._expected(case, Form(equation))
             other = Run(case.seed, run.direction, compare.compare(observed, expected), observed, expected)
             others[equation] = self._explained(target, other, arrays)
         return others
 
-    def _expected(self, case: Case, equation: Equation) -> Reference:
+    def _expected(self, case: Case, fits: Form) -> Reference:
         with self._one_at_a_time:  # the first thread that asks computes it, the others find it in the cache
-            return self._reference(case, equation, self.arithmetic)
+            return self._reference(case, fits, self.arithmetic)
 
     def _explained(self, target: Target, run: Run, arrays: Arrays) -> Run:
         """The run with its causes, if it is the first of this row that diverges from this equation."""
@@ -326,16 +331,18 @@ said of its arrays. It would be copied more than once, so there is a limit.
 """
 
 
-def _request(target: Target, case: Case, equation: Equation) -> Frame:
-    """The request for one case: native tensors, and the framework's own options."""
+def _request(target: Target, case: Case) -> Frame:
+    """The request for one fitted case: native tensors, and the framework's own options."""
+    width = case.initial_hidden.shape[1]
     setup = {
         "name": target.name, "batch": case.batch, "steps": case.steps, "input_size": case.input_size,
-        "units": case.units, "dtype": case.dtype, "options": target.given(equation), "cell": equation.cell,
+        "units": case.units, "dtype": case.dtype, "options": target.given(case.equation, width),
+        "cell": case.equation.cell, "width": width,
     }  # fmt: skip
-    tensors = layout.load(target.layout, case.weights, equation.forget_bias)
+    tensors = native(target, case)
     states = case.batch * (case.steps + 1) * case.units
     message = {
         "adapter": target.live.adapter, "package": target.live.package, "seed": case.seed,
         "largest": _LEEWAY * 8 * (2 * _STATES * states + 2 * sum(tensor.size for tensor in tensors.values())),
     }  # fmt: skip
-    return Frame(message | {"setup": setup}, wire.prefixed("weights", tensors) | given(case))
+    return Frame(message | {"setup": setup}, {**wire.prefixed("weights", tensors), **given(case)})

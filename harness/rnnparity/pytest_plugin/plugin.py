@@ -96,7 +96,7 @@ def _wanted(apis: Sequence[Any], options: dict[str, Any]) -> Iterator[Wanted]:
     seeds: list[int] = list(options.pop("seeds", [0]))
     choices = {name: value if _several(value) else [value] for name, value in options.items()}
     try:
-        chosen = select(apis or "*")
+        chosen = select(apis or None)
     except InputError as error:
         raise pytest.UsageError(f"marker {_MARK}: {error}") from None
     for target, seed, values in itertools.product(chosen, seeds, itertools.product(*choices.values())):
@@ -295,7 +295,7 @@ def rnnparity_run(request: pytest.FixtureRequest, _rnnparity_pool: "Pool") -> Ou
     from rnnparity.reference.case import make_case
 
     wanted: Wanted = request.param
-    case = make_case(wanted.seed, **wanted.sizes)
+    case = make_case(wanted.seed, cell=wanted.target.cell, **wanted.sizes)
     (row,) = run(case, wanted.target, pool=_rnnparity_pool)
     known = request.config.stash[LEDGER].known
     matching = (one for one in known if one.matches(wanted.target.key, wanted.case))

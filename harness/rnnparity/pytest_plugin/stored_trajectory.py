@@ -14,13 +14,12 @@ from rnnparity.apis.api import Target
 from rnnparity.errors import InputError, Unwritable
 from rnnparity.files import npz
 from rnnparity.judge import compare, comparison
-from rnnparity.live import own_cell
+from rnnparity.live import fitting, own_cell
 from rnnparity.live.result import Run
 from rnnparity.printable import one_line
 from rnnparity.recordings.recording import STATES, read_meta, write_meta
 from rnnparity.reference.noise import Array
 from rnnparity.report import failure_text
-from rnnparity_adapters import layout
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.equation import Equation
 
@@ -66,11 +65,9 @@ def of_run(target: Target, run: Run, version: str, python: str) -> Taken:
     if run.observed is None or run.reference is None:
         raise InputError("run", run.comparison.reason or "no trajectory", "one that kept its trajectory")
     case, reference = run.reference.case, run.reference
-    dtype = np.dtype(case.dtype)
-    weights = type(case.weights)(*(np.asarray(array).astype(dtype) for array in case.weights))
-    native = layout.load(target.layout, weights, case.equation.forget_bias)
+    native = fitting.native(target, case)
     arrays = {
-        **{name: getattr(case, name) for name in _GIVEN},
+        **{name: getattr(case, name) for name in _GIVEN if getattr(case, name).size},
         **{name: run.observed[name] for name in STATES if name in run.observed},
         **{f"weights/{name}": tensor for name, tensor in native.items()},
     }
@@ -78,7 +75,7 @@ def of_run(target: Target, run: Run, version: str, python: str) -> Taken:
     described = {"seed": case.seed, "direction": run.direction, **unusual}
     meta = {
         "api": target.name,
-        "options": target.given(case.equation),
+        "options": target.given(case.equation, case.initial_hidden.shape[1]),
         "version": version,
         "provenance": _provenance({target.live.package: version}, python) | {"case": described},
     }

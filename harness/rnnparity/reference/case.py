@@ -102,7 +102,7 @@ def make_case(
     input_size: int = 32,
     units: int = 64,
     dtype: str = "float32",
-    forget_bias: float = 1.0,
+    forget_bias: float | None = None,
     scale: float = 1.0,
     cell: str = "lstm",
 ) -> Case:
@@ -111,7 +111,8 @@ def make_case(
     ``batch``, ``steps``, ``input_size`` and ``units`` are B, T, I and U. Inputs ``[B, T, I]`` are standard
     normal. The kernel ``[I+U, G U]`` is uniform, with the limit of Glorot & Bengio 2010 for one gate times
     ``scale`` (https://proceedings.mlr.press/v9/glorot10a.html). The bias ``[G U]`` is uniform in +-0.5, the
-    initial hidden state ``[B, U]`` uniform in +-0.9, the initial cell state ``[B, U]`` standard normal.
+    initial hidden state ``[B, U]`` uniform in +-0.9, the initial cell state ``[B, U]`` standard normal. The
+    ``forget_bias`` is 1 unless given.
 
     Raises :class:`~rnnparity.errors.InputError` for a seed, size, dtype, forget bias, scale or cell out of
     range, and for sizes that do not fit into the memory that is available.
@@ -121,13 +122,17 @@ def make_case(
         _check_integer(name, size, 1)
     if dtype not in DTYPES:
         raise InputError("dtype", dtype, " or ".join(DTYPES))
-    if not -1e4 <= forget_bias <= 1e4:
-        raise InputError("forget_bias", forget_bias, "a number from -10000 to 10000")
     if not 0 < scale <= 1e4:
         raise InputError("scale", scale, "a number above 0, at most 10000")
     if cell not in KINDS:
         raise InputError("cell", cell, " or ".join(KINDS))
     kind = KINDS[cell]
+    if forget_bias is not None and "f" not in kind.gates:
+        none = f"nothing: {kind.article} {kind.title} has no forget gate"
+        raise InputError("forget_bias", forget_bias, none)
+    forget_bias = 1.0 if forget_bias is None else forget_bias
+    if not -1e4 <= forget_bias <= 1e4:
+        raise InputError("forget_bias", forget_bias, "a number from -10000 to 10000")
     _check_memory(batch, steps, input_size, units)
 
     # NumPy has frozen this stream: https://numpy.org/doc/stable/reference/random/legacy.html

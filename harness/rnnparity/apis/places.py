@@ -1,0 +1,115 @@
+"""Where each api runs: the rows of the table, in the order of the environments."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rnnparity.apis.api import FLOAT32, PEEPHOLES, PROJECTION, Live
+
+ENVIRONMENTS = ("numpy", "torch", "keras-tf", "keras-torch", "tf2", "tf1", "nnabla")
+"""The environments in the order of the table's rows."""
+
+Places = Mapping[str, tuple[Live, ...]]
+
+_BEFORE = {"reset_after": False}
+_TANH, _RELU = {"nonlinearity": "tanh"}, {"nonlinearity": "relu"}
+
+
+def _torch(adapter: str, *options: Mapping[str, Any], **more: Any) -> tuple[Live, ...]:
+    where = "torch", "torch", f"torch_adapter:{adapter}"
+    return tuple(Live(*where, options=given, **more) for given in options or ({},))
+
+
+_TORCH: Places = {
+    "torch.nn.LSTM": (*_torch("Layer"), *_torch("Layer", parts=(PROJECTION,), everyday=False)),
+    "torch.nn.LSTMCell": _torch("Cell"),
+    "torch.nn.GRU": _torch("Layer"),
+    "torch.nn.GRUCell": _torch("Cell"),
+    "torch.nn.RNN": _torch("Layer", _TANH, _RELU),
+    "torch.nn.RNNCell": _torch("Cell", _TANH, _RELU),
+}
+
+
+def _keras(adapter: str, *options: Mapping[str, Any]) -> tuple[Live, ...]:
+    return tuple(
+        Live(environment, "keras", f"keras_adapter:{adapter}", options=given)
+        for environment in ("keras-tf", "keras-torch")
+        for given in options or ({},)
+    )
+
+
+def _keras2(function: str = "", **fixed: Any) -> Live:
+    """A row of Keras 2.2.4, whose gates go through ``function``."""
+    options = {"recurrent_activation": function} if function else {}
+    return Live("tf1", "keras", "keras2_adapter:Layer", options=options, fixed=fixed)
+
+
+_KERAS: Places = {
+    "keras.layers.LSTM": (
+        *_keras("Layer"),
+        _keras2("sigmoid"), _keras2("hard_sigmoid"),
+    ),
+    "keras.layers.LSTMCell": _keras("Cell"),
+    "keras.layers.GRU": (
+        *_keras("Layer", {}, _BEFORE),
+        _keras2("sigmoid", reset_after=True), _keras2("hard_sigmoid", reset_after=False),
+    ),
+    "keras.layers.GRUCell": _keras("Cell", {}, _BEFORE),
+    "keras.layers.SimpleRNN": (*_keras("Layer"), _keras2()),
+    "keras.layers.SimpleRNNCell": _keras("Cell"),
+}  # fmt: skip
+
+
+def _tensorflow(*environments: str, adapter: str = "tensorflow_graph_adapter:StaticRNN", **more: Any) -> Any:
+    packages = {"tf1": "tensorflow", "tf2": "tensorflow-cpu"}
+    return tuple(Live(name, packages[name], adapter, **more) for name in environments)
+
+
+_FUSED = "tensorflow_graph_adapter:Fused"
+_TENSORFLOW: Places = {
+    **{
+        f"{prefix}.{cell}": _tensorflow(environment)
+        for environment, prefix in (("tf2", "tf.compat.v1.nn.rnn_cell"), ("tf1", "tf.nn.rnn_cell"))
+        for cell in ("GRUCell", "BasicRNNCell")
+    },
+    **{
+        f"{prefix}.LSTMCell": (
+            *_tensorflow(environment),
+            *_tensorflow(environment, parts=(PEEPHOLES,), everyday=False),
+            *_tensorflow(environment, parts=(PROJECTION,), everyday=False),
+        )
+        for environment, prefix in (("tf2", "tf.compat.v1.nn.rnn_cell"), ("tf1", "tf.nn.rnn_cell"))
+    },
+    "tf.compat.v1.nn.rnn_cell.BasicLSTMCell": _tensorflow("tf2"),
+    "tf.contrib.rnn.BasicLSTMCell": _tensorflow("tf1"),
+    # The raw op clips the cell state at 3 by default.
+    "tf.raw_ops.BlockLSTM": _tensorflow(
+        "tf2", adapter="tensorflow_adapter:BlockLSTM", dtypes=FLOAT32,
+        fixed={"cell_clip": -1.0, "use_peephole": False},
+    ),
+}  # fmt: skip
+
+
+def _nnabla(adapter: str, *options: Mapping[str, Any]) -> tuple[Live, ...]:
+    """NNabla computes in float32 only."""
+    where = "nnabla", "nnabla", f"nnabla_adapter:{adapter}", FLOAT32
+    return tuple(Live(*where, options=given) for given in options or ({},))
+
+
+_NNABLA: Places = {
+    "article.lstm_cell": _nnabla("OneAffine"),
+    "article.lstm_cell_four_affines": _nnabla("FourAffines"),
+    "article.lstm": _nnabla("ArticleLayer"),
+    "PF.lstm_cell": _nnabla("Cell"),
+    "PF.lstm": _nnabla("ParametricLayer"),
+    "F.lstm": _nnabla("FunctionLayer"),
+    "PF.gru": _nnabla("ParametricLayer"),
+    "F.gru": _nnabla("FunctionLayer"),
+    "PF.rnn": _nnabla("ParametricLayer", _TANH, _RELU),
+    "F.rnn": _nnabla("FunctionLayer", _TANH, _RELU),
+}
+
+PLACES: Places = {
+    "numpy.lstm_cell": (Live("numpy", "numpy", "numpy_adapter:Cell"),),
+    **_TORCH, **_KERAS, **_TENSORFLOW, **_NNABLA,
+}  # fmt: skip
+"""The places of every api that runs, by its name."""
