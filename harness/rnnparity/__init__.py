@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rnnparity.recordings.check import Check as Check
     from rnnparity.recordings.check import check as check
     from rnnparity.recordings.recording import Recording as Recording
-    from rnnparity.recordings.recording import record as record
+    from rnnparity.recordings.stored import record as record
     from rnnparity.reference.case import Case as Case
     from rnnparity.reference.case import make_case as make_case
     from rnnparity.report.console import text as text
@@ -48,7 +48,7 @@ _HOMES = {
     "Target": "rnnparity.apis.api",
     "Recording": "rnnparity.recordings.recording",
     "check": "rnnparity.recordings.check",
-    "record": "rnnparity.recordings.recording",
+    "record": "rnnparity.recordings.stored",
     "Layout": "rnnparity_adapters.layout",
     "Result": "rnnparity.live.result",
     "Row": "rnnparity.live.result",

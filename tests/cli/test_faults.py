@@ -17,7 +17,7 @@ from support.command import SMALL, run
 from rnnparity.cli import commands
 from rnnparity.live import runner
 from rnnparity.recordings import check as checking
-from rnnparity.recordings.recording import write_meta
+from rnnparity.recordings.meta import write_meta
 
 Arrays = dict[str, Any]
 

@@ -15,7 +15,8 @@ from rnnparity import Case
 from rnnparity.cli import commands
 from rnnparity.errors import InputError, Unwritable
 from rnnparity.recordings.check import check
-from rnnparity.recordings.recording import Recording, read_recording, record
+from rnnparity.recordings.recording import Recording, read_recording
+from rnnparity.recordings.stored import record
 from rnnparity.reference import forward
 from rnnparity_adapters import layouts
 from rnnparity_adapters.equation import Equation
@@ -72,7 +73,9 @@ def written(path: Path, tensors: Tensors, meta: object = META) -> Path:
 def recorded(path: Path, arrays: dict[str, np.ndarray]) -> Recording:
     weights = {n.removeprefix("weights/"): a for n, a in arrays.items() if n.startswith("weights/")}
     others = {name: a for name, a in arrays.items() if not name.startswith("weights/")}
-    return record(path, "torch.nn.LSTM", weights, **others, version="2.13.0")  # type: ignore[arg-type]
+    made = record(path, "torch.nn.LSTM", weights, **others, version="2.13.0")  # type: ignore[arg-type]
+    assert isinstance(made, Recording)
+    return made
 
 
 def test_both_formats_hold_the_same(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -117,6 +120,7 @@ def test_bfloat16_is_judged_as_bfloat16(tmp_path: Path, tensors: Tensors, case: 
     run = forward.run(case)
     halves = {name: bfloat16(getattr(run, name)) for name in names}
     checked = check(written(tmp_path / "a.safetensors", {**tensors, **halves}))
+    assert isinstance(checked.recording, Recording)
     assert checked.recording.arithmetic == "bfloat16"
     assert checked.recording.hidden.dtype == np.float32
     assert np.abs(checked.recording.hidden - run.hidden).max() > 1e-4
@@ -124,6 +128,7 @@ def test_bfloat16_is_judged_as_bfloat16(tmp_path: Path, tensors: Tensors, case: 
 
     wide = {name: plain((halves[name][1].astype("<u4") << 16).view("<f4")) for name in names}
     checked = check(written(tmp_path / "b.safetensors", {**tensors, **wide}))
+    assert isinstance(checked.recording, Recording)
     assert checked.recording.arithmetic == "float32"
     assert checked.verdict == "diverge"
 

@@ -14,7 +14,8 @@ from rnnparity.apis.catalogue import APIS
 from rnnparity.errors import InputError
 from rnnparity.judge.comparison import AGREE, DIVERGE
 from rnnparity.recordings.check import check
-from rnnparity.recordings.recording import from_arrays, read_recording, record
+from rnnparity.recordings.recording import from_arrays, read_recording
+from rnnparity.recordings.stored import record
 from rnnparity.selftest import plain_cells
 
 LENGTHS = np.array([8, 3, 5, 0])

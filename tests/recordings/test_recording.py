@@ -13,7 +13,8 @@ import pytest
 
 from rnnparity import Case
 from rnnparity.errors import InputError
-from rnnparity.recordings.recording import read_recording, record
+from rnnparity.recordings.recording import Recording, read_recording
+from rnnparity.recordings.stored import record
 from rnnparity_adapters import layout, layouts
 
 Arrays = dict[str, Any]
@@ -80,6 +81,7 @@ def test_a_scope_before_the_name_is_accepted(
     tensors = layout.load(native, case.weights, case.equation.forget_bias)
     scoped = {stored.format(name): tensor for name, tensor in tensors.items()}
     recording = record(tmp_path / "a.npz", api, scoped, arrays["inputs"], arrays["hidden"])
+    assert isinstance(recording, Recording)
     assert set(recording.weights) == set(native.names)
     assert recording.names[native.names[0]] == stored.format(native.names[0])
     run = recording.case.weights.bias + recording.case.equation.forget_bias * np.repeat([0, 0, 1, 0], 4)
@@ -91,6 +93,7 @@ def test_onnx_holds_two_biases_in_one(tmp_path: Path, arrays: Arrays, case: Case
     tensors = layout.load(layouts.ONNX, case.weights, 1.0)
     tensors["B"] = np.concatenate([tensors.pop("Wb"), tensors.pop("Rb")], axis=1)
     recording = record(tmp_path / "a.npz", "onnx.LSTM", tensors, arrays["inputs"], arrays["hidden"])
+    assert isinstance(recording, Recording)
     forget = recording.case.weights.bias.reshape(4, -1)[2] - case.weights.bias.reshape(4, -1)[2]
     assert np.allclose(forget, 1)
 
@@ -104,6 +107,7 @@ def test_defaults_are_those_of_the_version(
     tensors = layout.load(layouts.KERAS, case.weights, 1.0)
     path = tmp_path / "a.npz"
     made = record(path, "keras.layers.LSTM", tensors, arrays["inputs"], arrays["hidden"], version=version)
+    assert isinstance(made, Recording)
     assert made.case.equation.recurrent_activation == expected
 
 
@@ -249,5 +253,6 @@ def test_peepholes_that_the_options_ask_for_are_needed(tmp_path: Path, arrays: A
         record(tmp_path / "a.npz", "tf.nn.rnn_cell.LSTMCell", *given, options=options)
     tensors |= {f"rnn/w_{gate}_diag:0": np.full(4, n, "float32") for n, gate in enumerate("ifo")}
     made = record(tmp_path / "a.npz", "tf.nn.rnn_cell.LSTMCell", *given, options=options)
+    assert isinstance(made, Recording)
     assert made.case.peepholes is not None
     assert made.case.peepholes[:, 0].tolist() == [0, 1, 2]

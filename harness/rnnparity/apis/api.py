@@ -74,8 +74,9 @@ class Option:
     function; a list of functions gives those of several fields, the ``functions``. If ``only`` has values, no
     others are supported, and a number has to be ``above`` that one. To be without what the field says, the
     argument is ``off``. A true value ``brings`` tensors: ``peepholes`` or a ``projection``. ``orders`` has
-    the values that change the order of the sequence. Where ``biases`` is true, the argument False means that
-    no biases are stored. ``as_int`` says that true is written 1.
+    the values that change the order of the sequence. If ``zeroes``, a true value zeroes masked steps. Where
+    ``biases`` is true, the argument False means that no biases are stored. ``as_int`` says that true is
+    written 1.
     """
 
     field: str = ""
@@ -87,6 +88,7 @@ class Option:
     biases: bool = False
     functions: tuple[str, ...] = ()
     as_int: bool = False
+    zeroes: bool = False
 
     def check(self, name: str, value: Any) -> None:
         """Raise :class:`~rnnparity.errors.InputError` for a value that is not supported."""
@@ -221,6 +223,11 @@ class Api:
                 if value == changing:
                     return order
         return Order()
+
+    def masked_by(self, options: Mapping[str, Any]) -> str:
+        """What an object made with ``options`` returns at a masked step: see :attr:`masked`."""
+        zeroes = any(value and self.arguments[name].zeroes for name, value in options.items())
+        return ZEROED if zeroes else self.masked
 
     def letter(self, gate: str) -> str:
         """The api's letter for a gate, which is given by its canonical letter."""

@@ -48,7 +48,7 @@ _KERAS_GATED: Options = {**_KERAS_RNN, "recurrent_activation": Option("recurrent
 _KERAS_LAYER: Options = {
     # The outputs stay in the order of computation: https://keras.io/api/layers/recurrent_layers/lstm/
     "go_backwards": Option(orders=((True, Order(backwards=True)),)),
-    "zero_output_for_mask": _OFF,
+    "zero_output_for_mask": Option(zeroes=True),
     **_ignored("return_sequences return_state stateful unroll time_major use_cudnn activity_regularizer"),
 }
 """What a layer has beside its cell's arguments."""

@@ -19,11 +19,13 @@ IDS = (
     "update-gate-inverted", "reset-gate", "initial-state", "state-carried", "direction", "batch-time-axes",
     "time-shift", "masking", "dropout", "dead-unit", "dead-row", "zeroed-step", "output-function",
     "precision", "parameter", "state-replaced", "bias-added", "bias-swapped", "pre-activation-clip",
-    "quantised", "weights-differ", "unit-order", "row-order", "input-changed", UNKNOWN,
+    "quantised", "weights-differ", "unit-order", "row-order", "input-changed", "layers-swapped",
+    "directions-swapped", UNKNOWN,
 )  # fmt: skip
 """The ids of all causes. Users and reports rely on these names, so they do not change."""
 
 _AND = " + "
+_DIRECTIONS = ("forward", "backward")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Cause:
     if there are no others. ``remedy`` is what to do, as data for the api at hand. ``detail``, ``fix``,
     ``instead`` and ``note`` are sentences, which :mod:`rnnparity.diagnosis.explain` writes: what is
     different, the change to make and on which side, the same for what ran alone, and how to tell the equals
-    apart.
+    apart. Of a network, ``cells`` are those that it is about, each by the numbers of its layer and direction.
     """
 
     findings: tuple[Finding, ...]
@@ -48,6 +50,7 @@ class Cause:
     fix: str = ""
     instead: str = ""
     note: str = ""
+    cells: tuple[tuple[int, int], ...] = ()
 
     @property
     def id(self) -> str:
@@ -62,6 +65,8 @@ class Cause:
             for name, value in finding.about.items():
                 both = isinstance(value, dict) and isinstance(details.get(name), dict)
                 details[name] = {**details[name], **value} if both else value
+        if self.cells:
+            details["cells"] = [{"layer": k, "direction": _DIRECTIONS[d]} for k, d in self.cells]
         return details
 
 

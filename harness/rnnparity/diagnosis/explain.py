@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rnnparity.apis.api import Api
 from rnnparity.diagnosis import (
+    network_words,
     run_sentences,  # noqa: F401  # registers its sentences
     sentences,
     tensor_sentences,  # noqa: F401  # likewise
@@ -60,6 +61,16 @@ def diagnose(
 def told(causes: Iterable[Cause], words: Vocabulary) -> list[Cause]:
     """The causes, with their sentences in the words of an api."""
     return [_told(cause, words) for cause in causes]
+
+
+place = network_words.place
+
+
+def told_of(cause: Cause, cells: network_words.Cells, every: network_words.Cells) -> Cause:
+    """A cause that was told for one of the ``cells`` of a network, of which ``every`` cell is given."""
+    where = network_words.place(cells, every)
+    fix = cause.fix and f"{where}: {cause.fix}"
+    return replace(cause, detail=f"{where}: {cause.detail}", fix=fix, cells=tuple(cells))
 
 
 def _told(cause: Cause, words: Vocabulary) -> Cause:

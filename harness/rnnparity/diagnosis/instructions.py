@@ -272,6 +272,16 @@ RERUNS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         "take the inputs as [B, T, I] (`batch_first`, `time_major`): transpose the first two axes"
     ),
     "steps": lambda about: "return the state after step t as that of step t, from the first step on",
+    "mask": lambda about: "hand the mask or the lengths to the call, and look whether it takes them",
+    "layers": lambda about: "give each layer its own weights",
+    "directions": lambda about: "give the forward direction its own weights, and the backward one its own",
+    "states of layers": lambda about: (
+        "hand over the initial states layer by layer, and of each layer forward before backward"
+    ),
+    "merge": lambda about: "merge the outputs of the two directions as the options say, forward first",
+    "backwards": lambda about: (
+        "hand the backward direction its inputs from the last step to the first, and turn its outputs back"
+    ),
     "masking": lambda about: "compute every step, the padding too",
     "states": lambda about: (
         f"hand the state before step {' and '.join(map(str, about['steps'][:3]))}"
@@ -301,6 +311,10 @@ _TO_FIND_OUT = {
     "longer": (
         "record a longer run, or more rows, with random inputs: with more states than weights, other weights "
         "can be told from another equation"
+    ),
+    "layers": (
+        "record what is between the layers (`outputs_l0`, ...) and their last states: with them each layer "
+        "is judged by itself"
     ),
     "state": "record a run with h0 = 0, and one with h0 != 0 whose inputs are zero",
     "states": "record a run with h0 = c0 = 0, one with c0 only and one with h0 only, cell states included",

@@ -56,6 +56,21 @@ class PaddingFirst(Finding):
 
 
 @dataclass(frozen=True)
+class MaskUnused(Finding):
+    """Every step counts, as if there were no mask.
+
+    Keras 3 drops the mask of a Masking layer where an initial state is passed.
+    """
+
+    id = "masking"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The details by their names in JSON."""
+        return {"steps": "computed", "where": "everywhere"}
+
+
+@dataclass(frozen=True)
 class InputChanged(Finding):
     """The inputs were others than recorded: ``what`` became of them.
 

@@ -117,6 +117,11 @@ def _(finding: run_findings.PaddingFirst, words: Vocabulary) -> Changes:
     return (), (Rerun("padding"),)
 
 
+@changes.register
+def _(finding: run_findings.MaskUnused, words: Vocabulary) -> Changes:
+    return (LeaveOut(("mask", "lengths")),), (Rerun("mask"),)
+
+
 _AS_THEY_WERE = {
     "scaled": "{0} * b", "permuted": "b[:, :, {1}]",
     "missing": "np.where(np.isin(np.arange(I), {1}), 0, b)",

@@ -54,6 +54,11 @@ def _(finding: findings.PaddingFirst, words: Vocabulary) -> str:
     return "the run begins with the steps past the lengths, not at each row's last step"
 
 
+@sentence.register
+def _(finding: findings.MaskUnused, words: Vocabulary) -> str:
+    return "the mask is not used: every step is computed, whether it counts or not"
+
+
 _INPUTS = {
     "scaled": "the inputs are {value:.6g} times as large",
     "shifted": "the inputs are larger by {value:.6g}",

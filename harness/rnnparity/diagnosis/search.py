@@ -348,7 +348,7 @@ def _judge(setting: Setting, expected: Reference) -> Comparison:
     if largest > _HOPELESS:
         return compare.compare_whole_run(setting.hidden.astype(setting.case.dtype), expected)
     observed = {"hidden": setting.hidden} | ({} if setting.cell is None else {"cell": setting.cell})
-    return compare.compare_recording(observed, expected)
+    return compare.compare_recording(observed, expected, setting.mask)
 
 
 def _noise(comparison: Comparison) -> float:

@@ -1,7 +1,6 @@
 """Compare a trajectory with its reference. This is the only place that decides whether two are equal."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from rnnparity.judge.comparison import (
 )
 from rnnparity.judge.local_errors import analyse
 from rnnparity.judge.matched_filter import LocalAnalysis
+from rnnparity.reference import masks
 from rnnparity.reference.forward import Reference, ensemble
 from rnnparity.reference.noise import ARITHMETICS, LIMIT, Array, assumed
 from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, LAST_HIDDEN, STEPPED_HIDDEN
@@ -41,20 +41,8 @@ HEAT_CELLS = 64
 """A heatmap has at most this many cells along steps, and along units, so that its size is bounded."""
 
 
-class _Quantity(NamedTuple):
-    """What an observed array is compared with: a state of the reference, at ``steps``."""
-
-    state: str
-    steps: slice
-
-
-_QUANTITIES = {
-    HIDDEN: _Quantity(HIDDEN, slice(None)),
-    STEPPED_HIDDEN: _Quantity(HIDDEN, slice(None)),
-    CELL: _Quantity(CELL, slice(None)),
-    LAST_HIDDEN: _Quantity(HIDDEN, slice(-1, None)),
-    LAST_CELL: _Quantity(CELL, slice(-1, None)),
-}
+_STATES = {HIDDEN: HIDDEN, STEPPED_HIDDEN: HIDDEN, CELL: CELL, LAST_HIDDEN: HIDDEN, LAST_CELL: CELL}
+"""The state of the reference with which each observed array is compared."""
 _LAST = (LAST_HIDDEN, LAST_CELL)
 
 
@@ -76,12 +64,19 @@ def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) 
     return _judged(observed, reference)
 
 
-def compare_recording(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> Comparison:
-    """As :func:`compare`, for a recorded trajectory ``[B, T, ...]`` of any dtype; ``cell`` may be missing."""
+def compare_recording(
+    observed: Mapping[str, NDArray[np.floating]],
+    reference: Reference,
+    mask: NDArray[np.bool_] | None = None,
+) -> Comparison:
+    """As :func:`compare`, for a recorded trajectory ``[B, T, ...]`` of any dtype; ``cell`` may be missing.
+
+    ``mask`` ``[B, T]`` says which steps count, all if it is None.
+    """
     arrays = {name: array.astype(reference.case.dtype) for name, array in observed.items()}
-    if CELL not in arrays and reference.case.has_cell_state:
-        return _judged(arrays, reference)
-    return compare(arrays, reference)
+    has_cell = CELL in arrays or not reference.case.has_cell_state
+    wrong = _wrong_form(arrays, reference) if has_cell else ""
+    return Comparison(FAILED, wrong) if wrong else _judged(arrays, reference, mask=mask)
 
 
 def compare_whole_run(hidden: NDArray[np.floating], reference: Reference) -> Comparison:
@@ -90,17 +85,20 @@ def compare_whole_run(hidden: NDArray[np.floating], reference: Reference) -> Com
 
 
 def _judged(
-    observed: Mapping[str, NDArray[np.floating]], reference: Reference, by_steps: bool = True
+    observed: Mapping[str, NDArray[np.floating]],
+    reference: Reference,
+    by_steps: bool = True,
+    mask: NDArray[np.bool_] | None = None,
 ) -> Comparison:
     """The comparison of arrays of the right forms; ``by_steps`` also judges each step by itself."""
-    trajectory = [_against(reference, name, array) for name, array in observed.items()]
+    trajectory = [_against(reference, name, array, mask) for name, array in observed.items()]
     for difference in trajectory:
         if not np.isfinite(difference.absolute):
             where = _where(difference.observed, difference.place)
             return Comparison(NONFINITE, f"{where} is not finite", tuple(trajectory))
-    local = _local(observed, reference) if by_steps else None
+    local = _local(observed, reference, mask) if by_steps else None
     steps = [] if local is None else [
-        _difference(name, name, np.abs(errors), np.abs(errors))
+        difference_of(name, name, np.abs(errors), np.abs(errors))
         for name, errors in ((LOCAL_HIDDEN, local.hidden), (LOCAL_CELL, local.cell))
         if errors.size
     ]  # fmt: skip
@@ -108,7 +106,7 @@ def _judged(
     doubtful = local is not None or max(difference.noise for difference in trajectory) < _DOUBTFUL
     if doubtful and first_step(steps) is None and first_step(trajectory) is not None:
         reference = ensemble(reference)
-        trajectory = [_against(reference, name, array) for name, array in observed.items()]
+        trajectory = [_against(reference, name, array, mask) for name, array in observed.items()]
     verdict, reason = DIVERGE, _divergence(trajectory, steps, local)
     horizon, length = reference.horizon, reference.case.steps
     if not reason and horizon.min() < length:
@@ -125,15 +123,22 @@ def _judged(
     )
 
 
-def _local(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> LocalAnalysis | None:
-    """The local errors, or None if too little was observed: a projection hides the cell states."""
+def _local(
+    observed: Mapping[str, NDArray[np.floating]], reference: Reference, mask: NDArray[np.bool_] | None
+) -> LocalAnalysis | None:
+    """The local errors, or None if too little was observed: a projection hides the cell states.
+
+    Nor are there any where the inputs have errors, which are not independent from step to step.
+    """
     case = reference.case
+    if case.inputs_noise is not None:
+        return None
     # The cell state is that of the stepped run, where there are two.
     hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
     cell = observed.get(CELL) if case.has_cell_state else reference.cell
     if cell is None and case.has_cell_state and case.projection is not None:
         return None
-    return analyse(case, hidden, cell, reference.arithmetic)
+    return analyse(case, hidden, cell, reference.arithmetic, mask)
 
 
 def _chaos(lost: int, judged: float, by_steps: bool) -> str:
@@ -174,7 +179,7 @@ def compare_hidden(
     one, two = observed.astype(np.float64), other.astype(np.float64)
     difference = np.abs(one - two)
     error = np.hypot(*(assumed(h, ARITHMETICS[a]) for h, a in zip((one, two), arithmetics, strict=True)))
-    return _difference(HIDDEN, HIDDEN, difference, difference / error)
+    return difference_of(HIDDEN, HIDDEN, difference, difference / error)
 
 
 def compare_recorded(observed: np.ndarray, stored: np.ndarray, error: Array | None, name: str) -> Comparison:
@@ -197,21 +202,20 @@ def compare_recorded(observed: np.ndarray, stored: np.ndarray, error: Array | No
         distance = np.where(same, 0.0, np.abs(one - two))
         distance[np.isnan(distance)] = np.inf
         in_noise = np.where(same, 0.0, distance / np.where(np.isfinite(both), both, 1.0))
-    difference = _difference(name, name, distance, in_noise)
+    difference = difference_of(name, name, distance, in_noise)
     if difference.first_step is None:
         return Comparison(AGREE, "", (difference,))
-    return Comparison(DIVERGE, _said(difference), (difference,))
+    return Comparison(DIVERGE, said_of(difference), (difference,))
 
 
 def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference) -> str:
     states = {HIDDEN, CELL} if reference.case.has_cell_state else {HIDDEN}
-    known = {name for name, quantity in _QUANTITIES.items() if quantity.state in states}
+    known = {name for name, state in _STATES.items() if state in states}
     required = {HIDDEN, CELL} & known
     if required - set(observed) or set(observed) - known:
         return f"returned {sorted(observed)}, but should return {sorted(required)} (of {sorted(known)})"
     for name, array in observed.items():
-        quantity = _QUANTITIES[name]
-        expected: tuple[int, ...] = getattr(reference, quantity.state).shape
+        expected: tuple[int, ...] = getattr(reference, _STATES[name]).shape
         if name in _LAST:
             expected = (1, expected[0], expected[2])
         if array.shape != expected:
@@ -221,22 +225,32 @@ def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference) -> str
     return ""
 
 
-def _against(reference: Reference, name: str, observed: np.ndarray) -> Difference:
+def _against(
+    reference: Reference, name: str, observed: np.ndarray, mask: NDArray[np.bool_] | None = None
+) -> Difference:
     """An observed array against the reference, up to the step from which rounding alone decides."""
-    quantity = _QUANTITIES[name]
-    expected: Array = getattr(reference, quantity.state)[:, quantity.steps]
-    noise: Array = getattr(reference, quantity.state + "_noise")[:, quantity.steps]
+    state, case = _STATES[name], reference.case
+    expected: Array = getattr(reference, state)
+    noise: Array = getattr(reference, state + "_noise")
+    steps = np.broadcast_to(np.arange(case.steps), expected.shape[:2])
+    if name in _LAST:
+        ends = np.full((case.batch, 1), case.steps - 1) if mask is None else mask.sum(axis=1)[:, None] - 1
+        start: Array = getattr(case, f"initial_{state}")
+        unmoved = ends[:, :, None] < 0  # a row of no steps ends as it starts
+        steps = np.maximum(ends, 0)
+        expected, noise = (masks.taken(each, steps) for each in (expected, noise))
+        expected, noise = np.where(unmoved, start[:, None], expected), np.where(unmoved, 0.0, noise)
     difference = np.abs(observed.reshape(expected.shape).astype(np.float64) - expected)
     difference[np.isnan(difference)] = np.inf
+    if mask is not None and name not in _LAST:
+        difference = np.where(mask[:, :, None], difference, 0.0)
     # Where the noise is zero, an equal element is right and any other one infinitely wrong.
     with np.errstate(divide="ignore", invalid="ignore"):
         in_noise = np.where(difference == 0, 0, difference / noise)
-    start = quantity.steps.indices(reference.case.steps)[0]
-    steps = np.arange(start, reference.case.steps)
     unknown = (steps >= reference.horizon[:, None])[:, :, None] & np.isfinite(difference)
     if unknown.any():
-        in_noise = np.where(unknown, _impossible(reference, quantity.state, observed), in_noise)
-    return _difference(name, quantity.state, difference, in_noise, start)
+        in_noise = np.where(unknown, _impossible(reference, state, observed), in_noise)
+    return difference_of(name, state, difference, in_noise, int(steps.min()) if name in _LAST else 0)
 
 
 def _impossible(reference: Reference, state: str, observed: np.ndarray) -> Array | float:
@@ -252,7 +266,7 @@ def _impossible(reference: Reference, state: str, observed: np.ndarray) -> Array
     return beyond
 
 
-def _difference(name: str, state: str, difference: Array, in_noise: Array, start: int = 0) -> Difference:
+def difference_of(name: str, state: str, difference: Array, in_noise: Array, start: int = 0) -> Difference:
     """|difference| and the same in noise units, both ``[B, T, U]`` and beginning at step ``start``."""
     batch, step, unit = (int(n) for n in np.unravel_index(np.argmax(in_noise), in_noise.shape))
     of_any_row = in_noise.max(axis=0)
@@ -297,7 +311,7 @@ def _divergence(
         together = local and local.gates and _parameter(local)
         return f"no element is beyond the noise, all together are: {together}" if together else ""
     first = min(beyond, key=lambda d: (d.observed in LOCAL, d.first_step, -d.noise))
-    said = _said(first)
+    said = said_of(first)
     start = first_step(by_step)
     if local is None:
         return said
@@ -307,7 +321,8 @@ def _divergence(
     return f"{said}; errors are made from step {start} on" + (f", in the {names}" if names else "")
 
 
-def _said(difference: Difference) -> str:
+def said_of(difference: Difference) -> str:
+    """What a difference is, where it is largest, in a sentence."""
     return (
         f"{difference.observed} differs from step {difference.first_step} on; "
         f"largest at {_where(difference.observed, difference.place)}: {difference.noise:.3g} times the noise"

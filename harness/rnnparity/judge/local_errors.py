@@ -8,6 +8,7 @@ are looked at by the :mod:`~rnnparity.judge.matched_filter`.
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnparity.judge import hidden_only
 from rnnparity.judge.matched_filter import LocalAnalysis, Part, collected
@@ -20,17 +21,36 @@ from rnnparity.reference.repeats import Repeats
 from rnnparity.reference.steps import States
 
 
-def analyse(case: Case, hidden: np.ndarray, cell: np.ndarray | None, arithmetic: Arithmetic) -> LocalAnalysis:
+def analyse(
+    case: Case,
+    hidden: np.ndarray,
+    cell: np.ndarray | None,
+    arithmetic: Arithmetic,
+    mask: NDArray[np.bool_] | None = None,
+) -> LocalAnalysis:
     """The local errors of an observed trajectory, ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``.
 
     ``cell`` is None where an LSTM's cell states were not observed, and the errors are then those of
     ``hidden`` alone; it is ``[B, T, 0]`` for a cell without cell state. ``arithmetic`` is that of the
-    framework.
+    framework. ``mask`` ``[B, T]`` says which steps count, all if it is None; the others have no errors.
     """
-    if cell is None:
-        nothing = (*hidden.shape[:2], 0)
-        return collected(hidden_only.parts(case, hidden, arithmetic), hidden.shape, nothing)
-    return collected(parts(case, hidden, cell, arithmetic), hidden.shape, cell.shape)
+    found = (
+        hidden_only.parts(case, hidden, arithmetic) if cell is None else parts(case, hidden, cell, arithmetic)
+    )
+    shapes = hidden.shape, (*hidden.shape[:2], 0) if cell is None else cell.shape
+    if mask is None:
+        return collected(found, *shapes)
+    return collected(_counted(found, mask), *shapes, share=float(mask.mean()))
+
+
+def _counted(found: Iterator[Part], mask: NDArray[np.bool_]) -> Iterator[Part]:
+    """The parts without the errors of steps that do not count."""
+    for part in found:
+        counts = mask[:, part.steps].T.reshape(-1, 1)
+        errors = (np.where(counts, each, 0.0) for each in (part.hidden, part.cell))
+        repeated = (np.where(counts, each, np.inf) for each in part.repeated)  # as nothing of one error
+        hidden, cell = errors
+        yield part._replace(hidden=hidden, cell=cell, repeated=States(*repeated))
 
 
 def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> Iterator[Part]:

@@ -191,8 +191,13 @@ class Part(NamedTuple):
         return self.cell if self.sensitivities[gate].in_cell else self.hidden
 
 
-def collected(found: Iterator[Part], hidden: tuple[int, ...], cell: tuple[int, ...]) -> LocalAnalysis:
-    """The parts of an analysis together, of trajectories of the shapes ``[B, T, P]`` and ``[B, T, U]``."""
+def collected(
+    found: Iterator[Part], hidden: tuple[int, ...], cell: tuple[int, ...], share: float = 1.0
+) -> LocalAnalysis:
+    """The parts of an analysis together, of trajectories of the shapes ``[B, T, P]`` and ``[B, T, U]``.
+
+    ``share`` is the part of all steps that counts.
+    """
     errors = States(np.empty(hidden), np.empty(cell))
     sums: dict[str, _Sums] = {}
     for part in found:
@@ -206,7 +211,7 @@ def collected(found: Iterator[Part], hidden: tuple[int, ...], cell: tuple[int, .
             if gate not in sums:
                 sums[gate] = _Sums(gate, shown)
             sums[gate].add(shown, squares[id(shown.v)], parts[shown.in_cell])
-    sizes = {False: typical(errors.hidden), True: typical(errors.cell)}
+    sizes = {False: typical(errors.hidden, share), True: typical(errors.cell, share)}
     return LocalAnalysis(
         errors.hidden,
         errors.cell,
@@ -215,12 +220,12 @@ def collected(found: Iterator[Part], hidden: tuple[int, ...], cell: tuple[int, .
     )
 
 
-def typical(errors: Array) -> float:
-    """The typical size of rounding in local errors ``[..., U]``, in noise units.
+def typical(errors: Array, share: float = 1.0) -> float:
+    """The typical size of rounding in local errors ``[..., U]``, in noise units, of which a ``share`` counts.
 
     It is the root mean square of the median unit, so that one wrong unit has no influence. It is at most 1,
     which the noise promises, and at least 0.2, below which the spacing of the dtype's numbers would count.
     """
-    if not errors.size:
+    if not errors.size or not share:
         return 1.0
-    return float(np.clip(np.median(np.sqrt(np.mean(errors * errors, axis=0))), 0.2, 1.0))
+    return float(np.clip(np.median(np.sqrt(np.mean(errors * errors, axis=0) / share)), 0.2, 1.0))

@@ -17,7 +17,8 @@ from rnnparity.judge import compare, comparison
 from rnnparity.live import fitting, own_cell
 from rnnparity.live.result import Run
 from rnnparity.printable import one_line
-from rnnparity.recordings.recording import STATES, read_meta, write_meta
+from rnnparity.recordings.meta import read_meta, write_meta
+from rnnparity.recordings.recording import STATES
 from rnnparity.reference.noise import Array
 from rnnparity.report import failure_text
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN

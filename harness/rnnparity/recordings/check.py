@@ -11,10 +11,14 @@ from rnnparity.apis.api import HELD, ZEROED
 from rnnparity.diagnosis import explain
 from rnnparity.diagnosis.causes import CONFIRMED, Cause
 from rnnparity.diagnosis.findings import Masking
+from rnnparity.diagnosis.run_findings import MaskUnused
 from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity.judge import compare
-from rnnparity.judge.comparison import DIVERGE, Comparison
-from rnnparity.recordings.recording import Recording, read_recording
+from rnnparity.judge.comparison import AGREE, DIVERGE, Comparison
+from rnnparity.recordings import check_network
+from rnnparity.recordings.network_recording import NetworkRecording
+from rnnparity.recordings.recording import STATES, Recording
+from rnnparity.recordings.stored import read
 from rnnparity.reference import forward
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import LIMIT
@@ -29,7 +33,7 @@ class Check:
     """The result for one recording. ``causes`` are sorted, the best first, and empty unless it diverges."""
 
     file: str
-    recording: Recording
+    recording: Recording | NetworkRecording
     comparison: Comparison
     causes: tuple[Cause, ...]
 
@@ -39,23 +43,34 @@ class Check:
         return self.comparison.verdict
 
 
-def check(recording: str | Path | Recording) -> Check:
+def check(recording: str | Path | Recording | NetworkRecording) -> Check:
     """Check a recording, or the file that holds one.
 
     Raises :class:`~rnnparity.errors.InputError` for a file that is no recording.
     """
-    file = "" if isinstance(recording, Recording) else str(recording)
-    if not isinstance(recording, Recording):
-        recording = read_recording(recording)
-    case, observed = recording.case, recording.trajectory
+    file = str(recording) if isinstance(recording, str | Path) else ""
+    stored = read(recording) if isinstance(recording, str | Path) else recording
+    if isinstance(stored, NetworkRecording):
+        compared, causes = check_network.judged(stored, check_cell)
+    else:
+        compared, causes = check_cell(stored)
+    return Check(file, stored, compared, tuple(causes))
+
+
+def check_cell(recording: Recording) -> tuple[Comparison, list[Cause]]:
+    """One direction of one layer compared with its reference, and its causes if it diverges."""
+    case, observed = recording.case, recording.observed
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         expected = forward.run(case, recording.arithmetic)
     masked = _masking(recording, observed[HIDDEN], expected)
     compared, causes = against(expected, observed, recording.mask, recording, recording.arithmetic)
-    if masked is not None:
+    unmasked = _unmasked(recording, compared) if masked is not None or causes else None
+    if unmasked is not None:
+        compared, causes = replace(compared, verdict=DIVERGE), [unmasked]
+    elif masked is not None:
         compared = replace(compared, verdict=DIVERGE, reason=masked.detail)
         causes = [masked, *causes]
-    return Check(file, recording, compared, tuple(causes))
+    return compared, causes
 
 
 def against(
@@ -73,10 +88,12 @@ def against(
     counted = dict(observed)
     if mask is not None:
         for name, state in observed.items():
+            if name not in STATES:
+                continue
             known = expected.cell if name == CELL else expected.hidden
             counted[name] = np.where(mask[:, :, None], state, known).astype(state.dtype)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        compared = compare.compare_recording(counted, expected)
+        compared = compare.compare_recording(counted, expected, mask)
     causes = [] if compared.verdict != DIVERGE else explain.diagnose(
         given.known, expected.case, counted.get(STEPPED_HIDDEN, counted[HIDDEN]), counted.get(CELL),
         weights=given.weights, names=given.names, version=given.version, options=given.options,
@@ -86,30 +103,59 @@ def against(
 
 
 def _masking(recording: Recording, hidden: np.ndarray, expected: Reference) -> Cause | None:
-    """The cause if the steps past each row's length ``[B]`` are not what the api returns there, else None.
+    """The cause if the steps that do not count are not what the api returns there, else None.
 
     ``hidden`` ``[B, T, P]`` is in the order of computation.
     """
-    if recording.mask is None or recording.lengths is None or recording.mask.all():
+    counts = recording.counts
+    if counts is None or counts.all():
         return None
-    past = ~recording.mask
-    own = hidden[past]
-    # A row of no steps has no last one, and every framework returns zeros for it.
-    last = hidden[np.arange(len(past)), recording.lengths - 1] * (recording.lengths > 0)[:, None]
-    held = np.broadcast_to(last[:, None], hidden.shape)[past]
-    away = np.abs(own - expected.hidden[past]) / expected.hidden_noise[past]
+    assert recording.mask is not None
+    past: NDArray[np.bool_] = ~recording.mask
+    away = np.abs(hidden - expected.hidden)[past] / expected.hidden_noise[past]
+    returned = recording.turned_back(recording.hidden)
+    if recording.in_order_of_computation:
+        returned, counts = hidden, recording.mask
+    elif recording.order.backwards:  # as it was read, from the last step to the first
+        returned, counts = returned[:, ::-1], counts[:, ::-1]
+    own, padding = returned[~counts], recording.options.get("padding_value", 0.0)
+    # Before its first step that counts a row has zeros or its initial state: Keras returned the latter until
+    # 2.2.4, and zeros later.
+    zero = np.zeros_like(returned[:, 0])
+    first = zero if recording.initial_hidden is None else recording.initial_hidden.astype(zero.dtype)
+    held = any(np.array_equal(own, _held(returned, counts, start)[~counts]) for start in (zero, first))
     # Generous, because this only has to tell computed states from others, which are far away.
     computed = bool(np.all(away < 10 * LIMIT))
-    padding = recording.options.get("padding_value", 0.0)
-    ways = ((ZEROED, bool(np.all(own == padding))), (HELD, np.array_equal(own, held)), (COMPUTED, computed))
+    ways = ((ZEROED, bool(np.all(own == padding))), (HELD, held), (COMPUTED, computed))
     holds = [how for how, is_so in ways if is_so]
-    # Past the last step of a backward run there is what it returned before the first one: nothing to hold.
-    usual = ZEROED if recording.padding_first else recording.known.masked
-    if usual in holds:
+    if set(recording.fills) & set(holds):
         return None
-    finding = Masking(holds[0] if holds else NEITHER, tuple(recording.lengths.tolist()), usual)
-    cause = Cause((finding,), CONFIRMED, float(away.max()), 0.0)
-    words = Vocabulary(
+    lengths = tuple(counts.sum(axis=1).tolist())
+    finding = Masking(holds[0] if holds else NEITHER, lengths, " or ".join(recording.fills))
+    return explain.told([Cause((finding,), CONFIRMED, float(away.max()), 0.0)], _words(recording))[0]
+
+
+def _unmasked(recording: Recording, compared: Comparison) -> Cause | None:
+    """The cause if the run agrees where every step counts, as if there were no mask; else None."""
+    if recording.counts is None or recording.counts.all():
+        return None
+    alone = replace(recording, counts=None, lengths=None)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        without = compare.compare_recording(alone.observed, forward.run(alone.case, alone.arithmetic))
+    if without.verdict != AGREE:
+        return None
+    before, after = (max(d.noise for d in both.differences) for both in (compared, without))
+    return explain.told([Cause((MaskUnused(),), CONFIRMED, before, after)], _words(recording))[0]
+
+
+def _words(recording: Recording) -> Vocabulary:
+    return Vocabulary(
         recording.known, recording.equation, recording.names, recording.version, recording.options
     )
-    return explain.told([cause], words)[0]
+
+
+def _held(returned: np.ndarray, counts: NDArray[np.bool_], start: np.ndarray) -> np.ndarray:
+    """``returned`` ``[B, T, P]``, with the last step that counts repeated after it; ``start`` before one."""
+    rows, steps = np.arange(len(counts))[:, None], np.arange(counts.shape[1])
+    last = np.maximum.accumulate(np.where(counts, steps, -1), axis=1)
+    return np.where((last >= 0)[:, :, None], returned[rows, last], start[:, None])

@@ -32,8 +32,9 @@ class Case:
     Some LSTMs have ``peepholes`` ``[3, U]``, those of the gates i, f, o, or a ``projection`` ``[U, P]``.
     Without a projection P is U. ``seed`` also seeds the weights that a framework initialises itself.
     ``added_sizes`` ``[G U]`` are the sums of the sizes of the biases that an api stores, where it stores two:
-    they may cancel in the bias, but not in its rounding. ``inputs_noise`` ``[B, T, I]`` are the standard
-    errors of inputs that another layer has computed; None where they are exact.
+    they may cancel in the bias, but not in its rounding. ``inputs_noise``, ``[B, T, I]`` or
+    ``[1, 1, I]``, are the standard errors of inputs that another layer has computed; None where they are
+    exact.
     """
 
     equation: Equation

@@ -91,7 +91,7 @@ def run(case: Case, arithmetic: str | None = None) -> Reference:
         values, sums = _values(step, x, state)
         fed = None
         if case.inputs_noise is not None:
-            fed = np.square(case.inputs_noise[:, now].swapaxes(0, 1))
+            fed = np.square(np.broadcast_to(case.inputs_noise, case.inputs.shape)[:, now].swapaxes(0, 1))
         spreads = _spreads(step, x, sums, values, variance, fed)
         for kept, piece in zip((record.hidden, record.cell), values, strict=True):
             kept[:, now] = piece[1:].swapaxes(0, 1)
@@ -99,6 +99,18 @@ def run(case: Case, arithmetic: str | None = None) -> Reference:
             kept[:, now] = noise.error(piece[1:], a).swapaxes(0, 1)
         state, variance = (States(both.hidden[-1], both.cell[-1]) for both in (values, spreads))
     return record
+
+
+def values(case: Case) -> States:
+    """The trajectory of a case in float64, ``[B, T, P]`` and ``[B, T, U]``, without its noise."""
+    step = CELLS[case.equation.cell](case, ARITHMETICS[case.dtype])
+    state, found = initial(case), []
+    for now in pieces(case):
+        x = case.inputs[:, now].swapaxes(0, 1).astype(np.float64)
+        piece, _ = _values(step, x, state)
+        state = States(piece.hidden[-1], piece.cell[-1])
+        found.append([each[1:] for each in piece])
+    return States(*(np.concatenate(each).swapaxes(0, 1) for each in zip(*found, strict=True)))
 
 
 def initial(case: Case) -> States:

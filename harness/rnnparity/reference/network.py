@@ -19,6 +19,8 @@ from rnnparity.reference.noise import ARITHMETICS, Arithmetic, Array
 
 CONCAT, SUM, MUL, AVE = "concat", "sum", "mul", "ave"
 """How the outputs of two directions become those of their layer; Keras's names."""
+REVERSED = "concat, the backward direction first"
+"""No api merges like this: it is a mistake."""
 
 
 class Sequences(NamedTuple):
@@ -32,22 +34,26 @@ class Sequences(NamedTuple):
 class Direction:
     """One direction of a layer: a ``cell``, and whether it reads its inputs ``backwards``.
 
+    Its outputs are ``turned_back`` to the order of the inputs, unless it is the only one, and says otherwise.
     The cell is a case. Its inputs ``[B, T, I]`` say their shape and dtype, and are replaced by what the layer
     reads.
     """
 
     cell: Case
     backwards: bool = False
+    turned_back: bool = True
+
+    def returned(self, states: Array, mask: NDArray[np.bool_]) -> Array:
+        """What it returns of the ``states`` ``[B, T, n]`` that it has computed, zeros where the mask is."""
+        steps = masks.order(mask, self.backwards)
+        outputs: Array = np.where(mask[:, :, None], masks.put_back(states, steps), 0.0)
+        return outputs[:, ::-1] if self.backwards and not self.turned_back else outputs
 
     def case(self, inputs: Sequences, mask: NDArray[np.bool_]) -> Case:
         """The case that runs on ``inputs`` ``[B, T, I]``, in the order in which it reads them."""
         steps = masks.order(mask, self.backwards)
         noise = None if inputs.noise is None else masks.taken(inputs.noise, steps)
-        dtype = self.cell.initial_hidden.dtype
-        # Whoever reads the noise takes for granted that these are what a framework reads, so they are not
-        # rounded here if they were computed.
-        values = inputs.values if inputs.noise is not None else inputs.values.astype(dtype)
-        return replace(self.cell, inputs=masks.taken(values, steps), inputs_noise=noise)
+        return replace(self.cell, inputs=masks.taken(inputs.values, steps), inputs_noise=noise)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +69,7 @@ class LayerReference:
     """A layer that has run: the reference of each direction, and its merged ``outputs`` ``[B, T, n]``.
 
     A direction's reference is in the order in which it reads its steps, those that count first. The outputs
-    are in the order of the inputs, and zero where the mask is.
+    are in the order of the inputs, if they are turned back, and zero where the mask is.
     """
 
     directions: tuple[Reference, ...]
@@ -90,6 +96,13 @@ def run(
         found.append(LayerReference(references, merged(layer, references, counts, ARITHMETICS[known])))
         now = found[-1].outputs
     return found
+
+
+def merged_values(layer: Layer, parts: Sequence[Array]) -> Array:
+    """The outputs of the directions of a layer, merged."""
+    if len(parts) == 1:
+        return parts[0]
+    return MERGES[layer.merge](parts, [np.zeros_like(part) for part in parts], 0.0).values
 
 
 def ensemble(
@@ -120,14 +133,10 @@ def ensemble(
                     cell_noise=np.maximum(reference.cell_noise, forward.spread_of(cell)),
                 )
             )
-            ran = (masks.put_back(reference.hidden + one, steps) for one in hidden)
-            values.append(np.stack([np.where(counts[:, :, None], one, 0.0) for one in ran]))
+            values.append(np.stack([direction.returned(reference.hidden + one, counts) for one in hidden]))
         exact, noise = known.outputs
         assert noise is not None
-        together = values[0]
-        if len(values) > 1:
-            together = MERGES[layer.merge](values, [np.zeros_like(one) for one in values], 0.0).values
-        inputs = together - exact
+        inputs = merged_values(layer, values) - exact
         outputs = Sequences(exact, np.maximum(noise, forward.spread_of(inputs)))
         measured.append(LayerReference(tuple(references), outputs))
     return measured
@@ -139,9 +148,8 @@ def merged(
     """The outputs ``[B, T, n]`` of a layer whose directions have run, with their noise."""
     parts = []
     for direction, reference in zip(layer.directions, references, strict=True):
-        steps = masks.order(mask, direction.backwards)
-        both = (masks.put_back(one, steps) for one in (reference.hidden, reference.hidden_noise))
-        parts.append(tuple(np.where(mask[:, :, None], one, 0.0) for one in both))
+        both = (direction.returned(one, mask) for one in (reference.hidden, reference.hidden_noise))
+        parts.append(tuple(both))
     values, noises = zip(*parts, strict=True)
     if len(values) == 1:
         return Sequences(values[0], noises[0])
@@ -171,6 +179,7 @@ def _multiplied(values: Sequence[Array], noises: Sequence[Array], u: float) -> S
 
 MERGES: Mapping[str, Callable[[Sequence[Array], Sequence[Array], float], Sequences]] = {
     CONCAT: _concatenated,
+    REVERSED: lambda values, noises, u: _concatenated(values[::-1], noises[::-1], u),
     SUM: _summed,
     MUL: _multiplied,
     AVE: _averaged,
