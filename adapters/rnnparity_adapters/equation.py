@@ -1,7 +1,8 @@
 """Which function a cell computes, as data."""
 
+import re
 from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 SIGMOID = "sigmoid"
 HARD_SIGMOID_5 = "hard_sigmoid(z/5 + 1/2)"
@@ -22,6 +23,67 @@ LINEAR = "linear"
 SOFTSIGN = "softsign"
 ONE = "1"
 """The constant 1. With it h' is the output gate alone, as in an equation that omits tanh(c')."""
+SOFTPLUS = "softplus"
+
+AFFINE, LEAKY_RELU, THRESHOLDED_RELU = "affine", "leaky_relu", "thresholded_relu"
+SCALED_TANH, HARD_SIGMOID, ELU = "scaled_tanh", "hard_sigmoid", "elu"
+"""Families of functions, each with a number alpha and some with a number beta, as ONNX defines them:
+https://onnx.ai/onnx/operators/onnx__LSTM.html#attributes
+"""
+
+
+class Member(NamedTuple):
+    """One function of a ``family``. ``beta`` is None where the family has only one number."""
+
+    family: str
+    alpha: float
+    beta: Optional[float] = None
+
+    @property
+    def name(self) -> str:
+        """Its name in an equation, such as ``elu(alpha=0.5)``; the usual one where it has one."""
+        for usual, member in _USUAL.items():
+            if member.family == self.family and _near(member, self):
+                return usual
+        beta = "" if self.beta is None else ", beta={!r}".format(float(self.beta))
+        return "{}(alpha={!r}{})".format(self.family, float(self.alpha), beta)
+
+
+def _near(one: Member, other: Member) -> bool:
+    """Whether the numbers are the same, as far as float32 tells."""
+    pairs = ((one.alpha, other.alpha), (one.beta or 0.0, other.beta or 0.0))
+    return all(abs(a - b) < 1e-6 for a, b in pairs)
+
+
+_USUAL = {
+    HARD_SIGMOID_5: Member(HARD_SIGMOID, 1 / 5, 1 / 2),
+    HARD_SIGMOID_6: Member(HARD_SIGMOID, 1 / 6, 1 / 2),
+    LINEAR: Member(AFFINE, 1.0, 0.0),
+}
+_MEMBER = re.compile(r"(\w+)\(alpha=([^,()]+)(?:, beta=([^,()]+))?\)")
+WITH_BETA = {
+    AFFINE: True,
+    LEAKY_RELU: False,
+    THRESHOLDED_RELU: False,
+    SCALED_TANH: True,
+    HARD_SIGMOID: True,
+    ELU: False,
+}
+"""The families, and whether each has a number beta."""
+
+
+def member(name: str) -> Optional[Member]:
+    """The function of a family that a name in an equation means; None where it is no such name."""
+    if name in _USUAL:
+        return _USUAL[name]
+    found = _MEMBER.fullmatch(name)
+    if not found or (found.group(3) is not None) != WITH_BETA.get(found.group(1)):
+        return None
+    try:
+        numbers = [float(number) for number in found.groups()[1:] if number is not None]
+    except ValueError:
+        return None
+    return Member(found.group(1), *numbers) if all(abs(number) < 1e30 for number in numbers) else None
 
 
 @dataclass(frozen=True)
@@ -45,7 +107,12 @@ class Equation:
     https://arxiv.org/abs/1503.04069). ``cell_clip`` limits |c'| before h' is computed from it. The output
     gate's peephole sees c' (Gers & Schmidhuber 2000, https://ieeexplore.ieee.org/document/861302), or c with
     ``output_peephole_previous``. With a projection (Sak et al. 2014, https://arxiv.org/abs/1402.1128) h' is
-    multiplied by a matrix ``[U, P]`` and goes through ``projection_activation``.
+    multiplied by a matrix ``[U, P]`` and goes through ``projection_activation``; ``projection_clip`` limits
+    its absolute value before that.
+
+    In every cell ``gate_clip`` limits the absolute value of what goes into the functions of gates and of the
+    new input, peepholes included. ``output_clip`` limits that of c' on its way into its function, and not
+    that of c' itself. ONNX's ``clip`` is both (https://onnx.ai/onnx/operators/onnx__LSTM.html).
 
     ``gru``, where x_g and h_g are what x and h contribute to the gate g, one of r, z, n::
 
@@ -57,6 +124,9 @@ class Equation:
     (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html). Without ``reset_after`` it scales h
     before the product, as in the paper, and m is added afterwards. With ``update_inverted``
     h' = (1 - z) * h + z * n (Chung et al. 2014, https://arxiv.org/abs/1412.3555).
+
+    ``tanh_middle`` says how tanh is computed, not what it is: its rounding error is relative to this value
+    where the result is smaller. It is 1 where tanh is computed as 2 sigmoid(2 z) - 1.
 
     ``rnn``: h' = activation([x, h] kernel + bias) (Elman 1990, https://doi.org/10.1207/s15516709cog1402_1).
     """
@@ -71,6 +141,10 @@ class Equation:
     cell_clip: Optional[float] = None
     output_peephole_previous: bool = False
     projection_activation: str = LINEAR
+    projection_clip: Optional[float] = None
+    gate_clip: Optional[float] = None
+    output_clip: Optional[float] = None
+    tanh_middle: float = 0.0
     reset_after: bool = True
     update_inverted: bool = False
 

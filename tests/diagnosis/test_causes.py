@@ -33,7 +33,10 @@ def hypotheses(cell: str) -> list[tuple[Finding, ...]]:
         for each in (equation, with_forget_bias(equation)) if paired else (equation,):
             value = 0.25 if each.fitted else None
             found.append(
-                tuple(OtherEquation(i, fields, value if i == each.by else None) for i, fields in each.parts)
+                tuple(
+                    OtherEquation(i, fields, value, each.fitted) if i == each.by else OtherEquation(i, fields)
+                    for i, fields in each.parts
+                )
             )
     return found
 
@@ -135,7 +138,9 @@ def test_what_is_no_id_gets_the_nearest_names() -> None:
 
 
 def test_the_ids_of_pairs_are_two() -> None:
-    pair = Cause((GateOrder("xhb", "ifjo"), OtherEquation("forget-bias", {}, 1.0)), CONFIRMED, 10, 1)
+    pair = Cause(
+        (GateOrder("xhb", "ifjo"), OtherEquation("forget-bias", {}, 1.0, "forget_bias")), CONFIRMED, 10, 1
+    )
     assert pair.id == "gate-order + forget-bias"
     assert pair.about == {"order": "ifjo", "tensors": "kernels and bias", "equation": {}, "value": 1.0}
     assert causes.ids([pair]) == {"gate-order", "forget-bias"}

@@ -18,7 +18,11 @@ from rnnparity.recordings.recording import from_arrays
 from rnnparity.reference import forward
 from rnnparity_adapters.layout import Weights
 
-FUNCTIONS = ("sigmoid", "tanh", "relu", "linear", "softsign", "hard_sigmoid")
+FUNCTIONS = (
+    "sigmoid", "tanh", "relu", "linear", "softsign", "hard_sigmoid", "softplus", "elu",
+    "hard_sigmoid(alpha=0.3, beta=0.4)", "affine(alpha=0.5, beta=0.25)", "leaky_relu(alpha=0.2)",
+    "thresholded_relu(alpha=0.3)", "scaled_tanh(alpha=1.5, beta=0.5)", "elu(alpha=0.5)",
+)  # fmt: skip
 VALUES: dict[str, tuple[Any, ...]] = {
     "activation": FUNCTIONS,
     "recurrent_activation": FUNCTIONS,
@@ -26,6 +30,9 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "forget_bias": (0.0, -0.3, 2.5),
     "forget_bias_after": (0.0, 0.5),
     "cell_clip": (0.25, 6.0),
+    "gate_clip": (0.25, 0.75),
+    "output_clip": (0.125, 0.25),
+    "projection_clip": (0.125, 0.25),
 }
 """By the field of the equation to which an option's value goes; the others are switches."""
 
@@ -77,7 +84,8 @@ def recording(given: Given) -> Arrays:
     seen_by_peepholes = given.option.field == "output_peephole_previous"
     if seen_by_peepholes or (given.option.brings == "peepholes" and given.value):
         case = replace(case, peepholes=random.uniform(-1, 1, (3, 4)).astype("float32").astype("float64"))
-    if given.option.brings == "projection" and given.value:
+    projected = given.option.field == "projection_clip"
+    if projected or (given.option.brings == "projection" and given.value):
         matrix = random.uniform(-1, 1, (4, 3)).astype("float32").astype("float64")
         rows = case.input_size + 3
         kernel, hidden = case.weights.kernel[:rows], case.initial_hidden[:, :3]

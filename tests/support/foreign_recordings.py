@@ -303,19 +303,44 @@ def nnabla_recordings() -> None:
                   options, **starts)  # fmt: skip
 
 
-def onnx_recordings() -> None:
+ONNX_LAYOUTS: Kinds = (
+    ("onnx", "LSTM", {}), ("onnx_rnn", "RNN", {}), ("onnx_gru", "GRU", {}),
+    ("onnx_gru-linear_before_reset", "GRU", {"linear_before_reset": 1}),
+)  # fmt: skip
+ONNX_NUMBERS: Dict[str, Tuple[float, ...]] = {
+    "Affine": (0.7, 0.1), "LeakyRelu": (0.3,), "ThresholdedRelu": (0.2,), "ScaledTanh": (1.3, 0.6),
+    "HardSigmoid": (0.35, 0.4), "Elu": (0.8,), "Relu": (), "Softsign": (), "Softplus": (),
+}  # fmt: skip
+"""Functions, with a number alpha and a number beta where they have one."""
+
+
+def onnx_functions() -> Kinds:
+    """ONNX's ``clip``, and all of its functions."""
+    made: List[Tuple[str, str, Dict[str, Any]]] = [
+        ("clip-lstm", "LSTM", {"clip": 0.4}), ("clip-rnn", "RNN", {"clip": 0.4}),
+        ("clip-gru", "GRU", {"clip": 0.4}),
+        ("clip-gru-linear_before_reset", "GRU", {"clip": 0.4, "linear_before_reset": 1}),
+    ]  # fmt: skip
+    for function, numbers in ONNX_NUMBERS.items():
+        given = dict(zip(("activation_alpha", "activation_beta"), ([number] for number in numbers)))
+        for operator, functions in (("RNN", [function]), ("LSTM", ["Sigmoid", function, "Tanh"])):
+            name = "%s-%s" % (function.lower(), operator.lower())
+            made.append((name, operator, dict({"activations": functions}, **given)))
+    two = ["HardSigmoid", "ScaledTanh"]
+    numbers_of_two = {"activation_alpha": [0.35, 1.3], "activation_beta": [0.4, 0.6]}
+    made.append(("two-gru", "GRU", dict({"activations": two}, **numbers_of_two)))
+    made.append(("two-lstm", "LSTM", dict({"activations": [*two, "Elu"]}, **numbers_of_two)))
+    return tuple(made)
+
+
+def onnx_recordings(layouts: Kinds = ONNX_LAYOUTS) -> None:
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
     def declared(name: str, array: Any) -> Any:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape)
 
-    for name, operator, options in kinds(
-        (
-            ("onnx", "LSTM", {}), ("onnx_rnn", "RNN", {}), ("onnx_gru", "GRU", {}),
-            ("onnx_gru-linear_before_reset", "GRU", {"linear_before_reset": 1}),
-        )
-    ):  # fmt: skip
+    for name, operator, options in kinds(layouts):
         gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[operator]
         weights = {"W": draw(1, gates * U, IN), "R": draw(1, gates * U, U), "B": draw(1, 2 * gates * U)}
         names = ["X", "W", "R", "B", "", "initial_h"]
@@ -341,9 +366,13 @@ def onnx_recordings() -> None:
         write(name, "onnx." + operator, version, weights, hidden, options, **starts)
 
 
+def onnx_function_recordings() -> None:
+    onnx_recordings(onnx_functions())
+
+
 if __name__ == "__main__":
     {
         "torch": torch_recordings, "keras-tf": keras_recordings, "keras-torch": keras_recordings,
         "tf1": tensorflow1_recordings, "tf2": tensorflow2_recordings, "nnabla": nnabla_recordings,
-        "onnx": onnx_recordings,
+        "onnx": onnx_recordings, "onnx-functions": onnx_function_recordings,
     }[FRAMEWORK]()  # fmt: skip

@@ -61,6 +61,8 @@ def expressed(api: Api, equation: Equation) -> dict[str, Any] | None:
     for name, option in api.arguments.items():
         if option.field in fields:
             value = fields.pop(option.field)
+            if any(fields.pop(name, None) != value for name in option.also):
+                return None
             if option.only and value not in option.only:
                 return None
             options[name] = value

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
+from rnnparity.apis import listed_functions
 from rnnparity.errors import InputError
 from rnnparity_adapters import equation as equations
-from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.equation import Equation, Member
 from rnnparity_adapters.layout import Layout
 
 Version = tuple[int, ...]
@@ -33,22 +34,10 @@ _FUNCTIONS: Mapping[str | None, str] = {
     "relu": equations.RELU,
     "linear": equations.LINEAR,
     "softsign": equations.SOFTSIGN,
-    equations.HARD_SIGMOID_5: equations.HARD_SIGMOID_5,
-    equations.HARD_SIGMOID_6: equations.HARD_SIGMOID_6,
+    "softplus": equations.SOFTPLUS,
+    "elu": Member(equations.ELU, 1.0).name,
 }
 """Names of functions that mean the same in all frameworks. ``hard_sigmoid`` does not: see :class:`Api`."""
-_ONNX_FUNCTIONS: Mapping[str, str] = {
-    "sigmoid": equations.SIGMOID,
-    "tanh": equations.TANH,
-    "relu": equations.RELU,
-    "hardsigmoid": equations.HARD_SIGMOID_5,
-    "softsign": equations.SOFTSIGN,
-    "affine": equations.LINEAR,
-}
-"""ONNX's names of functions, in small letters; an Affine has the slope 1 unless another one is given."""
-_ONNX_SPELLING = {"hardsigmoid": "HardSigmoid"}
-"""How ONNX writes those names that are more than one capital and small letters."""
-_SLOPES = {equations.HARD_SIGMOID_5: 1 / 5, equations.HARD_SIGMOID_6: 1 / 6}
 _SWITCHES = ("coupled", "output_peephole_previous", "reset_after", "update_inverted")
 """The fields of an equation that are true or false."""
 _LARGEST = 1e30
@@ -70,16 +59,17 @@ class Order(NamedTuple):
 class Option:
     """The meaning of a constructor argument.
 
-    Its value is that of the equation's ``field``, which is empty if the argument says nothing about the
-    function; a list of functions gives those of several fields, the ``functions``. If ``only`` has values, no
-    others are supported, and a number has to be ``above`` that one. To be without what the field says, the
-    argument is ``off``. A true value ``brings`` tensors: ``peepholes`` or a ``projection``. ``orders`` has
-    the values that change the order of the sequence. If ``zeroes``, a true value zeroes masked steps. Where
-    ``biases`` is true, the argument False means that no biases are stored. ``as_int`` says that true is
-    written 1.
+    Its value is that of the equation's ``field``, and of the fields ``also``. ``field`` is empty if the
+    argument says nothing about the function; a list of functions gives those of several fields, the
+    ``functions``. If ``only`` has values, no others are supported, and a number has to be ``above`` that one.
+    To be without what the field says, the argument is ``off``. A true value ``brings`` tensors: ``peepholes``
+    or a ``projection``. ``orders`` has the values that change the order of the sequence. If ``zeroes``, a
+    true value zeroes masked steps. Where ``biases`` is true, the argument False means that no biases are
+    stored. ``as_int`` says that true is written 1.
     """
 
     field: str = ""
+    also: tuple[str, ...] = ()
     only: tuple[Any, ...] = ()
     above: float | None = None
     off: float | None = None
@@ -176,16 +166,19 @@ class Api:
 
     def fields(self, options: Mapping[str, Any], version: str = "") -> dict[str, Any]:
         """The fields of the equation that ``options`` set. Raises InputError as :meth:`equation` does."""
-        known, fields = self.arguments, {}
+        known, fields = self.arguments, dict[str, Any]()
         for name, value in options.items():
             if name not in known:
                 near = difflib.get_close_matches(name, known, 3) or sorted(known)
                 raise InputError("option", name, " or ".join(near) or "none")
             known[name].check(name, value)
             if known[name].field:
-                fields[known[name].field] = self._value(name, known[name].field, value, version)
+                one = self._value(name, known[name].field, value, version)
+                fields |= dict.fromkeys((known[name].field, *known[name].also), one)
             if known[name].functions and value:
-                fields |= self._listed(name, value, options)
+                targets = known[name].functions
+                listed = listed_functions.read(name, value, options, len(targets))
+                fields |= dict(zip(targets, listed, strict=True))
         return fields
 
     def options_for(
@@ -199,12 +192,13 @@ class Api:
         changed = {
             name: value
             for name, option in self.arguments.items()
-            if option.field and own[option.field] != wanted[option.field]
+            if option.field and any(own[field] != wanted[field] for field in (option.field, *option.also))
             for value in self._values(option, wanted[option.field], version)[:1]
         }
         for name, option in self.arguments.items():
             if any(own[field] != wanted[field] for field in option.functions):
-                changed |= _as_list(name, [wanted[field] for field in option.functions], equation)
+                functions = [wanted[field] or equation.output for field in option.functions]
+                changed |= listed_functions.written(name, functions)
         try:
             found = self.equation({**options, **changed}, version)
         except InputError:
@@ -233,30 +227,12 @@ class Api:
         """The api's letter for a gate, which is given by its canonical letter."""
         return self.letters.get(gate, gate)
 
-    def _listed(self, name: str, value: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of an ONNX list of ``activations``, whose names may be in any case.
-
-        ``activation_alpha`` lists the slopes of those that have one:
-        https://onnx.ai/onnx/operators/onnx__LSTM.html
-        """
-        targets, slopes = self.arguments[name].functions, list(options.get("activation_alpha") or ())
-        listed = list(value) if isinstance(value, list | tuple) else [value]
-        if len(listed) != len(targets):
-            raise InputError(f"option {name}", value, f"{len(targets)} functions, for one direction")
-        found = {}
-        for target, function in zip(targets, listed, strict=True):
-            if function not in _ONNX_FUNCTIONS and str(function).lower() not in _ONNX_FUNCTIONS:
-                raise InputError(f"option {name}", function, ", ".join(_ONNX_FUNCTIONS))
-            found[target] = _ONNX_FUNCTIONS[str(function).lower()]
-            if found[target] == equations.HARD_SIGMOID_5 and slopes:
-                found[target] = _hard_sigmoid(float(slopes.pop(0)))
-        return found
-
     def _values(self, option: Option, wanted: Any, version: str) -> list[Any]:
         """The values of an option that mean what an equation's field should be, names before definitions."""
         if "activation" in option.field:
             known = {**_FUNCTIONS, "hard_sigmoid": _at(self.hard_sigmoid, _numbers(version))}
             named = [name for name, function in known.items() if name and function == wanted]
+            named += [wanted] if wanted and equations.member(wanted) else []
             allowed = [name for name in named if not option.only or name in option.only]
             return sorted(allowed, key=lambda name: name == wanted)
         if wanted is None:
@@ -267,16 +243,19 @@ class Api:
         """The value of the equation's field ``target`` for the value of an option."""
         if "activation" in target:
             known = {**_FUNCTIONS, "hard_sigmoid": _at(self.hard_sigmoid, _numbers(version))}
-            if not isinstance(value, str | None) or value not in known:
+            if isinstance(value, str | None) and value in known:
+                return known[value]
+            member = equations.member(value) if isinstance(value, str) else None
+            if member is None:
                 raise InputError(f"option {name}", value, ", ".join(map(str, known)))
-            return known[value]
+            return member.name
         if target in _SWITCHES:
             if value not in (0, 1):
                 raise InputError(f"option {name}", value, "true or false")
             return bool(value)
         if isinstance(value, bool) or not isinstance(value, int | float | None) or abs(value or 0) > _LARGEST:
             raise InputError(f"option {name}", value, "a number")
-        if target == "cell_clip":
+        if target.endswith("_clip"):
             return float(value) if value is not None and value > 0 else None
         return float(value or 0)
 
@@ -341,29 +320,6 @@ def _shown(option: tuple[str, Any]) -> str:
     """The value of an option, as it is said in a row's label: a word says enough, true and false do not."""
     name, value = option
     return f"{name}={value}" if isinstance(value, bool) else str(value)
-
-
-def _hard_sigmoid(slope: float) -> str:
-    """The hard sigmoid of that slope. Raises :class:`~rnnparity.errors.InputError` where none is known."""
-    for name, known in _SLOPES.items():
-        if abs(slope - known) < 1e-6:
-            return name
-    raise InputError("option activation_alpha", slope, "0.2 or 1/6 for a HardSigmoid")
-
-
-def _as_list(name: str, functions: Sequence[str | None], equation: Equation) -> dict[str, Any]:
-    """The list of functions, ONNX's ``activations``, and the slopes of those that have one.
-
-    Empty if it has no name for one of them.
-    """
-    listed = [function or equation.output for function in functions]
-    names = {function: written for written, function in _ONNX_FUNCTIONS.items()}
-    names[equations.HARD_SIGMOID_6] = names[equations.HARD_SIGMOID_5]
-    if not set(listed) <= set(names):
-        return {}
-    slopes = [_SLOPES[function] for function in listed if function in _SLOPES]
-    alpha = {"activation_alpha": slopes} if equations.HARD_SIGMOID_6 in listed else {}
-    return {name: [_ONNX_SPELLING.get(names[one], names[one].title()) for one in listed], **alpha}
 
 
 def _plain(equation: Equation) -> Equation:

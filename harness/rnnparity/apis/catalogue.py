@@ -125,7 +125,7 @@ _TF1_CELLS: Mapping[str, dict[str, Any]] = {
             "num_proj": Option(brings="projection"),
             # tf.clip_by_value(c, -cell_clip, cell_clip): only the block ops take 0 and less for none.
             "cell_clip": Option("cell_clip", above=0.0),
-            "proj_clip": _OFF,
+            "proj_clip": Option("projection_clip", above=0.0),
             **_ignored("initializer state_is_tuple"),
         },
         "defaults": _FORGET_BIAS_1,
@@ -218,7 +218,7 @@ _ONNX_RNN: Options = {
     "B": _BIASES,
     "direction": Option(only=("forward", "reverse"), orders=(("reverse", Order(True, turned_back=True)),)),
     "activations": Option(functions=("activation",)),
-    "clip": _OFF,
+    "clip": Option("gate_clip", above=0.0),
     **_ignored("hidden_size layout activation_alpha activation_beta"),
 }
 _ONNX_GRU: Options = {
@@ -229,6 +229,9 @@ _ONNX_GRU: Options = {
 _ONNX_LSTM: Options = {
     **_ONNX_RNN,
     "activations": Option(functions=("recurrent_activation", "activation", "output_activation")),
+    # What goes into every function is limited, c' on its way to h too; onnxruntime leaves that out:
+    # https://github.com/microsoft/onnxruntime/issues/27224
+    "clip": Option("gate_clip", also=("output_clip",), above=0.0),
     "input_forget": Option("coupled", as_int=True),
 }
 
@@ -244,7 +247,9 @@ def _onnx(name: str, layout: Layout, options: Options, letters: Mapping[str, str
 _ONNX_APIS = [
     _onnx("onnx.LSTM", layouts.ONNX, _ONNX_LSTM, {"j": "c"}),
     _onnx("onnx.GRU", layouts.ONNX_GRU, _ONNX_GRU, {"n": "h"}, reset_after=False),
-    _onnx("onnx.RNN", layouts.ONNX_RNN, _ONNX_RNN, {}),
+    # onnxruntime's RNN computes tanh as 2 sigmoid(2 z) - 1, unlike its LSTM and GRU:
+    # https://github.com/microsoft/onnxruntime/blob/v1.20.0/onnxruntime/core/providers/cpu/rnn/rnn_activation_functors.h
+    _onnx("onnx.RNN", layouts.ONNX_RNN, _ONNX_RNN, {}, tanh_middle=1.0),
 ]
 
 # Recordings of a user's own cell, with canonical weights; and the plain numpy cell.
@@ -253,16 +258,19 @@ _CANONICAL_LSTM: Options = {
     name: Option(name)
     for name in (
         "recurrent_activation", "activation", "output_activation", "forget_bias_after", "coupled",
-        "cell_clip", "output_peephole_previous",
+        "cell_clip", "gate_clip", "output_clip", "output_peephole_previous",
     )
 }  # fmt: skip
 _CANONICAL_GRU: Options = {
-    name: Option(name) for name in ("recurrent_activation", "activation", "reset_after", "update_inverted")
+    name: Option(name)
+    for name in ("recurrent_activation", "activation", "gate_clip", "reset_after", "update_inverted")
 }
 _CANONICAL_APIS = [
     Api("canonical", layouts.CANONICAL, _CANONICAL_LSTM),
     Api("canonical.gru", layouts.CANONICAL_GRU, _CANONICAL_GRU),
-    Api("canonical.rnn", layouts.CANONICAL_RNN, {"activation": _ACTIVATION}),
+    Api(
+        "canonical.rnn", layouts.CANONICAL_RNN, {"activation": _ACTIVATION, "gate_clip": Option("gate_clip")}
+    ),
     Api(
         "numpy.lstm_cell",
         layouts.CANONICAL,

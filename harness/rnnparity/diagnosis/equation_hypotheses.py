@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rnnparity.diagnosis.fitted_constants import CLIP
 from rnnparity.diagnosis.hypothesis import EquationHypothesis
 from rnnparity_adapters import equation as equations
 from rnnparity_adapters.equation import Equation
@@ -45,6 +46,11 @@ LSTM = (
     # Before the limit that is fitted: the largest cell state of a run without a limit would fit as well.
     _other("cell-clip", cell_clip=None),
     _constant("cell-clip", "cell_clip"),
+    _other("pre-activation-clip", gate_clip=None, output_clip=None),
+    # onnxruntime clips what goes into the gates, and not c': https://github.com/microsoft/onnxruntime/issues/27224
+    _other("pre-activation-clip", output_clip=None),
+    _constant("pre-activation-clip", "gate_clip"),
+    _constant("pre-activation-clip", CLIP),
     _other("peephole-previous", output_peephole_previous=True),
     # The functions of the gates and of the new input are swapped.
     _other(
@@ -63,22 +69,27 @@ LSTM = (
     *_NEW_INPUT,
 )
 # A projection through tanh by default: https://github.com/PaddlePaddle/Paddle/pull/15605
-PROJECTED = tuple(
-    _other("projection", projection_activation=name) for name in (equations.TANH, equations.LINEAR)
+PROJECTED = (
+    *(_other("projection", projection_activation=name) for name in (equations.TANH, equations.LINEAR)),
+    _other("projection", projection_clip=None),
+    _constant("projection", "projection_clip"),
 )
 """Further hypotheses for a cell with a projection."""
-RNN = tuple(_other("activation", activation=name) for name in _FUNCTIONS)
+_NEW_STATE = tuple(_other("activation", activation=name) for name in _FUNCTIONS)
+_CLIPPED = (_other("pre-activation-clip", gate_clip=None), _constant("pre-activation-clip", "gate_clip"))
+RNN = (*_NEW_STATE, *_CLIPPED)
 # Both forms of the reset gate and of the update gate are in use:
 # https://github.com/nntrainer/nntrainer/pull/1644 and https://github.com/pytorch/pytorch/issues/20129.
 GRU = (
     *_RECURRENT,
-    *RNN,
+    *_NEW_STATE,
     _other("reset-gate", reset_after=True),
     _other("reset-gate", reset_after=False),
     _other("update-gate-inverted", update_inverted=True),
     _other("update-gate-inverted", update_inverted=False),
     # The functions of the gates and of the new state are swapped.
     _other("activation", recurrent_activation=equations.TANH, activation=equations.SIGMOID),
+    *_CLIPPED,
 )
 
 

@@ -2,21 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from rnnparity.diagnosis.actions import Action, Add, Compute, Pass, Place, Reform, Scale
 from rnnparity.diagnosis.changes import Actions
 from rnnparity.diagnosis.findings import OtherEquation
+from rnnparity.diagnosis.fitted_constants import CONSTANTS
 from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity_adapters import equation as equations
 from rnnparity_adapters.equation import Equation
 
-_CONSTANTS = {
-    "forget-bias": "forget_bias",
-    "forget-bias-after-sigmoid": "forget_bias_after",
-    "cell-clip": "cell_clip",
-}
-"""The field of the equation that a cause estimates."""
 _SYMMETRIC = (equations.SIGMOID, equations.HARD_SIGMOID_5, equations.HARD_SIGMOID_6)
 """Functions s with s(-z) = 1 - s(z)."""
 
@@ -44,7 +38,7 @@ def _by_options(others: Iterable[OtherEquation], words: Vocabulary) -> tuple[Act
     """The options that say all this, and the words after they are passed; None where there are none."""
     equation = words.equation
     for finding in others:
-        equation = replace(equation, **_fields(finding, equation))
+        equation = _changed(finding, equation)
     wanted = equation
     if words.layout.forget_bias == "bias":  # no option says it, and what is stored holds it already
         if equation.forget_bias != words.equation.forget_bias:
@@ -66,19 +60,21 @@ def _other_bias(equation: Equation, words: Vocabulary) -> Actions:
     return (Reform((Place(words.name(old[0]), ()),), form, shape),)
 
 
-def _fields(finding: OtherEquation, equation: Equation) -> dict[str, Any]:
-    """The fields of an equation that a finding changes, with the constant that it has estimated."""
-    fields: dict[str, Any] = dict(finding.fields)
-    if finding.value is not None:
-        name = _CONSTANTS[finding.id]
-        fields[name] = finding.value + (equation.forget_bias if name == "forget_bias" else 0.0)
-    return fields
+def _changed(finding: OtherEquation, equation: Equation) -> Equation:
+    """The equation that a finding makes of one, with the constant that it has estimated."""
+    equation = replace(equation, **finding.fields)
+    return CONSTANTS[finding.fitted].apply(equation, finding.value) if finding.value is not None else equation
 
 
 def computed(others: Iterable[OtherEquation], words: Vocabulary) -> Compute:
     """All that these findings change, as it was given."""
-    changed = [name for finding in others for name in _fields(finding, words.equation)]
-    return Compute({name: getattr(words.equation, name) for name in changed})
+    own, changed = vars(words.equation), words.equation
+    for finding in others:
+        changed = _changed(finding, changed)
+    names = {name for finding in others for name in finding.fields}
+    return Compute(
+        {name: own[name] for name, value in vars(changed).items() if own[name] != value or name in names}
+    )
 
 
 def _by_no_weights(finding: OtherEquation, words: Vocabulary) -> Actions:

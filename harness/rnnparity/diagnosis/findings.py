@@ -214,11 +214,16 @@ class Projection(Finding):
 
 @dataclass(frozen=True)
 class OtherEquation(Finding):
-    """The ``fields`` of the equation have other values. ``value`` is an estimated constant, if any."""
+    """The ``fields`` of the equation have other values.
+
+    If there is a ``value``, it is an estimated constant: ``fitted`` is its name in
+    :data:`rnnparity.diagnosis.fitted_constants.CONSTANTS`.
+    """
 
     id: str
     fields: Mapping[str, Any]
     value: float | None = None
+    fitted: str = ""
 
     @property
     def about(self) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from rnnparity.judge.matched_filter import SCORE_LIMIT
 from rnnparity.reference.noise import Array
 from rnnparity_adapters.equation import Equation
 
+CLIP = "clip"
+"""What limits the gates and c' on its way to h as well, as ONNX's ``clip`` does."""
+
 
 class Constant(NamedTuple):
     """One constant: ``apply`` puts a value into an equation, ``starts`` are the values where a fit begins."""
@@ -40,6 +43,17 @@ def _limits(forced: TeacherForced, equation: Equation) -> list[float]:
     return [float(size) for size in np.quantile(sizes, (0.98, 0.9, 0.75, 0.5, 0.25)) if size > 0]
 
 
+def _outputs(forced: TeacherForced, equation: Equation) -> list[float]:
+    """The limit at which hidden states may have been clipped: the largest of them."""
+    return [float(np.abs(forced.hidden).max())]
+
+
+def _gate_limits(forced: TeacherForced, equation: Equation) -> list[float]:
+    """Limits at which pre-activations may have been clipped: quantiles of their sizes without a limit."""
+    sizes = np.abs(forced.z).reshape(-1)
+    return [float(size) for size in np.quantile(sizes, (0.98, 0.9, 0.75, 0.5, 0.25)) if size > 0]
+
+
 # The 1e-9 keeps a fit from a limit of zero or less, which an equation cannot have.
 CONSTANTS = {
     "forget_bias": Constant(
@@ -51,8 +65,18 @@ CONSTANTS = {
         lambda forced, equation: [0.5],
     ),
     "cell_clip": Constant(lambda equation, value: replace(equation, cell_clip=max(value, 1e-9)), _limits),
+    "gate_clip": Constant(
+        lambda equation, value: replace(equation, gate_clip=max(value, 1e-9)), _gate_limits
+    ),
+    CLIP: Constant(
+        lambda equation, value: replace(equation, gate_clip=max(value, 1e-9), output_clip=max(value, 1e-9)),
+        _gate_limits,
+    ),
+    "projection_clip": Constant(
+        lambda equation, value: replace(equation, projection_clip=max(value, 1e-9)), _outputs
+    ),
 }
-"""The constants that can be fitted, by the name of the equation's field."""
+"""The constants that can be fitted, by the name of the equation's field, or by a name for several fields."""
 ROUNDS = 8
 """The most rounds of Gauss-Newton in any fit. Close to the solution a round doubles the number of right
 digits, so four rounds reach those of float64. The other four are for coming close, from zero and through

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnparity.diagnosis.fitted_constants import nice
+from rnnparity.diagnosis.forced_cells import TeacherForcedGru
 from rnnparity.diagnosis.hypothesis import Change, Found, Hypothesis, blocks
 from rnnparity.diagnosis.kinds import in_full
 from rnnparity.diagnosis.run_findings import InputChanged, RowOrder
-from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForcedGru, apart, counting
+from rnnparity.diagnosis.teacher_forcing import Setting, apart, counting
 from rnnparity.reference import forward
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import LIMIT, Array

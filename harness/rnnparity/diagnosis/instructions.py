@@ -220,6 +220,21 @@ _LET: Mapping[str, Callable[[Any, Vocabulary], str]] = {
     "cell_clip": lambda value, words: (
         "do not clip the cell state" if value is None else f"clip the cell state at {_number(value)}"
     ),
+    "gate_clip": lambda value, words: (
+        "do not clip what goes into the functions of the gates"
+        if value is None
+        else f"clip what goes into the functions of the gates at {_number(value)}"
+    ),
+    "output_clip": lambda value, words: (
+        "do not clip c on its way into its function"
+        if value is None
+        else f"clip c at {_number(value)} on its way into its function, but not c itself"
+    ),
+    "projection_clip": lambda value, words: (
+        "do not clip the projected state"
+        if value is None
+        else f"clip the projected state at {_number(value)}"
+    ),
     "output_peephole_previous": lambda value, words: (
         f"let the output gate's peephole see the {'previous' if value else 'new'} cell state"
     ),

@@ -4,16 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from rnnparity.diagnosis import equation_hypotheses
+from rnnparity.diagnosis.forced_cells import TeacherForcedGru, TeacherForcedLstm, TeacherForcedRnn
 from rnnparity.diagnosis.hypothesis import EquationHypothesis
-from rnnparity.diagnosis.teacher_forcing import (
-    Setting,
-    TeacherForced,
-    TeacherForcedGru,
-    TeacherForcedLstm,
-    TeacherForcedRnn,
-    Window,
-    whole,
-)
+from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, whole
 from rnnparity_adapters.equation import Equation
 
 

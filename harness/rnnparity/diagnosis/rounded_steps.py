@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnparity.diagnosis.teacher_forcing import Setting, vectors
-from rnnparity.reference.activations import ACTIVATIONS
+from rnnparity.reference.activations import Activation, functions
 from rnnparity.reference.formats import Rounding
 from rnnparity.reference.noise import Array
 from rnnparity_adapters.kinds import PEEPHOLES
@@ -62,8 +62,7 @@ def _lstm(setting: Setting, how: Roundings) -> tuple[Array, Array]:
     equation = case.equation
     z = dict(zip(case.gates, (r(of_x + of_h) for of_x, of_h in _sums(setting, how)), strict=True))
     z["f"] = r(z["f"] + equation.forget_bias)
-    gate = _through(equation.recurrent_activation, how)
-    candidate, output = _through(equation.activation, how), _through(equation.output, how)
+    gate, candidate, output, projection = (_through(each, how) for each in functions(equation))
     vectors_ = () if case.peepholes is None else how.weights(case.peepholes)
     peepholes: Mapping[str, Array] = dict(zip(PEEPHOLES, vectors_, strict=False))
 
@@ -92,14 +91,14 @@ def _lstm(setting: Setting, how: Roundings) -> tuple[Array, Array]:
         hidden, cell = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
     if case.projection is not None:
         projected = how.factors(hidden) @ how.factors(how.weights(case.projection))
-        hidden = _through(equation.projection_activation, how)(r(projected))
+        hidden = projection(r(projected))
     return how.states(hidden), cell
 
 
 def _gru(setting: Setting, how: Roundings) -> tuple[Array, Array]:
     case, r = setting.case, how.results
     equation, batch, steps = case.equation, setting.case.batch, setting.case.steps
-    gate = _through(equation.recurrent_activation, how)
+    gate, candidate, *_ = (_through(each, how) for each in functions(equation))
     h = vectors(setting, np.arange(batch), steps)[..., case.input_size :]
     (r_x, r_h), (z_x, z_h), (own, _) = _sums(setting, how)
     reset, update = gate(r(r_x + r_h)), gate(r(z_x + z_h))
@@ -110,7 +109,7 @@ def _gru(setting: Setting, how: Roundings) -> tuple[Array, Array]:
         added = r(reset * r(how.factors(h) @ recurrent + bias))
     else:
         added = r(how.factors(r(reset * h)) @ recurrent + bias)
-    new = _through(equation.activation, how)(r(own + added))
+    new = candidate(r(own + added))
     kept = 1 - update if equation.update_inverted else update
     hidden = how.states(r(new + r(kept * r(h - new))))
     return hidden, np.zeros((batch, steps, 0))
@@ -118,12 +117,12 @@ def _gru(setting: Setting, how: Roundings) -> tuple[Array, Array]:
 
 def _rnn(setting: Setting, how: Roundings) -> tuple[Array, Array]:
     ((of_x, of_h),) = _sums(setting, how)
-    hidden = _through(setting.case.equation.activation, how)(how.results(of_x + of_h))
+    hidden = _through(functions(setting.case.equation).new, how)(how.results(of_x + of_h))
     return how.states(hidden), np.zeros((*hidden.shape[:2], 0))
 
 
-def _through(name: str, how: Roundings) -> Callable[[Array], Array]:
-    return lambda z: how.results(ACTIVATIONS[name].function(z))
+def _through(activation: Activation, how: Roundings) -> Callable[[Array], Array]:
+    return lambda z: how.results(activation.function(z))
 
 
 _CELLS: Mapping[str, Callable[[Setting, Roundings], tuple[Array, Array]]] = {

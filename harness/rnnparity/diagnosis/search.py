@@ -325,7 +325,9 @@ _AGREES = (comparison.AGREE, comparison.CHAOTIC)
 def _findings(equation: EquationHypothesis, value: float) -> tuple[Finding, ...]:
     """The findings of another equation, with the value of its constant."""
     return tuple(
-        OtherEquation(id_, fields, value if equation.fitted and id_ == equation.by else None)
+        OtherEquation(id_, fields, value, equation.fitted)
+        if equation.fitted and id_ == equation.by
+        else OtherEquation(id_, fields)
         for id_, fields in equation.parts
     )
 

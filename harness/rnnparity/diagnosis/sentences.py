@@ -6,6 +6,7 @@ from functools import singledispatch
 from rnnparity.diagnosis import findings, output_findings
 from rnnparity.diagnosis.causes import Cause, single
 from rnnparity.diagnosis.findings import Finding, OtherEquation
+from rnnparity.diagnosis.fitted_constants import CLIP
 from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity_adapters import equation as equations
 from rnnparity_adapters.kinds import PEEPHOLES
@@ -158,6 +159,25 @@ def _clip(finding: OtherEquation, words: Vocabulary) -> str:
     return f"the cell state is clipped at {finding.value:.6g}"
 
 
+def _gate_clip(finding: OtherEquation, words: Vocabulary) -> str:
+    candidate = words.gate(words.layout.kind.candidate)
+    gates = f"the functions of gates and {candidate}" if words.layout.kind.name != "rnn" else "the function"
+    if finding.value is not None:
+        every = "every function, that of c too," if finding.fitted == CLIP else gates
+        return f"what goes into {every} is clipped at {finding.value:.6g}"
+    if "gate_clip" in finding.fields:
+        return f"what goes into {gates} is not clipped"
+    return "c is not clipped on its way into its function"
+
+
+def _projection(finding: OtherEquation, words: Vocabulary) -> str:
+    if finding.value is not None:
+        return f"the projected state is clipped at {finding.value:.6g}"
+    if "projection_clip" in finding.fields:
+        return "the projected state is not clipped"
+    return f"the projection goes through {finding.fields['projection_activation']}"
+
+
 def _output(finding: OtherEquation, words: Vocabulary) -> str:
     function = finding.fields["output_activation"]
     return "h is o alone" if function == equations.ONE else f"c goes through {function} on its way to h"
@@ -181,9 +201,8 @@ _EQUATIONS: Mapping[str, Callable[[OtherEquation, Vocabulary], str]] = {
     "coupled-gates": _either("coupled", "the forget gate is 1 - i", "the forget gate is its own, not 1 - i"),
     "cell-clip": _clip,
     "peephole-previous": lambda finding, words: "the output gate's peephole sees the previous cell state",
-    "projection": lambda finding, words: (
-        f"the projection goes through {finding.fields['projection_activation']}"
-    ),
+    "pre-activation-clip": _gate_clip,
+    "projection": _projection,
     "reset-gate": _either(
         "reset_after",
         "the reset gate scales what the recurrent kernel made of h",

@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnparity.diagnosis.forced_cells import TeacherForcedLstm
 from rnnparity.diagnosis.hypothesis import Found
 from rnnparity.diagnosis.kinds import in_full
 from rnnparity.diagnosis.run_findings import GIVEN, KEPT, LAST, NONE, OTHER_ROW, SWAPPED, ZERO, StateReplaced
-from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForcedLstm, apart, counting
+from rnnparity.diagnosis.teacher_forcing import Setting, apart, counting
 from rnnparity.reference import forward
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import LIMIT, Array

@@ -16,12 +16,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnparity.reference.activations import ACTIVATIONS
 from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import Array
 from rnnparity_adapters.equation import Equation
-from rnnparity_adapters.kinds import PEEPHOLES
 
 Units = NDArray[np.signedinteger]
 """Positions of units, ``[units]``."""
@@ -146,7 +144,7 @@ class TeacherForced(ABC):
     def blocks(cls, setting: Setting) -> Iterator[BlockInput]:
         """Each gate's block of the bias ``[1, U]``, input kernel ``[I, U]``, recurrent kernel ``[P, U]``."""
         for position, gate in enumerate(setting.case.gates):
-            for tensor, v in _multiplied(setting).items():
+            for tensor, v in multiplied(setting).items():
                 yield BlockInput(tensor, gate, position, v)
 
     def for_units(self, units: Units, equation: Equation) -> "tuple[TeacherForced, Units]":
@@ -155,184 +153,6 @@ class TeacherForced(ABC):
         Also returns the positions ``[units]`` of these units among the columns of ``z``.
         """
         return self, np.arange(len(units))
-
-
-@dataclass(frozen=True, eq=False)
-class TeacherForcedLstm(TeacherForced):
-    """An LSTM. ``start`` ``[S, B, U]`` are the initial cell states.
-
-    ``peepholes`` ``[S, 3, 1, U]`` and ``projection`` ``[S, 1, U, P]`` are None where the cell has none.
-    """
-
-    start: Array
-    peepholes: Array | None
-    projection: Array | None
-
-    @classmethod
-    def of(cls, settings: Sequence[Setting], window: Window) -> Self:
-        first = settings[0]
-        mixed = first.case.projection is not None  # with a projection each hidden state depends on all units
-        units = np.arange(first.case.units) if mixed else window.units
-        own = np.arange(first.case.units) if mixed else _columns(first, window)
-        z = np.stack([_sums(setting, window, own) for setting in settings])
-        start = np.stack([s.case.initial_cell[np.ix_(window.rows, units)] for s in settings])
-        cells = [
-            s.cell[np.ix_(window.rows, np.arange(window.steps), units)]
-            for s in settings
-            if s.cell is not None
-        ]
-        peepholes = [s.case.peepholes[:, None, own] for s in settings if s.case.peepholes is not None]
-        projections = [
-            s.case.projection[None, :, window.units] for s in settings if s.case.projection is not None
-        ]
-        return cls(
-            z,
-            _hidden(settings, window),
-            np.stack(cells) if cells else None,
-            _mask(settings[0], window),
-            start.astype(np.float64),
-            np.stack(peepholes) if peepholes else None,
-            np.stack(projections) if projections else None,
-        )
-
-    def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
-        gate = ACTIVATIONS[equation.recurrent_activation].function
-        shift = equation.forget_bias + np.asarray(forget)
-        z = dict(zip("ijfo", np.moveaxis(self.z, 1, 0), strict=True))
-        z["f"] = z["f"] + shift
-        candidate = ACTIVATIONS[equation.activation].function(z["j"])
-        if self.peepholes is None and not equation.cell_clip and self.cell is not None:
-            cell = _next(equation, gate(z["i"]), candidate, gate(z["f"]), self._before(self.cell))
-            hidden = gate(z["o"]) * ACTIVATIONS[equation.output].function(cell)
-        else:
-            hidden, cell = self._stepped(equation, z, candidate)
-        if self.projection is not None:
-            hidden = ACTIVATIONS[equation.projection_activation].function(hidden @ self.projection)
-        return hidden, cell
-
-    def _before(self, cell: Array) -> Array:
-        return np.concatenate([self.start[:, :, None], cell[:, :, :-1]], axis=2)
-
-    def _stepped(self, equation: Equation, z: dict[str, Array], candidate: Array) -> tuple[Array, Array]:
-        gate, output = (ACTIVATIONS[n].function for n in (equation.recurrent_activation, equation.output))
-        before = None if self.cell is None else self._before(self.cell)
-        still = {} if self.peepholes is not None else {name: gate(z[name]) for name in "ifo"}
-
-        def activated(name: str, t: int, seen: Array) -> Array:
-            if self.peepholes is None:
-                return still[name][:, :, t]
-            return gate(z[name][:, :, t] + self.peepholes[:, PEEPHOLES.index(name)] * seen)
-
-        c = self.start
-        cells: list[Array] = []
-        hiddens: list[Array] = []
-        for t in range(z["j"].shape[2]):
-            old = c if before is None else before[:, :, t]
-            c = _next(equation, activated("i", t, old), candidate[:, :, t], activated("f", t, old), old)
-            out = activated("o", t, old if equation.output_peephole_previous else c)
-            cells.append(c)
-            hiddens.append(out * output(c))
-        return np.stack(hiddens, axis=2), np.stack(cells, axis=2)
-
-
-def _next(equation: Equation, i: Array, j: Array, f: Array, c: Array) -> Array:
-    if equation.coupled:
-        f = 1 - i
-    value: Array = (f + equation.forget_bias_after) * c + i * j
-    return value if equation.cell_clip is None else np.clip(value, -equation.cell_clip, equation.cell_clip)
-
-
-@dataclass(frozen=True, eq=False)
-class TeacherForcedGru(TeacherForced):
-    """A GRU. ``z`` has the pre-activations r, z, n (from x) and m (from h) of all units.
-
-    All units are needed, because a reset gate may act on any of them, through n's recurrent ``kernel``
-    ``[S, 1, U, U]``. ``bias`` ``[S, 1, 1, U]`` is m, ``before`` ``[S, B, T, U]`` the previous hidden state.
-    ``units`` ``[units]`` are those that are predicted.
-    """
-
-    kernel: Array
-    bias: Array
-    before: Array
-    units: NDArray[np.signedinteger]
-
-    @classmethod
-    def of(cls, settings: Sequence[Setting], window: Window) -> Self:
-        units, size = settings[0].case.units, settings[0].case.input_size
-        z, kernels, biases, states = [], [], [], []
-        for setting in settings:
-            kernel, bias = (np.asarray(array, np.float64) for array in setting.case.weights)
-            v = vectors(setting, window.rows, window.steps)
-            blocks, own = kernel.reshape(len(kernel), 3, units), bias.reshape(4, units)
-            both = np.tensordot(v, blocks[:, :2], axes=1) + own[:2]
-            alone = v[..., :size] @ blocks[:size, 2] + own[2]
-            recurrent = v[..., size:] @ blocks[size:, 2] + own[3]
-            z.append(np.stack([both[..., 0, :], both[..., 1, :], alone, recurrent]))
-            kernels.append(blocks[None, size:, 2])
-            biases.append(own[None, None, 3])
-            before = v[..., size:]
-            states.append(before if setting.units is None else before[..., window.units])
-        targets = _hidden(settings, window)
-        return cls(
-            np.stack(z), targets, None, _mask(settings[0], window),
-            np.stack(kernels), np.stack(biases), np.stack(states), _columns(settings[0], window),
-        )  # fmt: skip
-
-    def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
-        gate = ACTIVATIONS[equation.recurrent_activation].function
-        r, z = gate(self.z[:, 0]), gate(self.z[:, 1])
-        after = equation.reset_after
-        recurrent = r * self.z[:, 3] if after else (r * self.before) @ self.kernel + self.bias
-        n = ACTIVATIONS[equation.activation].function(self.z[:, 2] + recurrent)
-        kept = 1 - z if equation.update_inverted else z
-        hidden = (kept * self.before + (1 - kept) * n)[..., self.units]
-        return hidden, hidden
-
-    @classmethod
-    def is_by_unit(cls, equation: Equation) -> bool:
-        """As in the base class: without ``reset_after`` r acts on all units."""
-        return equation.reset_after
-
-    @classmethod
-    def blocks(cls, setting: Setting) -> Iterator[BlockInput]:
-        """Every gate's block; for n, the recurrent kernel ``[U, U]`` is told apart from the input's.
-
-        With ``reset_after`` it adds to the pre-activation of m, without it multiplies ``r * h``.
-        """
-        reset_after = setting.case.equation.reset_after
-        for block in super().blocks(setting):
-            if (block.gate, block.tensor) != ("n", "h"):
-                yield block._replace(mixes=block.gate == "r" and not reset_after)
-        v = _multiplied(setting)
-        if reset_after:
-            yield BlockInput("b", "m", 3, v["b"])
-            yield BlockInput("h", "n", 3, v["h"])
-        else:
-            gate = ACTIVATIONS[setting.case.equation.recurrent_activation].function
-            reset = gate(cls.of([setting], whole(setting)).z[0, 0])
-            yield BlockInput("h", "n", 2, reset * v["h"])
-
-    def for_units(self, units: Units, equation: Equation) -> tuple[TeacherForced, Units]:
-        """As in the base class. Without ``reset_after`` all units ``[U]`` stay, because r acts on all."""
-        if not equation.reset_after:
-            return self, units
-        columns = np.arange(len(units))
-        parts = {name: getattr(self, name)[..., units] for name in ("z", "before", "bias")}
-        return replace(self, **parts, units=columns), columns
-
-
-@dataclass(frozen=True, eq=False)
-class TeacherForcedRnn(TeacherForced):
-    """A simple RNN, which has one pre-activation and nothing else."""
-
-    @classmethod
-    def of(cls, settings: Sequence[Setting], window: Window) -> Self:
-        z = np.stack([_sums(setting, window, _columns(setting, window)) for setting in settings])
-        return cls(z, _hidden(settings, window), None, _mask(settings[0], window))
-
-    def predict(self, equation: Equation, forget: Array | float = 0.0) -> tuple[Array, Array]:
-        hidden = ACTIVATIONS[equation.activation].function(self.z[:, 0])
-        return hidden, hidden
 
 
 def filled(setting: Setting, run: Reference) -> Setting:
@@ -375,7 +195,7 @@ def apart(setting: Setting) -> Setting:
     )
 
 
-def _mask(setting: Setting, window: Window) -> NDArray[np.bool_] | None:
+def mask_of(setting: Setting, window: Window) -> NDArray[np.bool_] | None:
     """The steps that count and whose previous state is known ``[rows, steps]``; None if all do."""
     if setting.mask is None:
         return None
@@ -384,12 +204,13 @@ def _mask(setting: Setting, window: Window) -> NDArray[np.bool_] | None:
     return count
 
 
-def _columns(setting: Setting, window: Window) -> Units:
+def columns_of(setting: Setting, window: Window) -> Units:
     """The positions of the window's units among those whose weights the case has."""
     return window.units if setting.units is None else np.arange(len(window.units))
 
 
-def _hidden(settings: Sequence[Setting], window: Window) -> Array:
+def hidden_of(settings: Sequence[Setting], window: Window) -> Array:
+    """The observed hidden states ``[S, B, T, U]`` of a window."""
     place = np.ix_(window.rows, np.arange(window.steps), window.units)
     return np.stack([setting.hidden[place] for setting in settings])
 
@@ -401,7 +222,8 @@ def vectors(setting: Setting, rows: NDArray[np.signedinteger], steps: int) -> Ar
     return np.concatenate([case.inputs[rows, :steps], before], axis=2, dtype=np.float64)
 
 
-def _sums(setting: Setting, window: Window, units: NDArray[np.signedinteger]) -> Array:
+def sums_of(setting: Setting, window: Window, units: NDArray[np.signedinteger]) -> Array:
+    """The pre-activations ``[G, B, T, U]`` of these units in a window, from the observed hidden states."""
     kernel, bias = setting.case.weights
     gates = len(setting.case.gates)
     blocks = kernel.reshape(len(kernel), gates, -1)[:, :, units]
@@ -410,7 +232,7 @@ def _sums(setting: Setting, window: Window, units: NDArray[np.signedinteger]) ->
     return np.moveaxis(z, 2, 0)
 
 
-def _multiplied(setting: Setting) -> dict[str, Array]:
+def multiplied(setting: Setting) -> dict[str, Array]:
     """Tensor -> what its rows multiply at every step, ``[B, T, rows]``."""
     batch, steps, _ = setting.hidden.shape
     v, size = vectors(setting, np.arange(batch), steps), setting.case.input_size

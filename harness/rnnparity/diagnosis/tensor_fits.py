@@ -11,12 +11,12 @@ import numpy as np
 
 from rnnparity.diagnosis.findings import Finding
 from rnnparity.diagnosis.fitted_blocks import shortened
+from rnnparity.diagnosis.forced_cells import TeacherForcedLstm
 from rnnparity.diagnosis.hypothesis import Found, bias_of, blocks, kernel_of, rows_of, with_weights
 from rnnparity.diagnosis.kinds import in_full, teacher_forced
 from rnnparity.diagnosis.teacher_forcing import (
     Setting,
     TeacherForced,
-    TeacherForcedLstm,
     Units,
     Window,
     counting,

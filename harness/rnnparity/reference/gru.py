@@ -5,13 +5,15 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnparity.reference import noise
-from rnnparity.reference.activations import ACTIVATIONS
+from rnnparity.reference.activations import functions
 from rnnparity.reference.case import Case
 from rnnparity.reference.noise import Array
 from rnnparity.reference.sensitivities import Sensitivity, of_own_unit, through_matrix
 from rnnparity.reference.steps import Affine, Bias, Gate, States, Step, gate, reach_of
 
 _R, _Z, _N, _M = range(4)
+_FAR = 1e6
+"""There every function of a gate is at its end, if it has one."""
 
 
 class GruNoise(NamedTuple):
@@ -79,10 +81,10 @@ class Gru(Step):
         self._new = Affine(kernel[:size, _N], of_n, size, self.a)
         self.recurrent_kernel = kernel[size:, _N]
         self._recurrent = Affine(self.recurrent_kernel, of_m, 0, self.a)
-        self._gate = ACTIVATIONS[self.equation.recurrent_activation]
-        self._activation = ACTIVATIONS[self.equation.activation]
+        self._gate, self._activation, *_ = functions(self.equation)
         self.activations = self._gate, self._activation
-        if self._gate.bound <= 1:  # h' lies between h and n
+        ends = self._gate.function(np.array([-_FAR, _FAR]))
+        if ends.min() >= 0 and ends.max() <= 1:  # h' lies between h and n
             self.bound = max(self._activation.bound, float(np.abs(case.initial_hidden).max(initial=0)))
 
     def of_inputs(self, x: Array) -> Array:

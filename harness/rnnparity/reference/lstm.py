@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnparity.reference import noise
-from rnnparity.reference.activations import ACTIVATIONS
+from rnnparity.reference.activations import functions
 from rnnparity.reference.case import Case
 from rnnparity.reference.noise import Array
 from rnnparity.reference.sensitivities import Sensitivity, of_own_unit, through_matrix
@@ -86,12 +86,7 @@ class Lstm(Step):
         bias = self.bias.part(np.concatenate([np.arange(units) + gate * units for gate in order]))
         bias = bias.plus(Bias(constant, np.abs(constant), 0 * constant))
         self.affine = Affine(kernel, bias, size, self.a)
-        self._gate, self._new = (
-            ACTIVATIONS[name] for name in (equation.recurrent_activation, equation.activation)
-        )
-        self.output, self._function = (
-            ACTIVATIONS[name] for name in (equation.output, equation.projection_activation)
-        )
+        self._gate, self._new, self.output, self._function = functions(equation)
         self.activations = self._gate, self._new, self.output, self._function
         self._peepholes: dict[int, Array] = {}
         if case.peepholes is not None:

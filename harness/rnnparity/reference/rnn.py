@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnparity.reference import noise
-from rnnparity.reference.activations import ACTIVATIONS
+from rnnparity.reference.activations import functions
 from rnnparity.reference.case import Case
 from rnnparity.reference.noise import Array
 from rnnparity.reference.sensitivities import Sensitivity, of_own_unit
@@ -39,7 +39,7 @@ class Rnn(Step):
 
     def prepare(self, case: Case) -> None:
         self.affine = Affine(self.kernel, self.bias, self.input_size, self.a)
-        self._activation = ACTIVATIONS[self.equation.activation]
+        self._activation = functions(self.equation).new
         self.activations, self.bound = (self._activation,), self._activation.bound
 
     def advance(self, sums: Array, before: States, cell_error: Array | None = None) -> States:

@@ -59,9 +59,12 @@ def gate(activation: Activation, z: Array, reach: Array | None, a: Arithmetic) -
     if reach is not None and reach.size and (activation.kinked or reach.max() > _BENDS):
         near = activation.steepest(z, reach)
         there = activation.function(near)
-    return Gate(
-        value, activation.derivative(near, there), noise.activation_error(value, activation.middle, a)
-    )
+    derivative = activation.derivative(near, there)
+    if activation.jump is not None and reach is not None:
+        # Rounding decides on which side it is: the slope from one side to the other within that reach.
+        far = np.abs(z - activation.jump.at) > reach
+        derivative = np.where(far, derivative, activation.jump.by / np.maximum(reach, a.smallest) + 1)
+    return Gate(value, derivative, noise.activation_error(value, activation.middle, a))
 
 
 _BENDS = 2.0**-8

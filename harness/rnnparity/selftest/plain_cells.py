@@ -30,8 +30,8 @@ def _sigmoid(z: Array) -> Array:
     return value
 
 
-def _hard_sigmoid(slope: float) -> Function:
-    return lambda z: np.clip(slope * z + 0.5, 0, 1)
+def _hard_sigmoid(slope: float, offset: float = 0.5) -> Function:
+    return lambda z: np.clip(slope * z + offset, 0, 1)
 
 
 def _softsign(z: Array) -> Array:
@@ -51,9 +51,33 @@ FUNCTIONS: Mapping[str, Function] = {
     equations.RELU: lambda z: np.maximum(z, 0),
     equations.LINEAR: _identity,
     equations.SOFTSIGN: _softsign,
+    equations.SOFTPLUS: lambda z: np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0),
     equations.ONE: np.ones_like,
 }
 """By the names that an equation has for them."""
+_FAMILIES: Mapping[str, Callable[..., Function]] = {
+    equations.AFFINE: lambda a, b: lambda z: a * z + b,
+    equations.LEAKY_RELU: lambda a: lambda z: np.maximum(z, 0) + a * np.minimum(z, 0),
+    equations.THRESHOLDED_RELU: lambda a: lambda z: z * (z >= a),
+    equations.SCALED_TANH: lambda a, b: lambda z: a * np.tanh(b * z),
+    equations.HARD_SIGMOID: _hard_sigmoid,
+    equations.ELU: lambda a: lambda z: np.maximum(z, 0) + a * (np.exp(np.minimum(z, 0)) - 1),
+}
+
+
+class _Functions(NamedTuple):
+    """The functions to use, by name, and those of families beside them."""
+
+    named: Mapping[str, Function]
+
+    def __call__(self, name: str, limit: float | None = None) -> Function:
+        """The function of that name, into which nothing larger than the limit goes."""
+        member = equations.member(name)
+        if name in self.named or member is None:
+            function = self.named[name]
+        else:
+            function = _FAMILIES[member.family](*(number for number in member[1:] if number is not None))
+        return function if limit is None else lambda z: function(np.clip(z, -limit, limit))
 
 
 class Rounding(NamedTuple):
@@ -74,7 +98,7 @@ def run(
 ) -> Trajectory:
     """The trajectory of a case in its own dtype."""
     dtype = case.inputs.dtype
-    step = _STEPS[case.equation.cell](case, rounding, functions)
+    step = _STEPS[case.equation.cell](case, rounding, _Functions(functions))
     h, c = case.initial_hidden.astype(dtype), case.initial_cell.astype(dtype)
     states = []
     with np.errstate(over="ignore", invalid="ignore"):  # a mistake may grow without bound
@@ -84,18 +108,13 @@ def run(
     return Trajectory(*(np.stack(state, axis=1) for state in zip(*states, strict=True)))
 
 
-def _lstm(case: Case, rounding: Rounding, functions: Mapping[str, Function]) -> Step:
+def _lstm(case: Case, rounding: Rounding, functions: _Functions) -> Step:
     equation, dtype = case.equation, case.inputs.dtype
     kernel, bias = rounding.factors(case.weights.kernel.astype(dtype)), case.weights.bias.astype(dtype)
-    gate, candidate, output, project = (
-        functions[name]
-        for name in (
-            equation.recurrent_activation,
-            equation.activation,
-            equation.output,
-            equation.projection_activation,
-        )
-    )
+    gate = functions(equation.recurrent_activation, equation.gate_clip)
+    candidate = functions(equation.activation, equation.gate_clip)
+    output = functions(equation.output, equation.output_clip)
+    project = functions(equation.projection_activation, equation.projection_clip)
     vectors = () if case.peepholes is None else case.peepholes.astype(dtype)
     peepholes: Mapping[str, Array] = dict(zip(PEEPHOLES, vectors, strict=False))
     projection = None if case.projection is None else rounding.factors(case.projection.astype(dtype))
@@ -120,7 +139,7 @@ def _lstm(case: Case, rounding: Rounding, functions: Mapping[str, Function]) -> 
     return step
 
 
-def _gru(case: Case, rounding: Rounding, functions: Mapping[str, Function]) -> Step:
+def _gru(case: Case, rounding: Rounding, functions: _Functions) -> Step:
     equation, dtype = case.equation, case.inputs.dtype
     kernel = rounding.factors(case.weights.kernel.astype(dtype))
     of_gates, of_x, of_h = (  # r and z; n's two parts
@@ -129,7 +148,8 @@ def _gru(case: Case, rounding: Rounding, functions: Mapping[str, Function]) -> S
         kernel[case.input_size :, 2 * case.units :],
     )
     b_r, b_z, b_n, b_m = np.split(case.weights.bias.astype(dtype), 4)
-    gate, candidate = functions[equation.recurrent_activation], functions[equation.activation]
+    gate = functions(equation.recurrent_activation, equation.gate_clip)
+    candidate = functions(equation.activation, equation.gate_clip)
 
     def step(x: Array, h: Array, c: Array) -> tuple[Array, Array]:
         r, z = np.split(rounding.factors(np.concatenate([x, h], axis=1)) @ of_gates, 2, axis=1)
@@ -145,10 +165,10 @@ def _gru(case: Case, rounding: Rounding, functions: Mapping[str, Function]) -> S
     return step
 
 
-def _rnn(case: Case, rounding: Rounding, functions: Mapping[str, Function]) -> Step:
+def _rnn(case: Case, rounding: Rounding, functions: _Functions) -> Step:
     dtype = case.inputs.dtype
     kernel, bias = rounding.factors(case.weights.kernel.astype(dtype)), case.weights.bias.astype(dtype)
-    function = functions[case.equation.activation]
+    function = functions(case.equation.activation, case.equation.gate_clip)
 
     def step(x: Array, h: Array, c: Array) -> tuple[Array, Array]:
         return rounding.states(function(rounding.factors(np.concatenate([x, h], axis=1)) @ kernel + bias)), c
@@ -156,7 +176,7 @@ def _rnn(case: Case, rounding: Rounding, functions: Mapping[str, Function]) -> S
     return step
 
 
-_STEPS: Mapping[str, Callable[[Case, Rounding, Mapping[str, Function]], Step]] = {
+_STEPS: Mapping[str, Callable[[Case, Rounding, _Functions], Step]] = {
     "lstm": _lstm,
     "gru": _gru,
     "rnn": _rnn,

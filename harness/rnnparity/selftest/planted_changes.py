@@ -83,6 +83,23 @@ def clipped(case: Case, shares: Shares, random: Random) -> Case:
     return equation(cell_clip=limit)(case, shares, random)
 
 
+def gates_clipped(*fields: str) -> Change:
+    """A limit of these fields that some of what goes into the gates exceeds."""
+
+    def change(case: Case, shares: Shares, random: Random) -> Case:
+        limit = float(np.round(random.uniform(0.2, 0.7), 3))
+        return equation(**dict.fromkeys(fields, limit))(case, shares, random)
+
+    return change
+
+
+def projection_clipped(case: Case, shares: Shares, random: Random) -> Case:
+    """A limit that some of the hidden states exceed."""
+    sizes = np.abs(plain_cells.run(case).hidden)
+    limit = float(np.round(np.quantile(sizes, random.uniform(0.3, 0.9)), 3))
+    return equation(projection_clip=limit)(case, shares, random)
+
+
 def other_reset(case: Case, shares: Shares, random: Random) -> Case:
     """The reset gate on the other side of the product."""
     return equation(reset_after=not case.equation.reset_after)(case, shares, random)

@@ -68,6 +68,7 @@ _STEP_BY_STEP = changes.one_after_the_other
 
 _ORDER = ("gate-order",)
 _DROPPED, _DOUBLED, _FORGET = ("bias-dropped",), ("bias-doubled",), ("forget-bias",)
+_CLIP = ("pre-activation-clip",)
 _GATE, _FUNCTION, _OUTPUT = ("recurrent-activation",), ("activation",), ("output-activation",)
 
 MISTAKES: Mapping[str, Mistake] = {mistake.name: mistake for mistake in (
@@ -123,6 +124,16 @@ MISTAKES: Mapping[str, Mistake] = {mistake.name: mistake for mistake in (
     Mistake("peephole previous", ("peephole-previous",), L, equation(output_peephole_previous=True),
             _PEEPHOLES),
     Mistake("clipped", ("cell-clip",), L, changes.clipped),
+    Mistake("gates clipped", _CLIP, ALL, changes.gates_clipped("gate_clip")),
+    Mistake("gates not clipped", _CLIP, ALL, equation(gate_clip=None), changes.gates_clipped("gate_clip")),
+    Mistake("clipped as ONNX says", _CLIP, L, changes.gates_clipped("gate_clip", "output_clip")),
+    Mistake("not clipped as ONNX says", _CLIP, L, equation(gate_clip=None, output_clip=None),
+            changes.gates_clipped("gate_clip", "output_clip")),
+    Mistake("onnxruntime's clip", _CLIP, L, equation(output_clip=None),
+            changes.gates_clipped("gate_clip", "output_clip")),
+    Mistake("projection clipped", ("projection",), L, changes.projection_clipped, _PROJECTION),
+    Mistake("projection not clipped", ("projection",), L, equation(projection_clip=None),
+            in_turn(_PROJECTION, changes.projection_clipped)),
     Mistake("projection missing", ("projection",), L, weights.projection(lambda v: np.eye(len(v))),
             _PROJECTION),
     Mistake("projection transposed", ("projection",), L, weights.projection(np.transpose), _PROJECTION),
