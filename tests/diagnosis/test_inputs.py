@@ -83,3 +83,29 @@ def test_rows_in_each_others_place_are_named(cell: str, with_cell: bool, whole: 
     cause = found(case, really, with_cell)[0]
     assert (cause.id, cause.status) == ("row-order", CONFIRMED), cause
     assert cause.about == {"rows": order, "of": "runs" if whole else "inputs"}
+
+
+@pytest.mark.parametrize("same_at_every_step", [True, False])
+@pytest.mark.parametrize("cell", ["lstm", "rnn"])
+def test_dropout_of_states_on_their_way_into_the_gates(cell: str, same_at_every_step: bool) -> None:
+    """As Keras does with `recurrent_dropout`: one mask for all steps, or another one at each."""
+    case, random = draw(cell), np.random.RandomState(2)
+    mask = (random.rand(case.steps, case.batch, case.units) > 0.3) / np.float32(0.7)
+    hidden, state = case.initial_hidden, case.initial_cell
+    made = []
+    for t in range(case.steps):
+        dropped_out = hidden * mask[0 if same_at_every_step else t]
+        one = replace(
+            case,
+            inputs=case.inputs[:, t : t + 1],
+            initial_hidden=dropped_out.astype("float32"),
+            initial_cell=state,
+        )
+        run = plain_cells.run(one)
+        hidden, state = run.hidden[:, 0], run.cell[:, 0]
+        made.append((hidden, state))
+    h, c = (np.stack(states, axis=1) for states in zip(*made, strict=True))
+    (cause,) = search(case, h, c if cell == "lstm" else None)
+    assert (cause.id, cause.status) == ("dropout", CONFIRMED)
+    assert cause.about["rate"] == pytest.approx(0.3, abs=0.15)
+    assert cause.about["of"] == "hidden states into the gates"

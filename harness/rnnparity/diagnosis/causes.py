@@ -20,7 +20,7 @@ IDS = (
     "time-shift", "masking", "dropout", "dead-unit", "dead-row", "zeroed-step", "output-function",
     "precision", "parameter", "state-replaced", "bias-added", "bias-swapped", "pre-activation-clip",
     "quantised", "weights-differ", "unit-order", "row-order", "input-changed", "layers-swapped",
-    "directions-swapped", UNKNOWN,
+    "directions-swapped", "mixed-runs", UNKNOWN,
 )  # fmt: skip
 """The ids of all causes. Users and reports rely on these names, so they do not change."""
 

@@ -190,7 +190,7 @@ def _at_once(setting: Setting, base: Reference) -> _Solved | None:
     noise = base.hidden_noise[
         np.ones(setting.hidden.shape[:2], bool) if setting.mask is None else setting.mask
     ]
-    inputs, left, error = _solve(single, noise)
+    inputs, left, error = solve(single, noise)
     return _Solved(inputs, single.case.inputs[:, 0].astype(np.float64), left <= LIMIT, error)
 
 
@@ -208,7 +208,7 @@ def _in_turn(setting: Setting, base: Reference) -> _Solved | None:
             ),
             hidden=setting.hidden[:, t : t + 1], cell=None, mask=None, away=None,
         )  # fmt: skip
-        inputs, left, error = _solve(one, base.hidden_noise[:, t])
+        inputs, left, error = solve(one, base.hidden_noise[:, t])
         # What is left is more than rounding after some steps, because the cell state has an error too.
         made.append(_Solved(inputs, case.inputs[:, t].astype(np.float64), left <= LIMIT * (t + 2), error))
         moved = replace(one, case=replace(one.case, inputs=inputs[:, None]))
@@ -226,15 +226,17 @@ def _in_turn(setting: Setting, base: Reference) -> _Solved | None:
     return _Solved(inputs, own, found, error)
 
 
-def _solve(single: Setting, noise: Array) -> tuple[Array, Array, Array]:
-    """The inputs ``[N, I]`` of N sequences of one step.
+def solve(single: Setting, noise: Array, states: bool = False) -> tuple[Array, Array, Array]:
+    """The inputs ``[N, I]`` of N sequences of one step; or their previous hidden ``states`` ``[N, P]``.
 
     Also what they leave ``[N]``, in units of the ``noise`` ``[N, U]``, and their error ``[N, I]``.
     """
     case = single.case
-    forced, size = in_full(single), case.input_size
+    rows = slice(case.input_size, None) if states else slice(0, case.input_size)
+    recorded = case.initial_hidden if states else case.inputs[:, 0]
+    forced, size = in_full(single), recorded.shape[1]
     kernel = np.asarray(case.weights.kernel, np.float64)
-    own = blocks(kernel, len(case.gates))[:size]
+    own = blocks(kernel, len(case.gates))[rows]
     own = own.transpose(0, 1, 2)[:, :, None, None]  # [I, G, 1, 1, U]
     if isinstance(forced, TeacherForcedGru):  # which has m beside the gates of x
         own = np.concatenate([own, np.zeros_like(own[:, :1])], axis=1)
@@ -265,7 +267,7 @@ def _solve(single: Setting, noise: Array) -> tuple[Array, Array, Array]:
     typical = np.sqrt(np.square(noise).mean(axis=1))
     covariance = np.diagonal(np.linalg.inv(square + ridge), axis1=1, axis2=2)
     error = typical[:, None] * np.sqrt(np.abs(covariance))
-    return case.inputs[:, 0].astype(np.float64) + kept, best / typical, np.asarray(error, np.float64)
+    return recorded.astype(np.float64) + kept, best / typical, np.asarray(error, np.float64)
 
 
 def _read(made: _Solved, own: Array, chosen: NDArray[np.bool_]) -> Iterator[tuple[InputChanged, Array, int]]:

@@ -302,6 +302,10 @@ RERUNS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         f"hand the state before step {' and '.join(map(str, about['steps'][:3]))}"
         f"{' and others' if len(about['steps']) > 3 else ''} on as it is: look at what is done to it there"
     ),
+    "one run": lambda about: (
+        "record `hidden` and `cell` of one and the same run; where the cell states of a layer take a run of "
+        "their own, step by step, record its hidden states too, as `stepped_hidden`"
+    ),
     "padding": lambda about: "turn each row within its own length, and leave what is past it in its place",
     "inputs": lambda about: "read the inputs that were given, number for number",
     "rows": lambda about: "keep the rows of the batch in the order in which they are given",

@@ -41,6 +41,35 @@ class StateReplaced(Finding):
 
 
 @dataclass(frozen=True)
+class StateDropout(Finding):
+    """Of the hidden states ``zero`` are zero on their way into the gates, others ``ratio`` times as large.
+
+    Keras' ``recurrent_dropout``: https://keras.io/api/layers/recurrent_layers/lstm/
+    """
+
+    zero: float
+    ratio: float
+    id = "dropout"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The details by their names in JSON."""
+        return {"rate": round(self.zero, 4), "of": "hidden states into the gates"}
+
+
+@dataclass(frozen=True)
+class MixedRuns(Finding):
+    """Hidden and cell states are of different runs. The ``right`` ones, ``hidden`` or ``cell``, agree alone.
+
+    The others may also have been changed afterwards, which nothing but their run would tell. A layer's hidden
+    states and the cell states of the same cell, run step by step, may be such a pair.
+    """
+
+    right: str
+    id = "mixed-runs"
+
+
+@dataclass(frozen=True)
 class PaddingFirst(Finding):
     """A run begins with the steps past the lengths, as a backward one over whole rows does.
 

@@ -113,6 +113,16 @@ def _(finding: run_findings.StateReplaced, words: Vocabulary) -> Changes:
 
 
 @changes.register
+def _(finding: run_findings.StateDropout, words: Vocabulary) -> Changes:
+    return (), (Rerun("dropout"),)
+
+
+@changes.register
+def _(finding: run_findings.MixedRuns, words: Vocabulary) -> Changes:
+    return (), (Rerun("one run"),)
+
+
+@changes.register
 def _(finding: run_findings.PaddingFirst, words: Vocabulary) -> Changes:
     return (), (Rerun("padding"),)
 

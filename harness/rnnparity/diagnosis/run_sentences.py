@@ -50,6 +50,23 @@ def _(finding: findings.StateReplaced, words: Vocabulary) -> str:
 
 
 @sentence.register
+def _(finding: findings.StateDropout, words: Vocabulary) -> str:
+    return (
+        f"{finding.zero:.0%} of the hidden states are zero on their way into the gates, the others "
+        f"{finding.ratio:.4g} times as large"
+    )
+
+
+@sentence.register
+def _(finding: findings.MixedRuns, words: Vocabulary) -> str:
+    right, other = ("hidden", "cell") if finding.right == "hidden" else ("cell", "hidden")
+    return (
+        f"the {right} states agree by themselves; the {other} states are not theirs, but of another run, or "
+        "changed after it"
+    )
+
+
+@sentence.register
 def _(finding: findings.PaddingFirst, words: Vocabulary) -> str:
     return "the run begins with the steps past the lengths, not at each row's last step"
 

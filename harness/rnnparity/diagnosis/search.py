@@ -21,8 +21,10 @@ from rnnparity.diagnosis import (
     equation_hypotheses,
     evidence,
     input_hypotheses,
+    mixed_runs,
     outputs,
     precisions,
+    state_dropout,
     state_hypotheses,
     tensor_fits,
     unit_hypotheses,
@@ -35,6 +37,7 @@ from rnnparity.diagnosis.fitted_constants import CONSTANTS, fit, is_certain, nic
 from rnnparity.diagnosis.hypothesis import EquationHypothesis, Found, Hypothesis
 from rnnparity.diagnosis.kinds import equations_for, in_full, kind_of
 from rnnparity.diagnosis.parts import first_steps
+from rnnparity.diagnosis.run_findings import MixedRuns
 from rnnparity.diagnosis.run_hypotheses import run_hypotheses
 from rnnparity.diagnosis.screen import Candidate, Screen
 from rnnparity.diagnosis.teacher_forcing import Setting, filled
@@ -121,15 +124,10 @@ class _Search:
 
     def causes(self) -> list[Cause]:
         """The causes. Single hypotheses come first, then causes without a structure, then pairs."""
-        screen = Screen(self.setting, self.base)
-        equations = screen.candidates([None], equations_for(self.setting))
-        of_units = unit_hypotheses.tables(self.setting.case.kind, self.setting.case.units)
-        singles = [*screen.candidates((*self._of_same_size(), *of_units)), *equations]
-        ways = enumerate(run_hypotheses(self.base, self.setting.hidden))
-        runs = [self._run(c, n) for n, way in ways for c in screen.candidates([way])]
         return (
-            _distinct([*self._confirmed(screen, singles), *self._confirmed(screen, runs)])
+            self._single()
             or _distinct(self._outputs())
+            or self._first(mixed_runs.right_hidden(self.setting, self.base), CONFIRMED)
             or self._first(filter(state_hypotheses.is_known, self._replaced))
             or self._parameters(unstructured.single(self.setting, self.base))
             or self._precision()
@@ -138,14 +136,36 @@ class _Search:
             or self._first(unit_hypotheses.output_order(self.setting, self.base))
             or self._first(tensor_fits.extra_parameters(self.setting, self.base))
             or self._first(input_hypotheses.solved(self.setting, self.base))
+            or self._first(state_dropout.dropped(self.setting, self.base))
             or self._first(tensor_fits.bias_added(self.setting, self.base))
             or self._first(tensor_fits.peepholes_unrecorded(self.setting, self.base))
-            or self._confirmed(screen, self._pairs(screen, runs))
-            or self._combined(screen, runs)
-            or self._parameters(unstructured.block(self.setting, screen.passing))
+            or self._confirmed(self._pairs())
+            or self._combined()
+            or self._parameters(unstructured.block(self.setting, self._screen.passing))
             or self._first(tensor_fits.weights_differ(self.setting, self.base))
-            or self._suspects(screen, [*singles, *runs])
+            or self._of_hidden_alone()
+            or self._first(mixed_runs.right_cell(self.setting, self.base), SUSPECT)
+            or self._suspects()
         )
+
+    def _single(self) -> list[Cause]:
+        """Single hypotheses: on weights and equation, and on the run."""
+        return _distinct([*self._confirmed(self._singles), *self._confirmed(self._runs)])
+
+    @functools.cached_property
+    def _screen(self) -> Screen:
+        return Screen(self.setting, self.base)
+
+    @functools.cached_property
+    def _singles(self) -> list[Candidate]:
+        equations = self._screen.candidates([None], equations_for(self.setting))
+        of_units = unit_hypotheses.tables(self.setting.case.kind, self.setting.case.units)
+        return [*self._screen.candidates((*self._of_same_size(), *of_units)), *equations]
+
+    @functools.cached_property
+    def _runs(self) -> list[Candidate]:
+        ways = enumerate(run_hypotheses(self.base, self.setting.hidden))
+        return [self._run(c, n) for n, way in ways for c in self._screen.candidates([way])]
 
     def _run(self, candidate: Candidate, order: int) -> Candidate:
         """A candidate on the run; it passes the screen where its first steps were not observed."""
@@ -169,9 +189,9 @@ class _Search:
     def _cause(self, finding: Finding, status: str, compared: Comparison) -> Cause:
         return Cause((finding,), status, self.before, _noise(compared))
 
-    def _confirmed(self, screen: Screen, candidates: Iterable[Candidate]) -> list[Cause]:
+    def _confirmed(self, candidates: Iterable[Candidate]) -> list[Cause]:
         """The causes among the candidates that pass the screen and that the reference confirms."""
-        passed = sorted(screen.passed(candidates), key=lambda c: c.left)
+        passed = sorted(self._screen.passed(candidates), key=lambda c: c.left)
         settled = map(self._settle, sorted(passed[:_TRIED], key=lambda c: c.order))
         return _distinct(cause for cause in settled if cause and cause.status == CONFIRMED)
 
@@ -222,9 +242,9 @@ class _Search:
         value = float(fit(in_full(setting), changed, hypothesis.fitted, start).values[0])
         yield apply(changed, value), value
 
-    def _pairs(self, screen: Screen, runs: list[Candidate]) -> list[Candidate]:
+    def _pairs(self) -> list[Candidate]:
         """Pairs: weights with equations, then weights with weights, then runs with equations."""
-        orders, layouts, biases = self.tables
+        screen, (orders, layouts, biases) = self._screen, self.tables
         equations, base = equations_for(self.setting), self.setting.case.equation
         pairs = screen.candidates(self._of_same_size(), equations)
         if any(equation.fitted == "forget_bias" for equation in equations):
@@ -242,15 +262,15 @@ class _Search:
                     pairs += screen.candidates([order], [clip])
         if not screen.passed(pairs):
             with_runs = [equation for equation in equations if set(equation.ids) <= _WITH_RUNS]
-            for run in runs:
+            for run in self._runs:
                 pairs += screen.candidates([run.layout], with_runs)
         return pairs
 
-    def _combined(self, screen: Screen, runs: list[Candidate]) -> list[Cause]:
+    def _combined(self) -> list[Cause]:
         """Two and three hypotheses at once, stage by stage, because there are many."""
-        ways = [run.layout for run in runs if run.layout]
+        ways = [run.layout for run in self._runs if run.layout]
         for layouts, equations in combinations.stages(self.setting, self.tables, ways):
-            found = self._confirmed(screen, screen.candidates(layouts, equations))
+            found = self._confirmed(self._screen.candidates(layouts, equations))
             if found:
                 return found
         return []
@@ -272,14 +292,24 @@ class _Search:
     def _replaced(self) -> list[Found]:
         return list(state_hypotheses.replaced(self.setting, self.base, self.arithmetic))
 
-    def _first(self, tried: Iterable[Found]) -> list[Cause]:
-        """The first of the findings under which the reference agrees."""
+    def _first(self, tried: Iterable[Found], status: str = "") -> list[Cause]:
+        """The first finding under which the reference agrees; evidence tells a status that is not given."""
         for finding, setting, constants in tried:
             judged = self._compare(setting)
             if judged.agrees:
-                status = CONFIRMED if judged.confirms(constants) else SUSPECT
-                return [self._cause(finding, status, judged.comparison)]
+                known = CONFIRMED if judged.confirms(constants) else SUSPECT
+                return [self._cause(finding, status or known, judged.comparison)]
         return []
+
+    def _of_hidden_alone(self) -> list[Cause]:
+        """A single cause of the hidden states, where the cell states are of another run than they."""
+        if self.setting.cell is None:
+            return []
+        alone = _Search(replace(self.setting, cell=None, away=None), self.arithmetic, self.searched)
+        return [
+            replace(cause, findings=(*cause.findings, MixedRuns("hidden")), equals=())
+            for cause in alone._single()[:1]
+        ]
 
     def _precision(self) -> list[Cause]:
         """The format that explains the errors best, where the trajectory agrees in it."""
@@ -306,8 +336,9 @@ class _Search:
                 return [self._cause(finding, CONFIRMED if sure else SUSPECT, judged.comparison)]
         return []
 
-    def _suspects(self, screen: Screen, candidates: list[Candidate]) -> list[Cause]:
+    def _suspects(self) -> list[Cause]:
         """The candidates that explain most of the difference, and a record of where it is."""
+        screen, candidates = self._screen, [*self._singles, *self._runs]
         near = sorted((c for c in candidates if c.left < _NEAR * screen.start), key=lambda c: c.left)[:3]
         settled = [cause for cause in map(self._settle, near) if cause and cause.after < _NEAR * self.before]
         if self.arithmetic == "float32":  # on a GPU activations may be approximate, in an unknown way
