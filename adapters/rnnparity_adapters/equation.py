@@ -104,7 +104,8 @@ class Equation:
 
     Rarer fields of an LSTM: ``output_activation`` replaces ``activation`` for c'. ``forget_bias_after`` is
     added after the activation of f. ``coupled`` makes the forget gate 1 - i (Greff et al. 2015,
-    https://arxiv.org/abs/1503.04069). ``cell_clip`` limits |c'| before h' is computed from it. The output
+    https://arxiv.org/abs/1503.04069), ``input_coupled`` the input gate 1 - f, as TensorFlow 1's
+    CoupledInputForgetGateLSTMCell does. ``cell_clip`` limits |c'| before h' is computed from it. The output
     gate's peephole sees c' (Gers & Schmidhuber 2000, https://ieeexplore.ieee.org/document/861302), or c with
     ``output_peephole_previous``. With a projection (Sak et al. 2014, https://arxiv.org/abs/1402.1128) h' is
     multiplied by a matrix ``[U, P]`` and goes through ``projection_activation``; ``projection_clip`` limits
@@ -138,6 +139,7 @@ class Equation:
     output_activation: Optional[str] = None
     forget_bias_after: float = 0.0
     coupled: bool = False
+    input_coupled: bool = False
     cell_clip: Optional[float] = None
     output_peephole_previous: bool = False
     projection_activation: str = LINEAR

@@ -17,7 +17,8 @@ NAMES = {"lstm": "torch.nn.LSTM", "gru": "torch.nn.GRU", "rnn": "torch.nn.RNN"}
 LEFT_OUT = {
     # These claim what PyTorch does not have, or need a forget bias, which it has not.
     "forget bias missing", "forget bias halved", "forget bias moved after",
-    "1/6 for 1/5", "not coupled", "reset after", "tanh for relu", "a block of a reset gate before",
+    "1/6 for 1/5", "not coupled", "input not coupled", "the other one coupled", "reset after",
+    "tanh for relu", "a block of a reset gate before",
     "gates not clipped", "not clipped as ONNX says", "onnxruntime's clip",
     # These are about the very steps that are missing here.
     "zeroed past lengths", "held past lengths", "shifted", "axes", "state carried", "dropout",

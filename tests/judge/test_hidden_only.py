@@ -23,7 +23,15 @@ def judged(case: Case, hidden: np.ndarray) -> Comparison:
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"coupled": True}, {"cell_clip": 0.5}, {"activation": equations.RELU}]
+    "change",
+    [
+        {},
+        {"coupled": True},
+        {"input_coupled": True},
+        {"gate_clip": 0.5},
+        {"cell_clip": 0.5},
+        {"activation": equations.RELU},
+    ],
 )
 @pytest.mark.parametrize("seed", range(4))
 def test_errors_of_a_clean_run_are_noise(change: dict[str, object], seed: int) -> None:

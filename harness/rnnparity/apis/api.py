@@ -38,7 +38,7 @@ _FUNCTIONS: Mapping[str | None, str] = {
     "elu": Member(equations.ELU, 1.0).name,
 }
 """Names of functions that mean the same in all frameworks. ``hard_sigmoid`` does not: see :class:`Api`."""
-_SWITCHES = ("coupled", "output_peephole_previous", "reset_after", "update_inverted")
+_SWITCHES = ("coupled", "input_coupled", "output_peephole_previous", "reset_after", "update_inverted")
 """The fields of an equation that are true or false."""
 _LARGEST = 1e30
 """A larger option is refused: no constant of an equation is as large."""

@@ -258,7 +258,7 @@ _CANONICAL_LSTM: Options = {
     name: Option(name)
     for name in (
         "recurrent_activation", "activation", "output_activation", "forget_bias_after", "coupled",
-        "cell_clip", "gate_clip", "output_clip", "output_peephole_previous",
+        "input_coupled", "cell_clip", "gate_clip", "output_clip", "output_peephole_previous",
     )
 }  # fmt: skip
 _CANONICAL_GRU: Options = {

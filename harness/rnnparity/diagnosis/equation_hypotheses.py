@@ -41,6 +41,10 @@ LSTM = (
     *_OUTPUT,
     _other("coupled-gates", coupled=True),
     _other("coupled-gates", coupled=False),
+    _other("coupled-gates", input_coupled=True),
+    _other("coupled-gates", input_coupled=False),
+    _other("coupled-gates", coupled=True, input_coupled=False),
+    _other("coupled-gates", coupled=False, input_coupled=True),
     _constant("forget-bias-after-sigmoid", "forget_bias_after", forget_bias=0.0),
     _constant("forget-bias-after-sigmoid", "forget_bias_after"),
     # Before the limit that is fitted: the largest cell state of a run without a limit would fit as well.

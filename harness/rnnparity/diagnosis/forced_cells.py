@@ -108,6 +108,8 @@ class TeacherForcedLstm(TeacherForced):
 def _next(equation: Equation, i: Array, j: Array, f: Array, c: Array) -> Array:
     if equation.coupled:
         f = 1 - i
+    if equation.input_coupled:
+        i = 1 - f
     value: Array = (f + equation.forget_bias_after) * c + i * j
     return value if equation.cell_clip is None else np.clip(value, -equation.cell_clip, equation.cell_clip)
 

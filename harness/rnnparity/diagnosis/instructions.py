@@ -214,6 +214,9 @@ _LET: Mapping[str, Callable[[Any, Vocabulary], str]] = {
     "output_activation": lambda value, words: (
         f"let c go through {_function(value or words.equation.activation)} on its way to h"
     ),
+    "input_coupled": lambda value, words: (
+        "let the input gate be 1 - f" if value else "let the input gate be a gate of its own, not 1 - f"
+    ),
     "coupled": lambda value, words: (
         "let the forget gate be 1 - i" if value else "let the forget gate be a gate of its own, not 1 - i"
     ),

@@ -71,7 +71,9 @@ def _lstm(setting: Setting, how: Roundings) -> tuple[Array, Array]:
 
     def step(now: slice, c: Array, after: Array | None) -> tuple[Array, Array]:
         i, f = seeing("i", now, c), seeing("f", now, c)
-        kept = (1 - i if equation.coupled else f) + equation.forget_bias_after
+        f = 1 - i if equation.coupled else f
+        i = 1 - f if equation.input_coupled else i
+        kept = f + equation.forget_bias_after
         new = r(r(kept * c) + r(i * candidate(z["j"][:, now])))
         if equation.cell_clip is not None:
             new = np.clip(new, -equation.cell_clip, equation.cell_clip)

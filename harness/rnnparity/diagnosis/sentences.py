@@ -188,6 +188,14 @@ def _either(name: str, true: str, false: str) -> Callable[[OtherEquation, Vocabu
     return lambda finding, words: true if finding.fields[name] else false
 
 
+_COUPLED = {
+    (("coupled", True),): "the forget gate is 1 - i",
+    (("coupled", False),): "the forget gate is its own, not 1 - i",
+    (("input_coupled", True),): "the input gate is 1 - f",
+    (("input_coupled", False),): "the input gate is its own, not 1 - f",
+    (("coupled", True), ("input_coupled", False)): "the forget gate is 1 - i, and not the input gate 1 - f",
+    (("coupled", False), ("input_coupled", True)): "the input gate is 1 - f, and not the forget gate 1 - i",
+}
 _EQUATIONS: Mapping[str, Callable[[OtherEquation, Vocabulary], str]] = {
     "forget-bias": _forget_bias,
     "forget-bias-after-sigmoid": lambda finding, words: (
@@ -198,7 +206,7 @@ _EQUATIONS: Mapping[str, Callable[[OtherEquation, Vocabulary], str]] = {
     ),
     "activation": _activation,
     "output-activation": _output,
-    "coupled-gates": _either("coupled", "the forget gate is 1 - i", "the forget gate is its own, not 1 - i"),
+    "coupled-gates": lambda finding, words: _COUPLED[tuple(finding.fields.items())],
     "cell-clip": _clip,
     "peephole-previous": lambda finding, words: "the output gate's peephole sees the previous cell state",
     "pre-activation-clip": _gate_clip,

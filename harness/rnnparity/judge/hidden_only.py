@@ -56,16 +56,15 @@ def parts(case: Case, hidden: np.ndarray, arithmetic: Arithmetic) -> Iterator[Pa
     repeats = Repeats(case, hidden, np.empty((*hidden.shape[:2], 0)), arithmetic)
     before, variance = initial(case), np.zeros(case.initial_cell.shape)
     for now in pieces(case):
-        steps, linears, olds = [], [], []
+        steps, linears = [], []
         for t in range(now.start, now.stop):
             x, seen = (array[:, t].astype(np.float64) for array in (case.inputs, hidden))
             found, linear, cell, after = _filtered(step, x, before, variance, seen)
             steps.append(found)
             linears.append(linear)
-            olds.append(before)
             before, variance = States(seen, cell), after
         x = case.inputs[:, now].swapaxes(0, 1).astype(np.float64).reshape(-1, case.input_size)
-        yield _part(step, x, now, steps, linears, olds, repeats)
+        yield _part(step, x, now, steps, linears, repeats)
 
 
 def _filtered(
@@ -150,7 +149,6 @@ def _part(
     now: slice,
     steps: list[_Step],
     linears: list[Any],
-    olds: list[States],
     repeats: Repeats,
 ) -> Part:
     weights = _weights(steps)
@@ -158,8 +156,8 @@ def _part(
     variances: list[Array] = []
     always: list[Array] = []
     with_x: list[Array] = []
-    for found, linear, old, of_x in zip(steps, linears, olds, np.split(x, len(steps)), strict=True):
-        in_cell, in_product = step.systematic(linear, old)
+    for found, linear, of_x in zip(steps, linears, np.split(x, len(steps)), strict=True):
+        in_cell, in_product = step.systematic(linear)
         systematic.append((np.abs(found.by_new) * in_cell + in_product) / found.scale)
         for kept, states in zip((always, with_x), step.repeated(linear, of_x), strict=True):
             kept.append(found.by_new**2 * states.cell + states.hidden)

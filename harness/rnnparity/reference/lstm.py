@@ -40,10 +40,10 @@ class LstmLinear(NamedTuple):
     """Steps at known states: ``v`` ``[N, I+P]`` is [x, h], all else is ``[N, U]`` unless said otherwise.
 
     ``slopes`` ``[N, 4, U]`` are derivatives by the sums: of c' by those of i, f and j, of o tanh(c') by that
-    of o. ``by_cell`` is the derivative of c' by c, ``by_new`` that of o tanh(c') by c'. ``into_i`` is what i
-    scales in c', ``squashed`` is tanh(c'), and ``cell`` the value of c'. ``projected`` ``[N, P]`` is h', if
-    there is a projection. ``alone`` is what the step adds to the variances of o tanh(c') and of c'
-    apart from the sums.
+    of o. ``by_cell`` is the derivative of c' by c, ``by_new`` that of o tanh(c') by c', ``into_i`` and
+    ``into_f`` are those of c' by i and by f. ``squashed`` is tanh(c'), and ``cell`` the value of c'.
+    ``projected`` ``[N, P]`` is h', if there is a projection. ``alone`` is what the step adds to the variances
+    of o tanh(c') and of c' apart from the sums.
     """
 
     noise: LstmNoise
@@ -53,6 +53,7 @@ class LstmLinear(NamedTuple):
     by_cell: Array
     by_new: Array
     into_i: Array
+    into_f: Array
     i: Gate
     f: Gate
     o: Gate
@@ -128,6 +129,8 @@ class Lstm(Step):
         """Compute c' ``[N, U]`` from the activated gates and c."""
         if self.equation.coupled:  # Greff et al. 2015, https://arxiv.org/abs/1503.04069
             f = 1 - i
+        if self.equation.input_coupled:  # TensorFlow 1's CoupledInputForgetGateLSTMCell
+            i = 1 - f
         if self.equation.forget_bias_after:
             f = f + self.equation.forget_bias_after
         value: Array = f * c + i * j
@@ -144,15 +147,16 @@ class Lstm(Step):
         own = self.affine.own(v, sums).reshape(len(x), 4, -1)
         i, f, o, j = self._gates(sums.reshape(own.shape), own, before, after, variance)
         cell = self._mixed(i.value, f.value, j.value, c)
-        f = self._kept(i, f)
         into_i = j.value - c if self.equation.coupled else j.value
-        own_cell = (i.own * into_i) ** 2 + (f.own * c) ** 2 + (j.own * i.value) ** 2
+        into_f = c - j.value if self.equation.input_coupled else c
+        i, f = self._mixing(i, f)
+        own_cell = (i.own * into_i) ** 2 + (f.own * into_f) ** 2 + (j.own * i.value) ** 2
         own_cell += noise.underflow(self.a)
         own_cell += u * u * ((f.value * c) ** 2 + (i.value * j.value) ** 2 + cell * cell)
         reach = None if variance is None else reach_of(f.value**2 * variance.cell + own_cell)
         squashed = gate(self.output, after.cell, reach, self.a)
         slopes = np.empty_like(own)
-        slopes[:, _I], slopes[:, _F] = i.derivative * into_i, f.derivative * c
+        slopes[:, _I], slopes[:, _F] = i.derivative * into_i, f.derivative * into_f
         slopes[:, _O], slopes[:, _J] = o.derivative * squashed.value, j.derivative * i.value
         product = o.value * squashed.value
         own_product = (o.own * squashed.value) ** 2 + (squashed.own * o.value) ** 2 + (u * product) ** 2
@@ -179,7 +183,21 @@ class Lstm(Step):
         )  # fmt: skip
         alone = States(own_product, own_cell)
         return LstmLinear(
-            made_here, alone, v, slopes, by_cell, by_new, into_i, i, f, o, j, squashed, cell, projected
+            made_here,
+            alone,
+            v,
+            slopes,
+            by_cell,
+            by_new,
+            into_i,
+            into_f,
+            i,
+            f,
+            o,
+            j,
+            squashed,
+            cell,
+            projected,
         )
 
     def _gates(
@@ -205,14 +223,17 @@ class Lstm(Step):
             gates.append(gate(self._new if which == _J else self._gate, total, reach, self.a))
         return gates[_I], gates[_F], gates[_O], gates[_J]
 
-    def _kept(self, i: Gate, f: Gate) -> Gate:
-        """What scales c: the forget gate, or 1 - i, and with a constant where one is added."""
+    def _mixing(self, i: Gate, f: Gate) -> tuple[Gate, Gate]:
+        """What scales the new input and c: the gates, or 1 - the other one; and a constant added to f."""
+        none = np.zeros_like(i.value)
         if self.equation.coupled:
-            f = Gate(1 - i.value, np.zeros_like(i.value), np.zeros_like(i.value))
+            f = Gate(1 - i.value, none, none)
+        if self.equation.input_coupled:
+            i = Gate(1 - f.value, none, none)
         if not self.equation.forget_bias_after:
-            return f
+            return i, f
         value = f.value + self.equation.forget_bias_after
-        return Gate(value, f.derivative, np.hypot(f.own, self.a.element * value))
+        return i, Gate(value, f.derivative, np.hypot(f.own, self.a.element * value))
 
     def spread(self, linear: LstmNoise, variance: States) -> States:
         sums = linear.by_sums * self.affine.through(variance.hidden).reshape(linear.by_sums.shape)
@@ -259,7 +280,7 @@ class Lstm(Step):
         self, linear: LstmLinear, before: States, errors: States, scales: States
     ) -> dict[str, Sensitivity]:
         """The gates i, j and f seen in c' ``[N, U]``; o, and the projection p if any, in h' ``[N, P]``."""
-        in_cell, in_product = self.systematic(linear, before)
+        in_cell, in_product = self.systematic(linear)
         found = {
             name: of_own_unit(
                 linear.v,
@@ -284,8 +305,8 @@ class Lstm(Step):
         return found
 
     @staticmethod
-    def systematic(linear: LstmLinear, before: States) -> tuple[Array, Array]:
+    def systematic(linear: LstmLinear) -> tuple[Array, Array]:
         """The errors ``[N, U]`` of approximated activations in c', and in o tanh(c')."""
         i, f, o, j, squashed = linear.i, linear.f, linear.o, linear.j, linear.squashed
-        in_cell = f.own * np.abs(before.cell) + i.own * np.abs(linear.into_i) + j.own * np.abs(i.value)
+        in_cell = f.own * np.abs(linear.into_f) + i.own * np.abs(linear.into_i) + j.own * np.abs(i.value)
         return in_cell, o.own * np.abs(squashed.value) + squashed.own * np.abs(o.value)

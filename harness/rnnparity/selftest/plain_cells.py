@@ -126,8 +126,9 @@ def _lstm(case: Case, rounding: Rounding, functions: _Functions) -> Step:
         xh = rounding.factors(np.concatenate([x, h], axis=1))
         i, j, f, o = np.split(xh @ kernel + bias, 4, axis=1)
         i, f = gate(seeing("i", i, before)), gate(seeing("f", f + equation.forget_bias, before))
-        kept = (1 - i if equation.coupled else f) + equation.forget_bias_after
-        c = kept * before + i * candidate(j)
+        f = 1 - i if equation.coupled else f
+        i = 1 - f if equation.input_coupled else i
+        c = (f + equation.forget_bias_after) * before + i * candidate(j)
         if equation.cell_clip is not None:
             c = np.clip(c, -equation.cell_clip, equation.cell_clip)
         c = rounding.states(c)

@@ -119,6 +119,11 @@ MISTAKES: Mapping[str, Mistake] = {mistake.name: mistake for mistake in (
 
     Mistake("coupled", ("coupled-gates",), L, equation(coupled=True)),
     Mistake("not coupled", ("coupled-gates",), L, equation(coupled=False), equation(coupled=True)),
+    Mistake("input coupled", ("coupled-gates",), L, equation(input_coupled=True)),
+    Mistake("input not coupled", ("coupled-gates",), L, equation(input_coupled=False),
+            equation(input_coupled=True)),
+    Mistake("the other one coupled", ("coupled-gates",), L, equation(coupled=False, input_coupled=True),
+            equation(coupled=True)),
     Mistake("peepholes dropped", ("peephole-dropped",), L, weights.peepholes(lambda v: 0 * v), _PEEPHOLES),
     Mistake("peephole order", ("peephole-order",), L, weights.peepholes(lambda v: v[[0, 2, 1]]), _PEEPHOLES),
     Mistake("peephole previous", ("peephole-previous",), L, equation(output_peephole_previous=True),
