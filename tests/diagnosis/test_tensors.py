@@ -129,6 +129,24 @@ def test_weights_of_another_checkpoint(cell: str, with_cell: bool) -> None:
         "kernels and bias",
     )
     assert 0.05 < cause.about["relative"] < 0.6
+    if "correlation" in cause.about:  # there are enough numbers
+        assert "another checkpoint of the same training" in cause.detail
+
+
+def test_weights_of_another_seed_have_nothing_in_common() -> None:
+    sizes: dict[str, Any] = {"batch": 8, "steps": 24, "input_size": 8, "units": 8}
+    case, other = draw("rnn", **sizes), rnnparity.make_case(77, cell="rnn", **sizes)
+    near = case.weights.kernel + np.float32(0.05) * np.random.RandomState(3).uniform(-1, 1, (16, 8))
+    for kernel, said in (
+        (other.weights.kernel, "another seed"),
+        (near, "same training"),
+        (None, "some steps"),
+    ):
+        changed = case.weights.kernel * np.float32(0.77) if kernel is None else kernel.astype("float32")
+        cause = found(case, replace(case, weights=case.weights._replace(kernel=changed)), False)[0]
+        assert (cause.id, cause.status) == ("weights-differ", CONFIRMED)
+        assert said in cause.detail
+        assert ("correlation" in cause.about) == (kernel is not None)
 
 
 @pytest.mark.parametrize("with_cell", [True, False])

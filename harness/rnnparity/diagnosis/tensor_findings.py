@@ -18,17 +18,20 @@ PEEPHOLES, PROJECTION = "peepholes", "projection"
 class WeightsDiffer(Finding):
     """The ``tensors`` are others: another seed, another checkpoint, some steps of training.
 
-    ``relative`` is the RMS of the change beside that of the tensors.
+    ``relative`` is the RMS of the change beside that of the tensors. ``alike`` is the correlation of the
+    kernels that were given and those that ran; None where it would tell nothing.
     """
 
     tensors: str
     relative: float
+    alike: float | None = None
     id = "weights-differ"
 
     @property
     def about(self) -> dict[str, Any]:
         """The details by their names in JSON."""
-        return {"tensors": TENSORS[self.tensors], "relative": self.relative}
+        alike = {} if self.alike is None else {"correlation": self.alike}
+        return {"tensors": TENSORS[self.tensors], "relative": self.relative, **alike}
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,28 @@ def weights_differ(setting: Setting, base: Reference) -> Iterator[Found]:
                 break
         else:
             changed, relative = _with(setting, change, columns)
-            yield Found(WeightsDiffer(tensors, relative), changed, change.size)
+            alike = _alike(*(kernel_of(each)[columns[columns < width]] for each in (setting, changed)))
+            yield Found(WeightsDiffer(tensors, relative, alike), changed, change.size)
+
+
+def _alike(given: Array, found: Array) -> float | None:
+    """The correlation of two kernels ``[rows, G U]``; None where there are few numbers, or one is a multiple.
+
+    That of kernels which have nothing in common is one over the root of how many numbers they have.
+    """
+    one, two = given.reshape(-1), found.reshape(-1)
+    if one.size < _ENOUGH or not one.any() or not two.any():
+        return None
+    left = two - float(one @ two) / float(one @ one) * one
+    if float(left @ left) < _MULTIPLE * float((two - one) @ (two - one)):
+        return None
+    return float(np.corrcoef(one, two)[0, 1])
+
+
+_ENOUGH = 100
+"""The numbers of a kernel of which a correlation tells something."""
+_MULTIPLE = 0.01
+"""The part of the squared change that a factor leaves, at most, where that is what the change is."""
 
 
 def _inner(setting: Setting, tensors: str) -> int:

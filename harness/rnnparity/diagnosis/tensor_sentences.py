@@ -5,6 +5,9 @@ from rnnparity.diagnosis.findings import TENSORS
 from rnnparity.diagnosis.sentences import sentence
 from rnnparity.diagnosis.vocabulary import Vocabulary
 
+_NEAR, _APART = 0.7, 0.3
+"""Correlations above which kernels are near each other, and below which they have nothing in common."""
+
 
 @sentence.register
 def _(finding: findings.WeightsDiffer, words: Vocabulary) -> str:
@@ -14,9 +17,12 @@ def _(finding: findings.WeightsDiffer, words: Vocabulary) -> str:
     if finding.tensors in ("xb", "hb"):
         which = f"the {TENSORS[finding.tensors]} are others"
     size = f"{finding.relative:.2g} times as large as the weights themselves"
-    return (
-        f"{which}: the change is {size}, as from another seed, another checkpoint or some steps of training"
-    )
+    source = "another seed, another checkpoint or some steps of training"
+    if finding.alike is not None and finding.alike > _NEAR:
+        source = f"another checkpoint of the same training (their correlation is {finding.alike:.2g})"
+    if finding.alike is not None and abs(finding.alike) < _APART:
+        source = "another seed or another training: they have nothing in common with those that were given"
+    return f"{which}: the change is {size}, as from {source}"
 
 
 @sentence.register
