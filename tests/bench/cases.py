@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from support.planted_recordings import forget_bias_of
 from support.writer import Arrays, expressed, written
 from threadpoolctl import threadpool_limits
 
@@ -93,7 +94,7 @@ def arrays_of(file: File) -> Arrays | None:
     sizes = SIZES[file.seed % len(SIZES)]
     equation = api.equation(report.options)
     case = rnnparity.make_case(
-        int(random.randint(2**31)), cell=api.layout.cell, forget_bias=equation.forget_bias, **sizes
+        int(random.randint(2**31)), cell=equation.cell, forget_bias=forget_bias_of(equation), **sizes
     )
     layout = api.layout_for(equation)
     case = replace(case, equation=equation)

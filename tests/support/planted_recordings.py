@@ -11,6 +11,8 @@ from rnnparity import Api
 from rnnparity.apis.catalogue import APIS
 from rnnparity.selftest.planted_mistakes import FORGET_BIAS, MISTAKES, STATE, TWO_BIASES, M, Mistake, Planted
 from rnnparity.selftest.planted_weights import split
+from rnnparity_adapters.equation import Equation
+from rnnparity_adapters.kinds import KINDS
 from rnnparity_adapters.layout import LayoutError, Weights
 from support.writer import Arrays, expressed, written
 
@@ -31,6 +33,11 @@ class PlantedRecording:
     drawn: int
 
 
+def forget_bias_of(equation: Equation) -> float | None:
+    """The forget bias to draw a case with; None where the cell has no forget gate."""
+    return equation.forget_bias if "f" in KINDS[equation.cell].gates else None
+
+
 def planted_recording(api: str, mistake: str, seed: int, sizes: dict[str, Any]) -> PlantedRecording | None:
     """Half of them start from a zero state, and half have the hidden state alone.
 
@@ -41,7 +48,7 @@ def planted_recording(api: str, mistake: str, seed: int, sizes: dict[str, Any]) 
     equation = known.equation({})
     if known.layout.cell not in planted.cells:
         return None
-    case = rnnparity.make_case(seed, cell=known.layout.cell, forget_bias=equation.forget_bias, **sizes)
+    case = rnnparity.make_case(seed, cell=equation.cell, forget_bias=forget_bias_of(equation), **sizes)
     case = replace(case, equation=equation)
     if random.rand() < 0.5 and STATE not in planted.needs:
         case = replace(case, initial_hidden=0 * case.initial_hidden, initial_cell=0 * case.initial_cell)

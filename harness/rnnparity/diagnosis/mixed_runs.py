@@ -28,7 +28,9 @@ _STEPS = 3
 
 def right_hidden(setting: Setting, base: Reference) -> Iterator[Found]:
     """The hidden states ``[B, T, U]`` alone, which may be those of ``base`` where the cell states are not."""
-    if setting.cell is not None and _are_apart(setting, setting.cell, base):
+    # Beyond a horizon only each step by itself can be judged, and not behind a projection.
+    judged = setting.case.projection is None or int(base.horizon.min()) >= setting.case.steps
+    if setting.cell is not None and judged and _are_apart(setting, setting.cell, base):
         yield Found(MixedRuns("hidden"), replace(setting, cell=None))
 
 
