@@ -14,6 +14,8 @@ from .adapter import Adapter, States, layer, stepped
 _INFERENCE: Dict[str, Any] = {
     "tensorflow": lambda tensorflow: tensorflow.function,
     "torch": lambda torch: torch.inference_mode(),
+    # jax.jit would take the weights for constants.
+    "jax": lambda jax: lambda call: call,
 }
 
 

@@ -116,6 +116,49 @@ def _onnx(cell: str, gates: str, recurrent: str = "", **more: Any) -> Layout:
 # https://onnx.ai/onnx/operators/onnx__LSTM.html
 ONNX = _onnx("lstm", "iofj", forget_bias="bias", peepholes=(Tensor("P", "1 (gate unit)", "iof"),))
 
+
+def _by_name(cell: str, parts: Sequence[Tuple[str, str, str]], **more: Any) -> Layout:
+    """A layout of tensors ``name``, ``rows``, ``gates``, in each of which rows multiply blocks of columns.
+
+    Without rows it is a bias.
+    """
+    tensors = (Tensor(name, f"{rows} (gate unit)".strip(), gates) for name, rows, gates in parts)
+    return Layout(tensors=tuple(tensors), cell=cell, **more)
+
+
+# Flax calls the new input g. The cells of linen, also the optimised one, have a kernel for each gate, and
+# biases beside the recurrent ones. nnx calls the forget gate's if_, and its optimised cell has two kernels:
+# https://github.com/google/flax/blob/v0.12.8/flax/linen/recurrent.py
+def _flax_lstm(forget: str) -> Layout:
+    named = (("i", "ii", "hi"), ("f", forget, "hf"), ("j", "ig", "hg"), ("o", "io", "ho"))
+    kernels = [(f"{x}/kernel", "x", gate) for gate, x, _ in named]
+    recurrent = [(f"{h}/kernel", "h", gate) for gate, _, h in named]
+    biases = [(f"{h}/bias", "", gate) for gate, _, h in named]
+    return _by_name("lstm", [*kernels, *recurrent, *biases], forget_bias="bias")
+
+
+FLAX_LINEN = _flax_lstm("if")
+FLAX_NNX = _flax_lstm("if_")
+FLAX_NNX_OPTIMIZED = _by_name(
+    "lstm",
+    (("dense_i/kernel", "x", "ifjo"), ("dense_h/kernel", "h", "ifjo"), ("dense_h/bias", "", "ifjo")),
+    forget_bias="bias",
+)
+
+# Haiku orders the gates as TensorFlow 1, and always adds 1 to the forget gate:
+# https://github.com/google-deepmind/dm-haiku/blob/v0.0.17/haiku/_src/recurrent.py
+HAIKU = _by_name("lstm", (("linear/w", "xh", "ijfo"), ("linear/b", "", "ijfo")), forget_bias="equation")
+
+# https://github.com/patrick-kidger/equinox/blob/v0.13.8/equinox/nn/_rnn.py
+EQUINOX = Layout(
+    tensors=(
+        Tensor("weight_ih", "(gate unit) x", "ifjo"),
+        Tensor("weight_hh", "(gate unit) h", "ifjo"),
+        Tensor("bias", "(gate unit)", "ifjo"),
+    ),
+    forget_bias="bias",
+)
+
 # The GRU. m is the bias inside of the product with the reset gate.
 CANONICAL_GRU = Layout(
     tensors=(Tensor("kernel", "xh (gate unit)", "rzn"), Tensor("bias", "(gate unit)", "rznm")),
@@ -164,6 +207,32 @@ NNABLA_GRU = Layout(
 # reset gate: https://onnx.ai/onnx/operators/onnx__GRU.html
 ONNX_GRU = _onnx("gru", "zrn", recurrent="zrm")
 
+# Flax's hn/bias is inside of the product with the reset gate. The cell of nnx has none of the kind.
+FLAX_LINEN_GRU = _by_name(
+    "gru",
+    (
+        ("ir/kernel", "x", "r"), ("iz/kernel", "x", "z"), ("in/kernel", "x", "n"),
+        ("hr/kernel", "h", "r"), ("hz/kernel", "h", "z"), ("hn/kernel", "h", "n"),
+        ("ir/bias", "", "r"), ("iz/bias", "", "z"), ("in/bias", "", "n"), ("hn/bias", "", "m"),
+    ),
+)  # fmt: skip
+FLAX_NNX_GRU = _by_name(
+    "gru", (("dense_i/kernel", "x", "rzn"), ("dense_i/bias", "", "rzn"), ("dense_h/kernel", "h", "rzn"))
+)
+
+HAIKU_GRU = _by_name("gru", (("w_i", "x", "zrn"), ("w_h", "h", "zrn"), ("b", "", "zrn")))
+
+# bias_n is inside of the product with the reset gate.
+EQUINOX_GRU = Layout(
+    tensors=(
+        Tensor("weight_ih", "(gate unit) x", "rzn"),
+        Tensor("weight_hh", "(gate unit) h", "rzn"),
+        Tensor("bias", "(gate unit)", "rzn"),
+        Tensor("bias_n", "(gate unit)", "m"),
+    ),
+    cell="gru",
+)
+
 # The simple RNN. The tensors have the same names as those of the framework's other cells.
 CANONICAL_RNN = Layout(
     tensors=(Tensor("kernel", "xh (gate unit)", "n"), Tensor("bias", "(gate unit)", "n")), cell="rnn"
@@ -184,6 +253,14 @@ NNABLA_RNN = Layout(
 )
 
 ONNX_RNN = _onnx("rnn", "n")
+
+FLAX_LINEN_RNN = _by_name("rnn", (("i/kernel", "x", "n"), ("i/bias", "", "n"), ("h/kernel", "h", "n")))
+FLAX_NNX_RNN = _by_name(
+    "rnn", (("dense_i/kernel", "x", "n"), ("dense_i/bias", "", "n"), ("dense_h/kernel", "h", "n"))
+)
+HAIKU_RNN = _by_name(
+    "rnn", (("linear/w", "x", "n"), ("linear_1/w", "h", "n"), ("linear/b", "", "n"), ("linear_1/b", "", "n"))
+)
 
 # Equations as they are printed.
 

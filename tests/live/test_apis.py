@@ -34,6 +34,7 @@ def _rows(target: Target) -> set[str]:
 
 
 KEYS = [target.key for target in TARGETS]
+KNOWN = read_known_differences(Path(__file__).parents[2] / "fixtures" / "known_differences.txt")
 each_environment = pytest.mark.parametrize(
     "apis", dict.fromkeys(f"*@{target.live.environment}" for target in TARGETS)
 )
@@ -54,6 +55,9 @@ def result() -> Mapping[str, Row]:
 @pytest.mark.parametrize("key", KEYS)
 def test_both_directions_agree(key: str, result: Mapping[str, Row]) -> None:
     row = needs.row(result[key])
+    if any(known.matches(key, "seed7") for known in KNOWN):
+        assert row.verdict == comparison.DIVERGE
+        return
     assert row.agree, f"{row.verdict}: {row.reason}\n{row.log}"
     assert len(row.runs) == 2 * 4
     for run in row.runs:
@@ -75,7 +79,8 @@ def test_layers_run_their_kernel_and_are_stepped(key: str, result: Mapping[str, 
     row = needs.row(result[key])
     observed = row.run().observed
     assert observed is not None
-    is_cell = "cell" in row.target.name.rpartition(".")[2].lower() and not row.target.name.startswith("tf.")
+    package, name = row.target.name.partition(".")[0], row.target.name.rpartition(".")[2]
+    is_cell = package == "haiku" or ("cell" in name.lower() and package != "tf")
     states = {HIDDEN, CELL} if KINDS[row.target.cell].has_cell_state else {HIDDEN}
     of_layers = {STEPPED_HIDDEN, *(f"last_{state}" for state in states)}
     assert set(observed) == (states if is_cell else states | of_layers)
@@ -98,9 +103,6 @@ def test_own_weights_are_the_framework_s_and_seeded(
     assert np.abs(first.reference.hidden - other.reference.hidden).max() > 1e-3
 
 
-KNOWN = read_known_differences(Path(__file__).parents[2] / "fixtures" / "known_differences.txt")
-
-
 @each_environment
 @pytest.mark.parametrize("cell", KINDS)
 def test_float64(apis: str, cell: str, live: RunLive) -> None:
@@ -119,6 +121,9 @@ def test_float64(apis: str, cell: str, live: RunLive) -> None:
 @pytest.mark.parametrize("forget_bias", [0.0, -0.3, 2.5])
 def test_forget_bias(forget_bias: float, apis: str, live: RunLive) -> None:
     for row in live(rnnparity.make_case(4, **SIZES, forget_bias=forget_bias), apis):
+        if row.target.name == "haiku.LSTM":  # adds 1, whatever one wants
+            assert (row.verdict, row.reason[:18]) == (comparison.UNSUPPORTED, "option forget_bias")
+            continue
         assert row.agree, f"{row.target.key}: {row.reason}"
 
 
@@ -126,6 +131,7 @@ def test_forget_bias(forget_bias: float, apis: str, live: RunLive) -> None:
 def test_one_row_one_step_one_unit(cell: str, live: RunLive) -> None:
     """But for a projection, which PyTorch has to fewer units only."""
     rows = [target for target in TARGETS if target.cell == cell and PROJECTION not in target.live.parts]
+    rows = [target for target in rows if not any(known.matches(target.key, "seed5") for known in KNOWN)]
     for row in live(rnnparity.make_case(5, batch=1, steps=1, input_size=1, units=1, cell=cell), rows):
         assert row.agree, f"{row.target.key}: {row.reason}"
 
@@ -158,8 +164,8 @@ def mistaken(tensor: Tensor, cell: str) -> Tensor:
         return dataclasses.replace(tensor, gates=tensor.gates.translate(WRONG_ORDER[cell]))
     if tensor.rows != "h":
         return tensor
-    words = tensor.axes.split("(gate unit)")
-    return dataclasses.replace(tensor, axes=f"{words[1].strip()} (gate unit) {words[0].strip()}".strip())
+    axes = tensor.axes.replace("(gate unit)", "rows").replace("h", "(gate unit)").replace("rows", "h")
+    return dataclasses.replace(tensor, axes=axes)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +173,9 @@ def mistaken(tensor: Tensor, cell: str) -> Tensor:
     [
         (target.key, "gate-order" if target.cell in WRONG_ORDER else "kernel-transposed")
         for target in TARGETS
-        if len(target.layout.tensors) <= 4 and (target.cell in WRONG_ORDER or "h" in _rows(target))
+        if len(target.layout.tensors) <= 4
+        and (target.cell in WRONG_ORDER or "h" in _rows(target))
+        and not any(known.matches(target.key, "seed7") for known in KNOWN)
     ],
 )
 def test_a_wrong_layout_is_noticed_and_named(key: str, cause: str, live: RunLive) -> None:

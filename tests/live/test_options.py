@@ -7,6 +7,7 @@ is judged by what the record says of that option, the version's defaults include
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from rnnparity.judge import comparison
 from rnnparity.live.result import Row, Run
 from rnnparity.live.workers import Pool
 from rnnparity.pytest_plugin import stored_trajectory
+from rnnparity.pytest_plugin.known_differences import read_known_differences
 from rnnparity.recordings.check import Check, check
 from rnnparity.recordings.recording import from_arrays
 from rnnparity_adapters.kinds import KINDS
@@ -28,6 +30,7 @@ from rnnparity_adapters.kinds import KINDS
 pytestmark = pytest.mark.frameworks
 
 FUNCTIONS = ("sigmoid", "tanh", "relu", "linear", "softsign", "hard_sigmoid")
+KNOWN = read_known_differences(Path(__file__).parents[2] / "fixtures" / "known_differences.txt")
 VALUES: dict[str, tuple[Any, ...]] = {
     "activation": FUNCTIONS,
     "recurrent_activation": FUNCTIONS,
@@ -35,17 +38,18 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "cell_clip": (-1.0, 0.25, 6.0),
     "reset_after": (False, True),
 }
-"""By the field of the equation to which an option's value goes."""
+"""By the field of the equation to which an option's value goes; those of others have rows of their own."""
 
 
 def with_options(target: Target) -> Iterator[Target]:
     """The row as it is, and with each value of each option that its record knows to decide the function."""
     yield target
     for name, option in target.api.arguments.items():
-        for value in VALUES[option.field] if option.field else ():
+        for value in VALUES.get(option.field, ()):
             if (option.above is None or value > option.above) and value in (option.only or (value,)):
                 others = {key: old for key, old in target.live.options.items() if key != name}
-                yield replace(target, live=replace(target.live, options={**others, name: value}))
+                given = {**others, name: int(value) if option.as_int else value}
+                yield replace(target, live=replace(target.live, options=given))
 
 
 def verdict_of(row: Row, run: Run, **changes: Any) -> Check:
@@ -70,14 +74,22 @@ def result() -> list[Row]:
 @pytest.mark.parametrize("key", [target.key for target in TARGETS])
 def test_a_recording_of_a_clean_run_agrees(key: str, result: list[Row]) -> None:
     (target,) = rnnparity.select(key)
+    if any(known.matches(key, "seed5") for known in KNOWN):
+        return
     place = target.name, target.live.adapter, target.live.environment
     rows = [r for r in result if (r.target.name, r.target.live.adapter, r.target.live.environment) == place]
     assert rows
     for row in map(needs.row, rows):
-        assert row.agree, (row.target.key, row.verdict, row.reason)
+        known = any(known.matches(row.target.key, "seed5") for known in KNOWN)
+        if known or row.target.live.parts != target.live.parts:
+            continue
+        # A GRU whose gates have no bounds may grow until rounding decides.
+        unbounded = row.target.cell == "gru" and "relu" in row.target.live.options.values()
+        allowed = (comparison.AGREE, comparison.CHAOTIC) if unbounded else (comparison.AGREE,)
+        assert row.verdict in allowed, (row.target.key, row.verdict, row.reason)
         for run in row.runs:
             found = verdict_of(row, run)
-            assert found.verdict == comparison.AGREE, (row.target.key, run.direction, found.causes)
+            assert found.verdict in allowed, (row.target.key, run.direction, found.causes)
 
 
 @pytest.mark.parametrize("key", [target.key for target in TARGETS])
@@ -86,6 +98,8 @@ def test_loud_runs_agree_too(key: str, live: RunLive) -> None:
     (target,) = rnnparity.select(key)
     loud: dict[str, Any] = {"scale": 6.0, **({"forget_bias": 5.0} if target.cell == "lstm" else {})}
     (row,) = live(rnnparity.make_case(0, **SIZES, **loud, cell=target.cell), key)
+    if any(known.matches(key, "seed0") for known in KNOWN):
+        return
     for run in row.runs:
         assert verdict_of(row, run).verdict in (comparison.AGREE, comparison.CHAOTIC)
 

@@ -370,9 +370,81 @@ def onnx_function_recordings() -> None:
     onnx_recordings(onnx_functions())
 
 
+def jax_recordings() -> None:
+    """Of a cell: the weights, a step ``(x, state) -> state`` in its own form, and whether c comes first."""
+    import equinox
+    import flax
+    import haiku
+    import jax
+    from flax import nnx
+
+    def nested(old: Any, names: str = "") -> Any:
+        """Random numbers in the form of ``old``, and the same by their names."""
+        if not isinstance(old, dict):
+            new = draw(*old.shape)
+            return new, {names[1:]: new}
+        made = {name: nested(each, names + "/" + name) for name, each in sorted(old.items())}
+        flat = {name: value for _, named in made.values() for name, value in named.items()}
+        return {name: each for name, (each, _) in made.items()}, flat
+
+    def of_linen(cls: str, start: Any) -> Any:
+        cell = getattr(flax.linen, cls)(U)
+        drawn, weights = nested(cell.init(jax.random.key(0), start, X[:, 0])["params"])
+        return weights, lambda x, state: cell.apply({"params": drawn}, state, x)[0]
+
+    def of_nnx(cls: str, start: Any) -> Any:
+        graph, state = nnx.split(getattr(nnx, cls)(IN, U, rngs=nnx.Rngs(0)))
+        flat = [(path, old.replace(draw(*old.get_value().shape))) for path, old in nnx.to_flat_state(state)]
+        cell = nnx.merge(graph, nnx.from_flat_state(flat))
+        return {"/".join(path): each.get_value() for path, each in flat}, lambda x, s: cell(s, x)[0]
+
+    def of_haiku(cls: str, start: Any) -> Any:
+        call = haiku.without_apply_rng(haiku.transform(lambda x, s: getattr(haiku, cls)(U)(x, s)[1]))
+        drawn, weights = nested(call.init(jax.random.key(0), X[:, 0], start))
+        return weights, lambda x, state: call.apply(drawn, x, state)
+
+    def of_equinox(cls: str, start: Any) -> Any:
+        cell = getattr(equinox.nn, cls)(IN, U, key=jax.random.key(0))
+        names = [name for name in ("weight_ih", "weight_hh", "bias", "bias_n") if hasattr(cell, name)]
+        weights = {name: draw(*getattr(cell, name).shape) for name in names}
+        cell = equinox.tree_at(lambda c: [getattr(c, name) for name in names], cell, list(weights.values()))
+        return weights, jax.vmap(cell)
+
+    packages = {"linen": of_linen, "nnx": of_nnx, "haiku": of_haiku, "equinox": of_equinox}
+    for name, cls, options in kinds(
+        (
+            ("flax_linen", "linen.LSTMCell", {}), ("flax_linen-optimized", "linen.OptimizedLSTMCell", {}),
+            ("flax_linen_gru", "linen.GRUCell", {}), ("flax_linen_rnn", "linen.SimpleCell", {}),
+            ("flax_nnx", "nnx.LSTMCell", {}), ("flax_nnx_optimized", "nnx.OptimizedLSTMCell", {}),
+            ("flax_nnx_gru", "nnx.GRUCell", {}), ("flax_nnx_rnn", "nnx.SimpleCell", {}),
+            ("haiku", "haiku.LSTM", {}), ("haiku_gru", "haiku.GRU", {}),
+            ("haiku_rnn", "haiku.VanillaRNN", {}),
+            ("equinox", "equinox.nn.LSTMCell", {}), ("equinox_gru", "equinox.nn.GRUCell", {}),
+        )
+    ):  # fmt: skip
+        package, short = cls.split(".")[0], cls.split(".")[-1]
+        is_lstm, is_flax = "LSTM" in cls, package in ("linen", "nnx")
+        state: Any = ((C, H) if is_flax else (H, C)) if is_lstm else H  # Flax has the cell state first
+        state = haiku.LSTMState(*state) if cls == "haiku.LSTM" else state
+        weights, step = packages[package](short, state)
+        states = []
+        for t in range(T):
+            state = step(X[:, t], state)
+            both = tuple(state) if is_lstm else (state,)
+            states.append([np.array(each) for each in (both[::-1] if is_flax else both)])
+        trajectories = [np.stack(each, 1) for each in zip(*states)]
+        arrays = {"initial_hidden": H}
+        arrays.update({"initial_cell": C, "cell": trajectories[1]} if is_lstm else {})
+        of = flax if is_flax else {"haiku": haiku, "equinox": equinox}[package]
+        named = {each: np.array(value) for each, value in weights.items()}
+        api = "flax." + cls if is_flax else cls
+        write(name, api, of.__version__, named, trajectories[0], options, **arrays)
+
+
 if __name__ == "__main__":
     {
         "torch": torch_recordings, "keras-tf": keras_recordings, "keras-torch": keras_recordings,
         "tf1": tensorflow1_recordings, "tf2": tensorflow2_recordings, "nnabla": nnabla_recordings,
         "onnx": onnx_recordings, "onnx-functions": onnx_function_recordings,
+        "jax": jax_recordings,
     }[FRAMEWORK]()  # fmt: skip

@@ -148,7 +148,7 @@ class Api:
     def arguments(self) -> Mapping[str, Option]:
         """Every known constructor argument. ``forget_bias`` is one where the cell adds it at each step."""
         own = {"forget_bias": Option("forget_bias")} if self.layout.forget_bias == "equation" else {}
-        return {**self.options, **own}
+        return {**own, **self.options}
 
     @property
     def targets(self) -> "list[Target]":
@@ -317,9 +317,9 @@ class Target:
 
 
 def _shown(option: tuple[str, Any]) -> str:
-    """The value of an option, as it is said in a row's label: a word says enough, true and false do not."""
+    """The value of an option, as it is said in a row's label: a word says enough, another value does not."""
     name, value = option
-    return f"{name}={value}" if isinstance(value, bool) else str(value)
+    return value if isinstance(value, str) else f"{name}={value}"
 
 
 def _plain(equation: Equation) -> Equation:

@@ -14,7 +14,7 @@ from rnnparity.apis.places import PLACES
 from rnnparity.errors import InputError
 from rnnparity.printable import one_line
 from rnnparity_adapters import layouts
-from rnnparity_adapters.equation import HARD_SIGMOID_5, HARD_SIGMOID_6, SIGMOID
+from rnnparity_adapters.equation import HARD_SIGMOID_5, HARD_SIGMOID_6, RELU, SIGMOID
 from rnnparity_adapters.layout import Layout
 
 Options = Mapping[str, Option]
@@ -252,6 +252,50 @@ _ONNX_APIS = [
     _onnx("onnx.RNN", layouts.ONNX_RNN, _ONNX_RNN, {}, tanh_middle=1.0),
 ]
 
+# JAX's libraries. Functions are given by their names: jax.nn.sigmoid is "sigmoid".
+
+_FLAX: Options = {
+    "activation_fn": _ACTIVATION,
+    **_ignored(
+        "features in_features hidden_features kernel_init recurrent_kernel_init bias_init carry_init dtype "
+        "param_dtype rngs name"
+    ),
+}
+_FLAX_GATED: Options = {**_FLAX, "gate_fn": Option("recurrent_activation")}
+_HAIKU: Options = _ignored("hidden_size name w_i_init w_h_init b_init")
+_EQUINOX: Options = {"use_bias": _BIASES, **_ignored("input_size hidden_size dtype key")}
+_G: Mapping[str, str] = {"j": "g"}
+_RELU6: Since[str] = (((), HARD_SIGMOID_6),)
+"""https://docs.jax.dev/en/latest/_autosummary/jax.nn.hard_sigmoid.html: relu6(x + 3) / 6"""
+_JAX_APIS = [
+    Api("flax.linen.LSTMCell", layouts.FLAX_LINEN, _FLAX_GATED, letters=_G, hard_sigmoid=_RELU6),
+    Api("flax.linen.OptimizedLSTMCell", layouts.FLAX_LINEN, _FLAX_GATED, letters=_G, hard_sigmoid=_RELU6),
+    Api("flax.linen.GRUCell", layouts.FLAX_LINEN_GRU, _FLAX_GATED, hard_sigmoid=_RELU6),
+    Api("flax.linen.SimpleCell", layouts.FLAX_LINEN_RNN, {**_FLAX, "residual": _OFF}, hard_sigmoid=_RELU6),
+    Api("flax.nnx.LSTMCell", layouts.FLAX_NNX, _FLAX_GATED, letters=_G, hard_sigmoid=_RELU6),
+    Api(
+        "flax.nnx.OptimizedLSTMCell", layouts.FLAX_NNX_OPTIMIZED, _FLAX_GATED, letters=_G, hard_sigmoid=_RELU6
+    ),
+    Api("flax.nnx.GRUCell", layouts.FLAX_NNX_GRU, _FLAX_GATED, hard_sigmoid=_RELU6),
+    Api("flax.nnx.SimpleCell", layouts.FLAX_NNX_RNN, {**_FLAX, "residual": _OFF}, hard_sigmoid=_RELU6),
+    # Its forget bias is 1, and cannot be another one.
+    Api(
+        "haiku.LSTM", layouts.HAIKU, {**_HAIKU, "forget_bias": Option("forget_bias", only=(1.0,))},
+        defaults=_FORGET_BIAS_1, letters=_G,
+    ),
+    # The sign of the update gate is that of Chung et al. 2014.
+    Api(
+        "haiku.GRU", layouts.HAIKU_GRU, _HAIKU, letters={"n": "a"},
+        defaults=(((), {"reset_after": False, "update_inverted": True}),),
+    ),
+    Api(
+        "haiku.VanillaRNN", layouts.HAIKU_RNN, {**_HAIKU, "double_bias": Option(only=(True,))},
+        defaults=(((), {"activation": RELU}),),
+    ),
+    Api("equinox.nn.LSTMCell", layouts.EQUINOX, _EQUINOX, letters=_G),
+    Api("equinox.nn.GRUCell", layouts.EQUINOX_GRU, _EQUINOX),
+]  # fmt: skip
+
 # Recordings of a user's own cell, with canonical weights; and the plain numpy cell.
 
 _CANONICAL_LSTM: Options = {
@@ -320,6 +364,7 @@ APIS: Mapping[str, Api] = {
     api.name: replace(api, live=PLACES.get(api.name, ()))
     for api in (
         *_CANONICAL_APIS, *_TORCH_APIS, *_TENSORFLOW_APIS, *_KERAS_APIS, *_NNABLA_APIS, *_ONNX_APIS,
+        *_JAX_APIS,
     )
 }  # fmt: skip
 """Every api that runs or whose recordings can be read, by dotted name."""

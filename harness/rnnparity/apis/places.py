@@ -1,11 +1,15 @@
 """Where each api runs: the rows of the table, in the order of the environments."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from rnnparity.apis.api import FLOAT32, PEEPHOLES, PROJECTION, Live
+from rnnparity.apis.api import BOTH, FLOAT32, PEEPHOLES, PROJECTION, Live
 
-ENVIRONMENTS = ("numpy", "torch", "keras-tf", "keras-torch", "tf2", "tf1", "nnabla")
+ENVIRONMENTS = (
+    "numpy", "torch", "keras-tf", "keras-torch", "tf2", "tf1", "nnabla", "keras-jax", "jax", "onnxruntime",
+    "onnx",
+)  # fmt: skip
 """The environments in the order of the table's rows."""
 
 Places = Mapping[str, tuple[Live, ...]]
@@ -30,9 +34,11 @@ _TORCH: Places = {
 
 
 def _keras(adapter: str, *options: Mapping[str, Any]) -> tuple[Live, ...]:
+    """On JAX Keras computes in float32 only, whatever its dtype."""
+    where = {"keras-tf": BOTH, "keras-torch": BOTH, "keras-jax": FLOAT32}
     return tuple(
-        Live(environment, "keras", f"keras_adapter:{adapter}", options=given)
-        for environment in ("keras-tf", "keras-torch")
+        Live(name, "keras", f"keras_adapter:{adapter}", dtypes, given, everyday=name != "keras-jax")
+        for name, dtypes in where.items()
         for given in options or ({},)
     )
 
@@ -108,8 +114,42 @@ _NNABLA: Places = {
     "F.rnn": _nnabla("FunctionLayer", _TANH, _RELU),
 }
 
+
+def _jax(package: str, adapter: str) -> tuple[Live, ...]:
+    return (Live("jax", package, f"jax_adapter:{adapter}", everyday=False),)
+
+
+_JAX: Places = {
+    **{
+        f"flax.linen.{cell}": _jax("flax", "Linen")
+        for cell in ("LSTMCell", "OptimizedLSTMCell", "GRUCell", "SimpleCell")
+    },
+    **{
+        f"flax.nnx.{cell}": _jax("flax", "NNX")
+        for cell in ("LSTMCell", "OptimizedLSTMCell", "GRUCell", "SimpleCell")
+    },
+    **{f"haiku.{cell}": _jax("dm-haiku", "Haiku") for cell in ("LSTM", "GRU", "VanillaRNN")},
+    **{f"equinox.nn.{cell}": _jax("equinox", "Equinox") for cell in ("LSTMCell", "GRUCell")},
+}
+
+
+def _onnx(*options: Mapping[str, Any], parts: tuple[str, ...] = ()) -> tuple[Live, ...]:
+    """By onnxruntime, which computes in float32 only, and by onnx's own reference evaluator."""
+    places = (
+        Live("onnxruntime", "onnxruntime", "onnx_adapter:Runtime", FLOAT32, everyday=False),
+        Live("onnx", "onnx", "onnx_adapter:Reference", everyday=False),
+    )
+    return tuple(replace(live, options=given, parts=parts) for live in places for given in options or ({},))
+
+
+_ONNX: Places = {
+    "onnx.LSTM": (*_onnx({}, {"input_forget": 1}), *_onnx(parts=(PEEPHOLES,))),
+    "onnx.GRU": _onnx({}, {"linear_before_reset": 1}),
+    "onnx.RNN": _onnx(),
+}
+
 PLACES: Places = {
     "numpy.lstm_cell": (Live("numpy", "numpy", "numpy_adapter:Cell"),),
-    **_TORCH, **_KERAS, **_TENSORFLOW, **_NNABLA,
+    **_TORCH, **_KERAS, **_TENSORFLOW, **_NNABLA, **_JAX, **_ONNX,
 }  # fmt: skip
 """The places of every api that runs, by its name."""

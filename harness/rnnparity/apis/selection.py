@@ -63,6 +63,8 @@ def _matching(pattern: str, cell: str) -> Sequence[Target]:
     matching = exactly or [
         one for one in among if any(fnmatch.fnmatchcase(n.lower(), wanted) for n in _names(one))
     ]
+    if not set(wanted) & set("*?["):  # a name: of the rows of every day, if it has any
+        matching = [one for one in matching if one.live.everyday] or matching
     of_kind = [one for one in matching if cell in ("", one.cell)]
     if matching and not of_kind:
         raise InputError("api", pattern, f"an api of {KINDS[cell].article} {KINDS[cell].title}")
@@ -76,9 +78,7 @@ def _matching(pattern: str, cell: str) -> Sequence[Target]:
 
 
 def _names(target: Target) -> tuple[str, ...]:
-    """The names of a row: a variant that does not run every day has none of the plain one's."""
-    own = target.label, target.key
-    return (*own, target.name, f"{target.name}@{target.live.environment}") if target.live.everyday else own
+    return target.name, target.label, f"{target.name}@{target.live.environment}", target.key
 
 
 class Stored(NamedTuple):

@@ -158,9 +158,13 @@ class _Plan:
 
     def run(self, environment: Environment, targets: list[Target]) -> dict[Target, Row]:
         """Run all cases through the rows of one environment."""
-        dtype = self.cases[0].dtype
-        supported = [target for target in targets if dtype in target.live.dtypes]
-        rows = {one: self._unsupported(one, dtype) for one in targets if one not in supported}
+        reasons = {target: self._cannot(target) for target in targets}
+        supported = [target for target, reason in reasons.items() if not reason]
+        rows = {
+            one: Row(one, self.versions[one], "", comparison.UNSUPPORTED, reason)
+            for one, reason in reasons.items()
+            if reason
+        }
         say = functools.partial(self.notify, environment.name)
         if supported:
             try:
@@ -175,9 +179,16 @@ class _Plan:
         say("done", len(self.cases) * len(targets))
         return rows
 
-    def _unsupported(self, target: Target, dtype: str) -> Row:
-        reason = f"runs in {' or '.join(target.live.dtypes)} only, not in {dtype}"
-        return Row(target, self.versions[target], "", comparison.UNSUPPORTED, reason)
+    def _cannot(self, target: Target) -> str:
+        """Why a row cannot run these cases; empty if it can."""
+        case, dtypes = self.cases[0], target.live.dtypes
+        if case.dtype not in dtypes:
+            return f"runs in {' or '.join(dtypes)} only, not in {case.dtype}"
+        try:
+            target.api.fields(target.given(case.equation, case.initial_hidden.shape[1]))
+        except InputError as error:
+            return str(error)
+        return ""
 
     def _run_targets(
         self,
