@@ -188,6 +188,19 @@ def test_initial_states_in_another_order_are_named(kind: str, layers: int, two: 
     assert (found.causes[0].id, found.causes[0].status) == ("initial-state", CONFIRMED)
 
 
+@pytest.mark.parametrize("cells", ["h", "h_l0"])
+def test_a_forget_bias_is_named(cells: str) -> None:
+    net = Network("LSTM", 2, False)
+    changed = {name: tensor.copy() for name, tensor in net.weights.items()}
+    for name, tensor in changed.items():
+        if name.startswith("bias_ih") and cells in name:
+            tensor[U : 2 * U] += 1
+    cause = net.check(net.run(changed)).causes[0]
+    assert (cause.id, cause.status) == ("forget-bias", CONFIRMED)
+    assert cause.about["value"] == 1
+    assert cause.cells == (((0, 0), (1, 0)) if cells == "h" else ((0, 0),))
+
+
 def test_one_weight_of_the_last_layer_is_named() -> None:
     net = Network("GRU", 2, False)
     changed = {name: tensor.copy() for name, tensor in net.weights.items()}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnparity.diagnosis.findings import Finding
+from rnnparity.diagnosis.findings import Finding, OtherEquation
 from rnnparity.diagnosis.teacher_forcing import Setting
 from rnnparity.reference.noise import Array
 from rnnparity_adapters.layout import Weights
@@ -51,6 +51,15 @@ class EquationHypothesis:
     def fields(self) -> dict[str, Any]:
         """All fields that are replaced. If two parts replace the same field, the later one wins."""
         return {name: value for _, fields in self.parts for name, value in fields.items()}
+
+    def findings(self, value: float) -> tuple[Finding, ...]:
+        """What is found if it is true, with the ``value`` of its constant."""
+        return tuple(
+            OtherEquation(id_, fields, value, self.fitted)
+            if self.fitted and id_ == self.by
+            else OtherEquation(id_, fields)
+            for id_, fields in self.parts
+        )
 
     @property
     def ids(self) -> tuple[str, ...]:

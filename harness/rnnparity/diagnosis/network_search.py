@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from rnnparity.diagnosis import evidence, weight_hypotheses
 from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, Cause
-from rnnparity.diagnosis.findings import Finding, GateOrder, InitialState, OtherEquation
+from rnnparity.diagnosis.findings import Finding, GateOrder, InitialState
 from rnnparity.diagnosis.hypothesis import EquationHypothesis, Hypothesis
 from rnnparity.diagnosis.kinds import equations_for
 from rnnparity.diagnosis.network_findings import (
@@ -441,7 +441,7 @@ def _of_cells(segment: Segment, where: Where, rare: bool) -> Iterator[_Tried]:
         for constant in _CONSTANTS if equation.fitted else (0.0,):
             layers = _changed(segment, where, _computing(equation, constant))
             if layers is not None:
-                yield _Tried(_findings(equation, constant), where, layers)
+                yield _Tried(equation.findings(constant), where, layers)
 
 
 def _by(hypotheses: Mapping[str, Hypothesis]) -> _StateChange:
@@ -463,10 +463,3 @@ def _computing(hypothesis: EquationHypothesis, constant: float) -> _StateChange:
         return replace(direction, cell=replace(direction.cell, equation=equation))
 
     return change
-
-
-def _findings(hypothesis: EquationHypothesis, constant: float) -> tuple[Finding, ...]:
-    return tuple(
-        OtherEquation(id_, fields, constant if hypothesis.fitted and id_ == hypothesis.by else None)
-        for id_, fields in hypothesis.parts
-    )

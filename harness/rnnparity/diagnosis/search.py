@@ -32,7 +32,7 @@ from rnnparity.diagnosis import (
     weight_hypotheses,
 )
 from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, Cause
-from rnnparity.diagnosis.findings import Block, Finding, OtherEquation, Precision
+from rnnparity.diagnosis.findings import Block, Finding, Precision
 from rnnparity.diagnosis.fitted_constants import CONSTANTS, fit, is_certain, nice
 from rnnparity.diagnosis.hypothesis import EquationHypothesis, Found, Hypothesis
 from rnnparity.diagnosis.kinds import equations_for, in_full, kind_of
@@ -212,7 +212,7 @@ class _Search:
                 break
         if best is None or (equation and equation.fitted and value == 0):
             return None  # with a constant of zero this is another hypothesis, without the constant
-        findings = (layout.findings if layout else ()) + (_findings(equation, value) if equation else ())
+        findings = (layout.findings if layout else ()) + (equation.findings(value) if equation else ())
         if equation and equation.fitted:
             sure = best.confirms(constants=1) and self._is_certain(setting, equation, value)
         else:
@@ -351,16 +351,6 @@ class _Search:
 _WITH_RUNS = {"forget-bias", "recurrent-activation", "reset-gate"}
 """The causes that are tried together with those on the run: what a port often gets wrong as well."""
 _AGREES = (comparison.AGREE, comparison.CHAOTIC)
-
-
-def _findings(equation: EquationHypothesis, value: float) -> tuple[Finding, ...]:
-    """The findings of another equation, with the value of its constant."""
-    return tuple(
-        OtherEquation(id_, fields, value, equation.fitted)
-        if equation.fitted and id_ == equation.by
-        else OtherEquation(id_, fields)
-        for id_, fields in equation.parts
-    )
 
 
 def _constants(finding: Finding) -> int:
