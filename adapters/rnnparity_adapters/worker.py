@@ -21,6 +21,7 @@ LOADED = "loaded"
 """A run with the weights of the case, put into the framework."""
 OWN = "own"
 """A run with weights that the framework initialised itself."""
+DIRECTIONS = (LOADED, OWN)
 
 
 _LONGEST = 2000, 20000
@@ -99,7 +100,7 @@ def adapter_class(path: str) -> Type[Adapter]:
 
 
 def _answer(request: wire.Frame, adapters: _Adapters) -> wire.Frame:
-    """The answer to one case: both directions, or what went wrong. Without a case the adapter is closed."""
+    """The answer to one case: its directions, or what went wrong. Without a case the adapter is closed."""
     try:
         message = request.message
         if not message:
@@ -107,9 +108,11 @@ def _answer(request: wire.Frame, adapters: _Adapters) -> wire.Frame:
             return wire.Frame({"ok": True}, {})
         adapter = adapters.get(message["adapter"], Setup(**message["setup"]))
         adapter.write(wire.group("weights", request.arrays))
-        arrays = run(LOADED, adapter, request.arrays)
-        adapter.initialise(message["seed"])
-        arrays.update(run(OWN, adapter, request.arrays))
+        arrays: Dict[str, np.ndarray] = {}
+        for direction in message["directions"]:
+            if direction == OWN:
+                adapter.initialise(message["seed"])
+            arrays.update(run(direction, adapter, request.arrays))
         _check_size(arrays, message["largest"])
         return wire.Frame(
             {"ok": True, "python": platform.python_version(), "version": _version(message["package"])}, arrays

@@ -19,7 +19,7 @@ from rnnparity import Case, Result
 from rnnparity.cli import commands
 from rnnparity.diagnosis.causes import Cause
 from rnnparity.diagnosis.findings import Unknown
-from rnnparity.judge import compare, comparison
+from rnnparity.judge import compare, comparison, differences
 from rnnparity.judge.comparison import Comparison, Difference
 from rnnparity.live.result import Row, Run
 from rnnparity.report import json_document
@@ -50,7 +50,7 @@ def test_making_it_small_keeps_every_maximum(case: Case) -> None:
     (difference,) = compare.compare_recorded(errors, zeros, noise, "hidden").differences
     assert difference.heat is not None
     assert difference.heat.noise.max() == pytest.approx(errors.max())
-    assert max(difference.heat.noise.shape) <= compare.HEAT_CELLS
+    assert max(difference.heat.noise.shape) <= differences.HEAT_CELLS
     row = Row(fault("Sound"), "1", "3", comparison.DIVERGE, "", (run_of(difference),))
     (drawn,) = json_document.of_result(Result((case,), (row,), "float32"), charts=True)["rows"][0]["runs"]
     (curve,), (heat,) = drawn["curves"], drawn["heatmaps"]

@@ -303,3 +303,50 @@ class GoodfellowSometimes(Goodfellow):
 class GoodfellowRaises(Goodfellow):
     def step(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Pair:
         raise RuntimeError("this equation cannot run")
+
+
+class WrongLater(Cell):
+    """Runs the first two pieces of a long case in both directions, and gets the others wrong."""
+
+    _calls = 0
+
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        WrongLater._calls += 1
+        arrays = super().run(inputs, states)
+        if WrongLater._calls > 4:
+            arrays["hidden"][0, 3, 1] += 1e-3
+        return arrays
+
+
+class ForgetsBetweenPieces(Cell):
+    """Does not begin from the states that it is given, but in its first piece."""
+
+    _calls = 0
+
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        ForgetsBetweenPieces._calls += 1
+        if ForgetsBetweenPieces._calls > 2:
+            states = tuple(0 * state for state in states)
+        return super().run(inputs, states)
+
+
+class OtherWeightsLater(Cell):
+    """Initialises other weights in the second piece, though the seed is the same."""
+
+    _calls = 0
+
+    def initialise(self, seed: int) -> None:
+        OtherWeightsLater._calls += 1
+        super().initialise(seed + (OtherWeightsLater._calls > 1))
+
+
+class DiesLater(Cell):
+    """Ends its process in the second piece."""
+
+    _calls = 0
+
+    def run(self, inputs: np.ndarray, states: States) -> Arrays:
+        DiesLater._calls += 1
+        if DiesLater._calls > 2:
+            os._exit(9)
+        return super().run(inputs, states)

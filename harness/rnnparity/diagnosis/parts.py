@@ -1,11 +1,16 @@
 """Parts of a setting: the first steps of a long trajectory, the weights of a few units of a large cell."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
+from rnnparity.diagnosis.causes import Cause
 from rnnparity.diagnosis.kinds import kind_of
 from rnnparity.diagnosis.teacher_forcing import Setting, Units
+from rnnparity.reference.case import Case
+from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Weights
 
@@ -29,6 +34,48 @@ def first_steps(setting: Setting, steps: int, rows: int | None = None) -> Settin
         mask=None if setting.mask is None else setting.mask[place],
         away=None if setting.away is None else setting.away[place],
     )
+
+
+class Part(NamedTuple):
+    """A ``case`` of a few steps of a long run from ``start`` on, and the states ``[B, t, ...]`` observed."""
+
+    case: Case
+    observed: dict[str, np.ndarray]
+    start: int
+
+
+_AROUND = 512, 1536
+"""Of a long run the steps so far before and after the first one beyond the limit are looked at. A search
+beyond some thousand steps looks at parts anyway.
+"""
+
+
+def around(
+    case: Case, observed: Mapping[str, np.ndarray], first: int | None, start: int, cell: np.ndarray
+) -> Part:
+    """The steps around the ``first`` one beyond the limit, of a piece that begins at step ``start``.
+
+    ``observed`` has the piece's states ``[B, t, ...]``, and ``cell`` ``[B, t, U]`` is to be taken where there
+    is no cell state among them. Without a first step the part is the piece's beginning.
+    """
+    within = start if first is None else first
+    begin = max(0, within - start - _AROUND[0])
+    now = np.s_[:, begin : within - start + _AROUND[1]]
+    shorter = replace(case, inputs=case.inputs[now].copy())
+    if begin:
+        hidden, known = observed.get(STEPPED_HIDDEN, observed[HIDDEN]), observed.get(CELL, cell)
+        before = [states[:, begin - 1].astype(case.dtype) for states in (hidden, known)]
+        shorter = replace(shorter, initial_hidden=before[0], initial_cell=before[1])
+    states = {name: observed[name][now].copy() for name in (HIDDEN, CELL, STEPPED_HIDDEN) if name in observed}
+    return Part(shorter, states, start + begin)
+
+
+def counted_from(causes: Iterable[Cause], start: int) -> list[Cause]:
+    """The causes of a part that begins at step ``start``: their steps are counted from there."""
+    said = (
+        f"steps are counted from step {start} on, where the part begins that was looked at" if start else ""
+    )
+    return [replace(cause, note="; ".join(filter(None, (cause.note, said)))) for cause in causes]
 
 
 def has_parts(setting: Setting, equation: Equation) -> bool:

@@ -14,7 +14,8 @@ from rnnparity.diagnosis.hypothesis import bias_of, blocks, kernel_of, rows_of, 
 from rnnparity.diagnosis.kinds import in_full, teacher_forced
 from rnnparity.diagnosis.teacher_forcing import Setting, TeacherForced, Window, apart, counting, vectors
 from rnnparity.judge import local_errors
-from rnnparity.judge.matched_filter import Explanation, LocalAnalysis
+from rnnparity.judge.local_errors import LocalAnalysis
+from rnnparity.judge.matched_filter import Explanation
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import LIMIT, Array
 from rnnparity_adapters.equation import Equation

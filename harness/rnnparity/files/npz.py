@@ -4,18 +4,22 @@ Nothing is unpickled, and no size that a file claims is trusted before it is che
 at https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
 
+import contextlib
 import io
+import os
 import struct
+import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 
 from rnnparity.errors import InputError
+from rnnparity.files.sequence import Sequence
 from rnnparity.files.source import open_source
 from rnnparity.files.whole import whole
 
@@ -64,6 +68,41 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
         return read_npz_stream(file)
 
 
+_LARGE = 2**23
+"""Bytes of an array from which on it is left in its file until a part of it is needed."""
+
+
+def may_be_large(path: str | Path) -> bool:
+    """Whether a file may hold an array that :func:`open_npz` leaves there."""
+    try:
+        return Path(path).suffix == ".npz" and os.stat(path).st_size > _LARGE
+    except (OSError, ValueError):
+        return False
+
+
+@contextlib.contextmanager
+def open_npz(path: str | Path, sequences: Collection[str]) -> Iterator[dict[str, np.ndarray | Sequence]]:
+    """As :func:`read_npz`, but large ``sequences`` ``[B, T, n]`` are read part by part while this is open."""
+    with open_source(path, MAX_BYTES) as file, contextlib.ExitStack() as opened:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                entries = archive.infolist()
+                _check_sizes(entries)
+                headers = {entry: _check_header(archive, entry) for entry in entries}
+                found: dict[str, np.ndarray | Sequence] = {}
+                for entry, header in headers.items():
+                    name = entry.filename[: -len(".npy")]
+                    if name in sequences and entry.file_size > _LARGE and header.plain:
+                        found[name] = _sequence(archive, entry, header, opened)
+                    else:
+                        found[name] = _array(archive, entry)
+        except InputError:
+            raise
+        except _BROKEN as error:
+            raise _not_whole(error) from None
+        yield found
+
+
 def read_npz_stream(stream: IO[bytes]) -> dict[str, np.ndarray]:
     """As :func:`read_npz`, from an open file: every array ``[...]`` by name."""
     try:
@@ -76,8 +115,12 @@ def read_npz_stream(stream: IO[bytes]) -> dict[str, np.ndarray]:
     except InputError:
         raise
     except _BROKEN as error:
-        said = str(error).partition("\n")[0][:80]
-        raise InputError("file", f"{type(error).__name__}: {said}", "a whole .npz file") from None
+        raise _not_whole(error) from None
+
+
+def _not_whole(error: BaseException) -> InputError:
+    said = str(error).partition("\n")[0][:80]
+    return InputError("file", f"{type(error).__name__}: {said}", "a whole .npz file")
 
 
 def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
@@ -97,7 +140,21 @@ def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
             raise InputError("file", f"{name[:60]!r} twice", "each array once")
 
 
-def _check_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+class _Header(NamedTuple):
+    """What an entry says of its array, which begins after ``size`` bytes."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    size: int
+
+    @property
+    def plain(self) -> bool:
+        """Whether its rows lie one after the other, in numbers as they are used."""
+        return len(self.shape) == 3 and not self.fortran and self.dtype.byteorder != ">"
+
+
+def _check_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Header:
     """Refuse an entry whose header does not promise exactly the bytes that follow it, as numbers or text."""
     with archive.open(entry) as stream:
         start = io.BytesIO(stream.read(min(entry.file_size, 2**16)))
@@ -105,7 +162,7 @@ def _check_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
     reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in reader:
         raise InputError("file", f"npy format {version}", "1.0 or 2.0")
-    shape, _, dtype = reader[version](start)
+    shape, fortran, dtype = reader[version](start)
     name = entry.filename[:-4][:60]
     if dtype.hasobject:
         raise InputError(name, "a pickled object, which is never opened", "an array of numbers")
@@ -115,6 +172,37 @@ def _check_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
     follows = entry.file_size - start.tell()
     if count * dtype.itemsize != follows:
         raise InputError(name, f"a header for {count * dtype.itemsize} bytes", f"for the {follows} there are")
+    return _Header(shape, fortran, dtype, start.tell())
+
+
+_LOCAL = struct.Struct("<26x2H")
+"""The header of an entry within the archive: 30 bytes, the lengths of a name and of more that follow last:
+https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.7.
+"""
+
+
+def _sequence(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, header: _Header, opened: contextlib.ExitStack
+) -> Sequence:
+    """A large array, left in the archive if it is stored there as it is, or else in a file of its own.
+
+    It is read once in any case: only then it is known whether it is whole.
+    """
+    packed = entry.compress_type != zipfile.ZIP_STORED
+    file = cast(IO[bytes], archive.fp)
+    if packed:
+        file = cast(IO[bytes], opened.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115  # it does
+    with archive.open(entry) as stream:
+        while block := stream.read(2**20):
+            if packed:
+                file.write(block)
+    start = 0
+    if packed:
+        file.flush()
+    else:
+        file.seek(entry.header_offset)
+        start = entry.header_offset + _LOCAL.size + sum(_LOCAL.unpack(file.read(_LOCAL.size)))
+    return Sequence(file.fileno(), start + header.size, header.shape, header.dtype)
 
 
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:

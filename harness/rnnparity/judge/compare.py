@@ -12,18 +12,17 @@ from rnnparity.judge.comparison import (
     DIVERGE,
     FAILED,
     LOCAL,
-    LOCAL_CELL,
-    LOCAL_HIDDEN,
     NONFINITE,
     Comparison,
     Difference,
-    Heat,
     Place,
     first_step,
 )
-from rnnparity.judge.local_errors import analyse
-from rnnparity.judge.matched_filter import LocalAnalysis
+from rnnparity.judge.differences import Differences, difference_of
+from rnnparity.judge.local_errors import Analysis
+from rnnparity.judge.matched_filter import Pattern
 from rnnparity.reference import masks
+from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference, ensemble
 from rnnparity.reference.noise import ARITHMETICS, LIMIT, Array, assumed
 from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, LAST_HIDDEN, STEPPED_HIDDEN
@@ -37,13 +36,144 @@ _DOUBTFUL = 5 * LIMIT
 ensemble, which costs sixteen runs, worth its time.
 """
 
-HEAT_CELLS = 64
-"""A heatmap has at most this many cells along steps, and along units, so that its size is bounded."""
-
 
 _STATES = {HIDDEN: HIDDEN, STEPPED_HIDDEN: HIDDEN, CELL: CELL, LAST_HIDDEN: HIDDEN, LAST_CELL: CELL}
 """The state of the reference with which each observed array is compared."""
 _LAST = (LAST_HIDDEN, LAST_CELL)
+
+
+class Comparing:
+    """The comparison of a run of ``steps`` steps with its reference, piece after piece; one is usual.
+
+    ``by_steps`` also judges each step by itself. If it is ``strict``, every array that an adapter returns
+    must be there; otherwise ``hidden`` is enough.
+    """
+
+    def __init__(self, steps: int, *, by_steps: bool = True, strict: bool = True) -> None:
+        self._steps, self._strict = steps, strict
+        self._done = 0
+        self._trajectory: dict[str, Differences] = {}
+        self._alone: dict[str, Differences] = {}
+        self._local = Analysis(steps) if by_steps else None
+        self._residual: list[Array] = []
+        self._judged, self._lost = 0.0, steps
+        self._ended: tuple[str, str] | None = None
+
+    def add(
+        self,
+        observed: Mapping[str, NDArray[np.floating]],
+        reference: Reference,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> Reference:
+        """Compare the next piece: shapes as for :func:`compare`, with t steps instead of T.
+
+        ``mask`` ``[B, t]`` says which steps count, all if it is None.
+
+        Returns the reference with the noise that was used. Its case begins from the states that were observed
+        before the piece.
+        """
+        wrong = _wrong_form(observed, reference) if self._strict else ""
+        if wrong and not self._ended:
+            self._ended = FAILED, wrong
+        if self._ended:
+            return reference
+        start, self._done = self._done, self._done + reference.case.steps
+        against = {name: _against(reference, name, array, mask) for name, array in observed.items()}
+        finite = all(np.isfinite(absolute).all() for absolute, _, _ in against.values())
+        known = self._local is not None and finite and self._add_steps(observed, reference, start, mask)
+        # Where every step is right, or none was looked at, the noise of the whole run may be too small.
+        largest = max(float(in_noise.max()) for _, in_noise, _ in against.values())
+        right = not any(found.first_step is not None for found in self._alone.values())
+        if finite and right and largest > LIMIT and (known or largest < _DOUBTFUL):
+            reference = ensemble(reference)
+            against = {name: _against(reference, name, array, mask) for name, array in observed.items()}
+        for name, (absolute, in_noise, first) in against.items():
+            self._add(self._trajectory, name, _STATES[name], absolute, in_noise, start + first)
+            if not self._trajectory[name].finite and not self._ended:
+                place = self._trajectory[name].result().place
+                self._ended = NONFINITE, f"{_where(name, place)} is not finite"
+        if finite:
+            self._add_horizon(observed[HIDDEN], reference, start)
+        return reference
+
+    def _add(
+        self,
+        kept: dict[str, Differences],
+        name: str,
+        state: str,
+        absolute: Array,
+        in_noise: Array,
+        start: int,
+    ) -> None:
+        if name not in kept:
+            kept[name] = Differences(name, state, self._steps, shown=name in (HIDDEN, CELL))
+        kept[name].add(absolute, in_noise, start)
+
+    def _add_steps(
+        self,
+        observed: Mapping[str, np.ndarray],
+        reference: Reference,
+        start: int,
+        mask: NDArray[np.bool_] | None,
+    ) -> bool:
+        """Judge each step by itself; False if too little was observed: a projection hides the cell states.
+
+        Nor can it be done where the inputs have errors, which are not independent from step to step.
+        """
+        case = reference.case
+        # The cell state is that of the stepped run, where there are two.
+        hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
+        cell = observed.get(CELL) if case.has_cell_state else reference.cell
+        hides = cell is None and case.projection is not None
+        if self._local is None or hides or case.inputs_noise is not None:
+            self._local = None
+            return False
+        found = self._local.add(case, hidden, cell, reference.arithmetic, mask)
+        for name, errors in zip(LOCAL, found, strict=True):
+            if errors.size:
+                size = np.abs(errors)
+                self._add(self._alone, name, name, size, size, start)
+        return True
+
+    def _add_horizon(self, hidden: np.ndarray, reference: Reference, start: int) -> None:
+        horizon, length = reference.horizon, reference.case.steps
+        self._judged += float(horizon.mean())
+        if horizon.min() < length:
+            self._lost = min(self._lost, start + int(horizon.min()))
+        self._residual.append(_residual(hidden, reference, self._steps))
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is of no use to go on: a form is wrong, or a number is none."""
+        return self._ended is not None
+
+    @property
+    def first_step(self) -> int | None:
+        """The first step at which an element was beyond the limit; None if none was so far."""
+        found = (*self._trajectory.values(), *self._alone.values())
+        return min((each.first_step for each in found if each.first_step is not None), default=None)
+
+    def comparison(self) -> Comparison:
+        """The comparison of all pieces."""
+        trajectory = tuple(found.result() for found in self._trajectory.values())
+        if self._ended:
+            return Comparison(*self._ended, trajectory)
+        steps = tuple(found.result() for found in self._alone.values())
+        pattern = self._local.pattern() if self._local else None
+        judged = self._judged / self._steps
+        verdict, reason = DIVERGE, _divergence(trajectory, steps, pattern)
+        if not reason and self._lost < self._steps:
+            verdict, reason = CHAOTIC, _chaos(self._lost, judged, bool(steps))
+        return Comparison(
+            verdict if reason else AGREE,
+            reason,
+            (*trajectory, *steps),
+            pattern.parameter if pattern else None,
+            pattern.significance if pattern else 0.0,
+            pattern.gates if pattern and verdict == DIVERGE and reason else (),
+            judged,
+            np.concatenate(self._residual),
+        )
 
 
 def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) -> Comparison:
@@ -58,10 +188,7 @@ def compare(observed: Mapping[str, NDArray[np.floating]], reference: Reference) 
     if the local errors follow the pattern of a parameter. Otherwise it is ``chaotic`` if rounding alone
     decides the reference from some step on, and else ``agree``.
     """
-    wrong = _wrong_form(observed, reference)
-    if wrong:
-        return Comparison(FAILED, wrong)
-    return _judged(observed, reference)
+    return _whole(Comparing(reference.case.steps), observed, reference)
 
 
 def compare_recording(
@@ -73,72 +200,34 @@ def compare_recording(
 
     ``mask`` ``[B, T]`` says which steps count, all if it is None.
     """
-    arrays = {name: array.astype(reference.case.dtype) for name, array in observed.items()}
-    has_cell = CELL in arrays or not reference.case.has_cell_state
-    wrong = _wrong_form(arrays, reference) if has_cell else ""
-    return Comparison(FAILED, wrong) if wrong else _judged(arrays, reference, mask=mask)
+    case = reference.case
+    return _whole(of_recording(case, case.steps, observed), in_dtype(observed, case), reference, mask)
+
+
+def in_dtype(observed: Mapping[str, NDArray[np.floating]], case: Case) -> dict[str, NDArray[np.floating]]:
+    """Recorded arrays ``[B, t, ...]`` in the dtype of the case, as :class:`Comparing` takes them."""
+    return {name: array.astype(case.dtype) for name, array in observed.items()}
+
+
+def of_recording(case: Case, steps: int, observed: Mapping[str, NDArray[np.floating]]) -> Comparing:
+    """The comparison of a recorded run of ``steps`` steps, which has the arrays that are ``observed``."""
+    return Comparing(steps, strict=CELL in observed or not case.has_cell_state)
 
 
 def compare_whole_run(hidden: NDArray[np.floating], reference: Reference) -> Comparison:
     """As :func:`compare`, for a hidden trajectory ``[B, T, P]`` alone and without looking at single steps."""
-    return _judged({HIDDEN: hidden}, reference, by_steps=False)
+    return _whole(Comparing(reference.case.steps, by_steps=False, strict=False), {HIDDEN: hidden}, reference)
 
 
-def _judged(
+def _whole(
+    comparing: Comparing,
     observed: Mapping[str, NDArray[np.floating]],
     reference: Reference,
-    by_steps: bool = True,
     mask: NDArray[np.bool_] | None = None,
 ) -> Comparison:
-    """The comparison of arrays of the right forms; ``by_steps`` also judges each step by itself."""
-    trajectory = [_against(reference, name, array, mask) for name, array in observed.items()]
-    for difference in trajectory:
-        if not np.isfinite(difference.absolute):
-            where = _where(difference.observed, difference.place)
-            return Comparison(NONFINITE, f"{where} is not finite", tuple(trajectory))
-    local = _local(observed, reference, mask) if by_steps else None
-    steps = [] if local is None else [
-        difference_of(name, name, np.abs(errors), np.abs(errors))
-        for name, errors in ((LOCAL_HIDDEN, local.hidden), (LOCAL_CELL, local.cell))
-        if errors.size
-    ]  # fmt: skip
-    # Where every step is right, or none was looked at, the noise of the whole run may be too small.
-    doubtful = local is not None or max(difference.noise for difference in trajectory) < _DOUBTFUL
-    if doubtful and first_step(steps) is None and first_step(trajectory) is not None:
-        reference = ensemble(reference)
-        trajectory = [_against(reference, name, array, mask) for name, array in observed.items()]
-    verdict, reason = DIVERGE, _divergence(trajectory, steps, local)
-    horizon, length = reference.horizon, reference.case.steps
-    if not reason and horizon.min() < length:
-        verdict, reason = CHAOTIC, _chaos(int(horizon.min()), float(horizon.mean()) / length, bool(steps))
-    return Comparison(
-        verdict if reason else AGREE,
-        reason,
-        (*trajectory, *steps),
-        local.parameter if local else None,
-        local.significance if local else 0.0,
-        local.gates if local and verdict == DIVERGE and reason else (),
-        float(horizon.mean()) / length,
-        _residual(observed[HIDDEN], reference),
-    )
-
-
-def _local(
-    observed: Mapping[str, NDArray[np.floating]], reference: Reference, mask: NDArray[np.bool_] | None
-) -> LocalAnalysis | None:
-    """The local errors, or None if too little was observed: a projection hides the cell states.
-
-    Nor are there any where the inputs have errors, which are not independent from step to step.
-    """
-    case = reference.case
-    if case.inputs_noise is not None:
-        return None
-    # The cell state is that of the stepped run, where there are two.
-    hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
-    cell = observed.get(CELL) if case.has_cell_state else reference.cell
-    if cell is None and case.has_cell_state and case.projection is not None:
-        return None
-    return analyse(case, hidden, cell, reference.arithmetic, mask)
+    """The comparison of a run in one piece."""
+    comparing.add(observed, reference, mask)
+    return comparing.comparison()
 
 
 def _chaos(lost: int, judged: float, by_steps: bool) -> str:
@@ -227,8 +316,12 @@ def _wrong_form(observed: Mapping[str, np.ndarray], reference: Reference) -> str
 
 def _against(
     reference: Reference, name: str, observed: np.ndarray, mask: NDArray[np.bool_] | None = None
-) -> Difference:
-    """An observed array against the reference, up to the step from which rounding alone decides."""
+) -> tuple[Array, Array, int]:
+    """An observed array against the reference, up to the step from which rounding alone decides.
+
+    |difference| and the same in noise units, both ``[B, t, U]``, and the step at which they begin. ``mask``
+    ``[B, t]`` says which steps count.
+    """
     state, case = _STATES[name], reference.case
     expected: Array = getattr(reference, state)
     noise: Array = getattr(reference, state + "_noise")
@@ -250,7 +343,7 @@ def _against(
     unknown = (steps >= reference.horizon[:, None])[:, :, None] & np.isfinite(difference)
     if unknown.any():
         in_noise = np.where(unknown, _impossible(reference, state, observed), in_noise)
-    return difference_of(name, state, difference, in_noise, int(steps.min()) if name in _LAST else 0)
+    return difference, in_noise, int(steps.min()) if name in _LAST else 0
 
 
 def _impossible(reference: Reference, state: str, observed: np.ndarray) -> Array | float:
@@ -266,44 +359,21 @@ def _impossible(reference: Reference, state: str, observed: np.ndarray) -> Array
     return beyond
 
 
-def difference_of(name: str, state: str, difference: Array, in_noise: Array, start: int = 0) -> Difference:
-    """|difference| and the same in noise units, both ``[B, T, U]`` and beginning at step ``start``."""
-    batch, step, unit = (int(n) for n in np.unravel_index(np.argmax(in_noise), in_noise.shape))
-    of_any_row = in_noise.max(axis=0)
-    by_step = of_any_row.max(axis=1)
-    beyond = np.flatnonzero(by_step > LIMIT)
-    return Difference(
-        observed=name,
-        state=state,
-        absolute=float(difference.max()),
-        noise=float(in_noise[batch, step, unit]),
-        place=Place(batch, start + step, unit),
-        first_step=start + int(beyond[0]) if beyond.size else None,
-        by_step=by_step,
-        heat=_heat(of_any_row) if beyond.size or name in (HIDDEN, CELL) else None,
-    )
+def _residual(hidden: np.ndarray, reference: Reference, steps: int) -> Array:
+    """(hidden - reference) / standard error ``[places]``, at places before the horizon.
 
-
-def _heat(in_noise: Array) -> Heat:
-    """``[T, U]`` as a heatmap, whose cells keep the largest element that they cover."""
-    steps, units = (-(-length // HEAT_CELLS) for length in in_noise.shape)
-    by_steps = np.maximum.reduceat(in_noise, np.arange(0, in_noise.shape[0], steps), axis=0)
-    cells = np.maximum.reduceat(by_steps, np.arange(0, in_noise.shape[1], units), axis=1)
-    return Heat(cells, steps, units)
-
-
-def _residual(hidden: np.ndarray, reference: Reference) -> Array:
-    """(hidden - reference) / standard error ``[places]``, at places before the horizon."""
+    There are as many as belong to this piece of a run of ``steps`` steps.
+    """
     known = np.arange(reference.case.steps) < reference.horizon[:, None]
     places = np.flatnonzero(np.broadcast_to(known[:, :, None], hidden.shape))
-    places = places[:: len(places) // _SPREAD + 1]
+    places = places[:: len(places) * steps // reference.case.steps // _SPREAD + 1]
     difference = hidden.reshape(-1)[places] - reference.hidden.reshape(-1)[places]
     residual: Array = difference / reference.hidden_noise.reshape(-1)[places]
     return residual
 
 
 def _divergence(
-    trajectory: Iterable[Difference], by_step: Iterable[Difference], local: LocalAnalysis | None
+    trajectory: Iterable[Difference], by_step: Iterable[Difference], local: Pattern | None
 ) -> str:
     """Why a run diverges, in a sentence or two; empty if it does not."""
     beyond = [difference for difference in (*trajectory, *by_step) if difference.first_step is not None]
@@ -329,7 +399,7 @@ def said_of(difference: Difference) -> str:
     )
 
 
-def _parameter(local: LocalAnalysis) -> str:
+def _parameter(local: Pattern) -> str:
     """The parameter that would explain the local errors, in words."""
     parameter = local.parameter
     place = "bias" if parameter.row is None else f"kernel row {parameter.row}"

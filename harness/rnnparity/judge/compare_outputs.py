@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnparity.judge.compare import difference_of, said_of
+from rnnparity.judge.compare import said_of
 from rnnparity.judge.comparison import AGREE, CHAOTIC, DIVERGE, NONFINITE, Comparison, Difference
+from rnnparity.judge.differences import difference_of
 from rnnparity.reference.network import Sequences
 from rnnparity.reference.noise import HORIZON, LIMIT, Array
 

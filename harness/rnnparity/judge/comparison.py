@@ -55,9 +55,9 @@ class Difference:
     :mod:`rnnparity.judge.local_errors`).
 
     ``absolute`` is the largest |difference|. ``noise`` is the largest |difference| / standard error, which is
-    at ``place``. ``by_step`` ``[T]`` has the largest |difference| / standard error of each step, and
-    ``first_step`` is the first step above the limit, or None. ``heat`` is the picture of ``hidden``, ``cell``
-    and whatever is above the limit.
+    at ``place``. ``by_step`` ``[T']`` has the largest |difference| / standard error of each step, or of
+    ``every`` so many in a long run, and ``first_step`` is the first step above the limit, or None. ``heat``
+    is the picture of ``hidden``, ``cell`` and whatever is above the limit.
     """
 
     observed: str
@@ -68,6 +68,7 @@ class Difference:
     first_step: int | None
     by_step: Array = field(repr=False, compare=False)
     heat: Heat | None = field(default=None, repr=False, compare=False)
+    every: int = field(default=1, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ forgets.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from rnnparity.reference.case import Case
 from rnnparity.reference.forward import initial, pieces
 from rnnparity.reference.lstm import ORDER, Lstm
 from rnnparity.reference.noise import LIMIT, Arithmetic, Array
-from rnnparity.reference.repeats import Repeats
+from rnnparity.reference.repeats import Past, Repeats
 from rnnparity.reference.sensitivities import Sensitivity
 from rnnparity.reference.steps import States
 
@@ -47,14 +48,32 @@ class _Step(NamedTuple):
     kept: Array
 
 
-def parts(case: Case, hidden: np.ndarray, arithmetic: Arithmetic) -> Iterator[Part]:
+@dataclass
+class Estimate:
+    """The cell state ``[B, U]`` that was estimated last, with its ``variance`` ``[B, U]``, if any was."""
+
+    cell: Array | None = None
+    variance: Array | None = None
+
+
+def parts(
+    case: Case,
+    hidden: np.ndarray,
+    arithmetic: Arithmetic,
+    past: Past | None = None,
+    estimate: Estimate | None = None,
+) -> Iterator[Part]:
     """Analyse an observed trajectory ``hidden`` ``[B, T, U]`` of an LSTM without projection, part by part.
 
-    The gates i, f and j show in the errors of h' through c', in several steps that the filter weighs.
+    The gates i, f and j show in the errors of h' through c', in several steps that the filter weighs. A piece
+    of a longer run needs the run's ``past``, and the ``estimate``, which goes from piece to piece.
     """
     step = Lstm(case, arithmetic)
-    repeats = Repeats(case, hidden, np.empty((*hidden.shape[:2], 0)), arithmetic)
+    repeats = Repeats(case, hidden, np.empty((*hidden.shape[:2], 0)), arithmetic, past)
+    estimate = estimate or Estimate()
     before, variance = initial(case), np.zeros(case.initial_cell.shape)
+    if estimate.cell is not None and estimate.variance is not None:
+        before, variance = before._replace(cell=estimate.cell), estimate.variance
     for now in pieces(case):
         steps, linears = [], []
         for t in range(now.start, now.stop):
@@ -63,6 +82,7 @@ def parts(case: Case, hidden: np.ndarray, arithmetic: Arithmetic) -> Iterator[Pa
             steps.append(found)
             linears.append(linear)
             before, variance = States(seen, cell), after
+        estimate.cell, estimate.variance = before.cell, variance
         x = case.inputs[:, now].swapaxes(0, 1).astype(np.float64).reshape(-1, case.input_size)
         yield _part(step, x, now, steps, linears, repeats)
 

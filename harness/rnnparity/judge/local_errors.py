@@ -6,19 +6,63 @@ are looked at by the :mod:`~rnnparity.judge.matched_filter`.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnparity.judge import hidden_only
-from rnnparity.judge.matched_filter import LocalAnalysis, Part, collected
+from rnnparity.judge.hidden_only import Estimate
+from rnnparity.judge.matched_filter import Filter, Part, Pattern
 from rnnparity.reference import noise
 from rnnparity.reference.case import Case
 from rnnparity.reference.cells import CELLS
 from rnnparity.reference.forward import initial, pieces
 from rnnparity.reference.noise import Arithmetic, Array
-from rnnparity.reference.repeats import Repeats
+from rnnparity.reference.repeats import Past, Repeats
 from rnnparity.reference.steps import States
+
+
+@dataclass(frozen=True, eq=False)
+class LocalAnalysis(Pattern):
+    """Local errors ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` in noise units, and their pattern."""
+
+    hidden: Array
+    cell: Array
+
+
+class Analysis:
+    """The local errors of an observed run of ``steps`` steps, piece after piece."""
+
+    def __init__(self, steps: int) -> None:
+        self._past, self._filter, self._estimate = Past(steps), Filter(), Estimate()
+
+    def add(
+        self,
+        case: Case,
+        hidden: np.ndarray,
+        cell: np.ndarray | None,
+        arithmetic: Arithmetic,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> States:
+        """The local errors of the next piece, ``hidden`` ``[B, t, P]`` and ``cell`` ``[B, t, U]``.
+
+        The initial states of ``case`` are those that were observed before the piece. The other arguments, and
+        their shapes, are those of :func:`analyse`.
+        """
+        if cell is None:
+            found = hidden_only.parts(case, hidden, arithmetic, self._past, self._estimate)
+        else:
+            found = parts(case, hidden, cell, arithmetic, self._past)
+        if mask is not None:
+            found = _counted(found, mask)
+        share = 1.0 if mask is None else float(mask.mean())
+        errors = [self._filter.add(part, case.batch, share) for part in found]
+        return States(*(np.concatenate(each, axis=1) for each in zip(*errors, strict=True)))
+
+    def pattern(self) -> Pattern:
+        """The pattern of the errors of all pieces."""
+        return self._filter.pattern()
 
 
 def analyse(
@@ -34,13 +78,10 @@ def analyse(
     ``hidden`` alone; it is ``[B, T, 0]`` for a cell without cell state. ``arithmetic`` is that of the
     framework. ``mask`` ``[B, T]`` says which steps count, all if it is None; the others have no errors.
     """
-    found = (
-        hidden_only.parts(case, hidden, arithmetic) if cell is None else parts(case, hidden, cell, arithmetic)
-    )
-    shapes = hidden.shape, (*hidden.shape[:2], 0) if cell is None else cell.shape
-    if mask is None:
-        return collected(found, *shapes)
-    return collected(_counted(found, mask), *shapes, share=float(mask.mean()))
+    analysis = Analysis(case.steps)
+    errors = analysis.add(case, hidden, cell, arithmetic, mask)
+    pattern = analysis.pattern()
+    return LocalAnalysis(pattern.parameters, pattern.significance, *errors)
 
 
 def _counted(found: Iterator[Part], mask: NDArray[np.bool_]) -> Iterator[Part]:
@@ -53,14 +94,16 @@ def _counted(found: Iterator[Part], mask: NDArray[np.bool_]) -> Iterator[Part]:
         yield part._replace(hidden=hidden, cell=cell, repeated=States(*repeated))
 
 
-def parts(case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic) -> Iterator[Part]:
+def parts(
+    case: Case, hidden: np.ndarray, cell: np.ndarray, arithmetic: Arithmetic, past: Past | None = None
+) -> Iterator[Part]:
     """Analyse an observed trajectory ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``, part by part.
 
     The cell state is computed from the observed state of the previous step, the hidden state from that and
-    the observed cell state of the same step.
+    the observed cell state of the same step. A piece of a longer run needs the run's ``past``.
     """
     step = CELLS[case.equation.cell](case, arithmetic)
-    start, repeats = initial(case), Repeats(case, hidden, cell, arithmetic)
+    start, repeats = initial(case), Repeats(case, hidden, cell, arithmetic, past)
     for now in pieces(case):
         x = _rows(case.inputs[:, now])
         after = States(*(_rows(state[:, now]) for state in (hidden, cell)))

@@ -6,7 +6,6 @@ the errors are projected on that pattern. A difference that is too small to show
 the sum over thousands of them.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,15 +53,13 @@ class Explanation(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class LocalAnalysis:
-    """The local errors ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]`` in noise units, and their pattern.
+class Pattern:
+    """The pattern of local errors.
 
     ``parameters`` has the best explanation within each gate. ``significance`` is the largest score / limit of
     any parameter: above 1, rounding does not explain the errors, however small each of them is.
     """
 
-    hidden: Array
-    cell: Array
     parameters: dict[str, Explanation]
     significance: float
 
@@ -191,41 +188,68 @@ class Part(NamedTuple):
         return self.cell if self.sensitivities[gate].in_cell else self.hidden
 
 
-def collected(
-    found: Iterator[Part], hidden: tuple[int, ...], cell: tuple[int, ...], share: float = 1.0
-) -> LocalAnalysis:
-    """The parts of an analysis together, of trajectories of the shapes ``[B, T, P]`` and ``[B, T, U]``.
+class Filter:
+    """The projections of all local errors of a run, part by part."""
 
-    ``share`` is the part of all steps that counts.
-    """
-    errors = States(np.empty(hidden), np.empty(cell))
-    sums: dict[str, _Sums] = {}
-    for part in found:
-        for kept, piece in zip(errors, (part.hidden, part.cell), strict=True):
-            shape = part.steps.stop - part.steps.start, len(kept), kept.shape[2]
-            kept[:, part.steps] = piece.reshape(shape).swapaxes(0, 1)
+    def __init__(self) -> None:
+        self._sums: dict[str, _Sums] = {}
+        self._sizes = Typical(), Typical()
+
+    def add(self, part: Part, batch: int, share: float = 1.0) -> States:
+        """Add a part; returns its local errors, ``hidden`` ``[B, t, P]`` and ``cell`` ``[B, t, U]``.
+
+        ``share`` is the part of all steps that counts; the others have no errors.
+        """
+        shown_errors = []
+        for size, errors in zip(self._sizes, (part.hidden, part.cell), strict=True):
+            by_step = errors.reshape(len(errors) // batch, batch, errors.shape[1])
+            if share:
+                size.add(by_step / np.sqrt(share))
+            shown_errors.append(by_step.swapaxes(0, 1))
         # Gates share what they multiply, and most what they show in.
         squares = {id(shown.v): shown.v * shown.v for shown in part.sensitivities.values()}
         parts = {True: 1 / part.repeated.cell, False: 1 / part.repeated.hidden}
         for gate, shown in part.sensitivities.items():
-            if gate not in sums:
-                sums[gate] = _Sums(gate, shown)
-            sums[gate].add(shown, squares[id(shown.v)], parts[shown.in_cell])
-    sizes = {False: typical(errors.hidden, share), True: typical(errors.cell, share)}
-    return LocalAnalysis(
-        errors.hidden,
-        errors.cell,
-        {gate: each.best(sizes[each.in_cell]) for gate, each in sums.items()},
-        max(each.significance(sizes[each.in_cell]) for each in sums.values()),
-    )
+            if gate not in self._sums:
+                self._sums[gate] = _Sums(gate, shown)
+            self._sums[gate].add(shown, squares[id(shown.v)], parts[shown.in_cell])
+        return States(*shown_errors)
+
+    def pattern(self) -> Pattern:
+        """The pattern of everything that was added."""
+        hidden, cell = (size.value for size in self._sizes)
+        each = [(gate, sums, cell if sums.in_cell else hidden) for gate, sums in self._sums.items()]
+        return Pattern(
+            {gate: sums.best(size) for gate, sums, size in each},
+            max(sums.significance(size) for _, sums, size in each),
+        )
 
 
-def typical(errors: Array, share: float = 1.0) -> float:
-    """The typical size of rounding in local errors ``[..., U]``, in noise units, of which a ``share`` counts.
+class Typical:
+    """The typical size of rounding in local errors, in noise units.
 
-    It is the root mean square of the median unit, so that one wrong unit has no influence. It is at most 1,
-    which the noise promises, and at least 0.2, below which the spacing of the dtype's numbers would count.
+    It is the median of the root mean squares of all batch rows, at each step and unit, so that what is wrong
+    in some has no influence. It is at most 1, which the noise promises, and at least 0.2, below which the
+    spacing of the dtype's numbers would count. What is between is counted, as no more than that is needed.
     """
-    if not errors.size or not share:
-        return 1.0
-    return float(np.clip(np.median(np.sqrt(np.mean(errors * errors, axis=0) / share)), 0.2, 1.0))
+
+    _LOWEST, _BINS = 0.2, 2**14
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(self._BINS + 1, np.int64)
+
+    def add(self, errors: Array) -> None:
+        """Add local errors ``[t, B, U]``."""
+        sizes = np.sqrt(np.einsum("tbu,tbu->tu", errors, errors) / errors.shape[1])
+        bins = (sizes.clip(self._LOWEST, 1.0) - self._LOWEST) * (self._BINS / (1 - self._LOWEST))
+        bins[np.isnan(bins)] = self._BINS
+        self._counts += np.bincount(bins.astype(np.int64).reshape(-1), minlength=self._BINS + 1)
+
+    @property
+    def value(self) -> float:
+        """The typical size; 1 without errors."""
+        total = int(self._counts.sum())
+        if not total:
+            return 1.0
+        median = int(np.searchsorted(np.cumsum(self._counts), (total + 1) // 2))
+        return self._LOWEST + median * (1 - self._LOWEST) / self._BINS

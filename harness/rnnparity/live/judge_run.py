@@ -29,7 +29,7 @@ def judge_both(
     stored_as: Layout, loaded: Reference, arrays: Mapping[str, np.ndarray], arithmetic: str | None = None
 ) -> list[Run]:
     """What :func:`judge` says of both directions, the loaded weights first."""
-    return [judge(stored_as, loaded, way, arrays, arithmetic) for way in (worker.LOADED, worker.OWN)]
+    return [judge(stored_as, loaded, way, arrays, arithmetic) for way in worker.DIRECTIONS]
 
 
 def judge(
@@ -51,31 +51,37 @@ def judge(
     observed = wire.group("trajectory", found)
     native = wire.group("weights", found)
     try:
-        weights = layout.extract(stored_as, native, case.equation.forget_bias)
+        ran, same = read_back(stored_as, case, direction, native)
     except LayoutError as error:
         return Run(case.seed, direction, Comparison(comparison.FAILED, f"weights read back: {error}"))
+    expected = loaded if direction == worker.LOADED else forward.run(ran, arithmetic)
+    return Run(
+        case.seed, direction, same.followed_by(compare.compare(observed, expected)), observed, expected
+    )
+
+
+def read_back(
+    stored_as: Layout, case: Case, direction: str, native: Mapping[str, np.ndarray]
+) -> tuple[Case, Comparison]:
+    """The case that was run, with the ``native`` tensors ``[...]``, and whether these are those loaded.
+
+    Raises :class:`~rnnparity_adapters.layout.LayoutError` for tensors that do not fit.
+    """
+    weights = layout.extract(stored_as, native, case.equation.forget_bias)
     peepholes = layout.extract_peepholes(stored_as, native)
     projection = layout.extract_projection(stored_as, native)
-    if direction == worker.LOADED:
-        same = compare.compare_weights(weights, case.weights, case.equation.cell)
-        for name, got, loaded_as in (
-            (PEEPHOLES, peepholes, case.peepholes), (PROJECTION, projection, case.projection),
-        ):  # fmt: skip
-            if not np.array_equal(_array(got), _array(loaded_as)):
-                said = f"{name} read back are not those loaded"
-                same = same.followed_by(Comparison(comparison.DIVERGE, said))
-        return Run(
-            case.seed, direction, same.followed_by(compare.compare(observed, loaded)), observed, loaded
-        )
-    own = replace(
-        case,
-        weights=weights,
-        added_sizes=layout.added_sizes(stored_as, native),
-        peepholes=peepholes,
-        projection=projection,
-    )
-    expected = forward.run(own, arithmetic)
-    return Run(case.seed, direction, compare.compare(observed, expected), observed, expected)
+    if direction == worker.OWN:
+        sizes = layout.added_sizes(stored_as, native)
+        own = replace(case, weights=weights, added_sizes=sizes, peepholes=peepholes, projection=projection)
+        return own, Comparison(comparison.AGREE)
+    same = compare.compare_weights(weights, case.weights, case.equation.cell)
+    for name, got, loaded_as in (
+        (PEEPHOLES, peepholes, case.peepholes), (PROJECTION, projection, case.projection),
+    ):  # fmt: skip
+        if not np.array_equal(_array(got), _array(loaded_as)):
+            said = f"{name} read back are not those loaded"
+            same = same.followed_by(Comparison(comparison.DIVERGE, said))
+    return case, same
 
 
 def _array(part: np.ndarray | None) -> np.ndarray:

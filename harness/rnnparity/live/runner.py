@@ -5,7 +5,7 @@ import functools
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Protocol
@@ -23,10 +23,11 @@ from rnnparity.judge import compare, comparison
 from rnnparity.live.fitting import Form, fitted, form, given, native
 from rnnparity.live.judge_run import explained, judge_both, reference_of
 from rnnparity.live.judging_process import Answered, JudgingProcess
+from rnnparity.live.long_run import LongRun
 from rnnparity.live.result import Result, Row, Run
 from rnnparity.live.workers import CLOSE, Pool, Worker, answers
 from rnnparity.printable import lines, one_line
-from rnnparity.reference.case import Case
+from rnnparity.reference.case import Case, long_pieces
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import ARITHMETICS
 from rnnparity_adapters import wire, worker
@@ -199,12 +200,19 @@ class _Plan:
         say: Callable[..., None],
     ) -> dict[Target, Row]:
         collected = {target: _Collected(target, self.versions[target]) for target in targets}
-        asked: list[tuple[_Collected, int | None]] = []
+        asked: list[tuple[_Collected, int | LongRun | None]] = []
 
-        def requests() -> Iterator[Frame]:
+        def requests() -> Iterator[Frame | None]:
             for target, row in collected.items():
                 for position, case in enumerate(self.cases):
-                    if not row.lost_worker:
+                    if _is_long(case):
+                        for long in self._long_runs(target, case, row):
+                            if long is None:
+                                yield None
+                            else:
+                                asked.append((row, long))
+                                yield _request(target, long.ask(), [long.direction])
+                    elif not row.lost_worker:
                         asked.append((row, position))
                         yield _request(target, fitted(case, self._form(target, case)))
                 # Closing is part of an api: if it hangs or raises, that is no fault of the next one.
@@ -218,17 +226,43 @@ class _Plan:
         end = functools.partial(self.pool.keep, environment.name) if self.pool else Worker.close
         done = 0
         for number, answer in enumerate(answers(lent, requests(), self.timeout, end)):
-            row, position = asked[number]
-            doing = _CLOSING if position is None else ""
+            row, asked_for = asked[number]
+            doing = _CLOSING if asked_for is None else ""
             say(row.target.label, done)
             if isinstance(answer, WorkerError):
                 row.lose_worker(answer, doing)
             elif not answer.message["ok"]:
                 row.fail(answer, doing)
-            elif position is not None:
-                row.add(answer, self._judge(row.target, position, answer, judging))
-            done += position is not None
+                if isinstance(asked_for, LongRun):
+                    asked_for.fail()
+            elif isinstance(asked_for, LongRun):
+                row.add(answer, self._judge_piece(asked_for, answer))
+            elif asked_for is not None:
+                row.add(answer, self._judge(row.target, asked_for, answer, judging))
+            done += isinstance(asked_for, int)
         return {target: row.row() for target, row in collected.items()}
+
+    def _long_runs(self, target: Target, case: Case, row: "_Collected") -> Iterator[LongRun | None]:
+        """Whose next piece is to be run: each direction in turn, or None while both wait for an answer."""
+        if target.api.source:
+            row.leave_out("a printed equation is not run over so many steps")
+            return
+        fits = fitted(case, self._form(target, case))
+        runs = [LongRun(target, fits, direction, self.arithmetic) for direction in worker.DIRECTIONS]
+        while not row.lost_worker and not all(run.finished for run in runs):
+            ready = [run for run in runs if not run.waiting and not run.finished]
+            yield min(ready, key=lambda run: run.done) if ready else None
+
+    def _judge_piece(self, long: LongRun, answer: Frame) -> Iterator[Run]:
+        """The run of a long case, when the answer to its last piece is there."""
+        long.add(answer.arrays)
+        if long.finished:
+            asked = long.target, long.equation
+            with self._one_at_a_time:
+                run = long.run(diagnose=asked not in self._diagnosed)
+            if run.causes:
+                self._diagnosed.add(asked)
+            yield run
 
     def _form(self, target: Target, case: Case) -> Form:
         return form(target, case.equation, self.versions[target])
@@ -299,6 +333,12 @@ class _Plan:
         return run if self.keep else replace(run, observed=None, reference=None)
 
 
+def _is_long(case: Case) -> bool:
+    """Whether it takes more than one piece."""
+    pieces = long_pieces(case.batch, case.steps, case.input_size, case.units)
+    return bool(next(pieces).stop < case.steps)
+
+
 _CLOSING = "while it was closed: "
 
 
@@ -322,6 +362,9 @@ class _Collected:
         self._log = lines(answer.message["log"])
         self._outcomes.append((comparison.FAILED, doing + one_line(answer.message["error"])))
 
+    def leave_out(self, reason: str) -> None:
+        self._outcomes.append((comparison.UNSUPPORTED, reason))
+
     def add(self, answer: Frame, runs: Iterable[Run]) -> None:
         self._version, self._python = one_line(answer.message["version"]), one_line(answer.message["python"])
         for run in runs:
@@ -342,7 +385,7 @@ said of its arrays. It would be copied more than once, so there is a limit.
 """
 
 
-def _request(target: Target, case: Case) -> Frame:
+def _request(target: Target, case: Case, directions: Sequence[str] = worker.DIRECTIONS) -> Frame:
     """The request for one fitted case: native tensors, and the framework's own options."""
     width = case.initial_hidden.shape[1]
     setup = {
@@ -354,6 +397,7 @@ def _request(target: Target, case: Case) -> Frame:
     states = case.batch * (case.steps + 1) * case.units
     message = {
         "adapter": target.live.adapter, "package": target.live.package, "seed": case.seed,
+        "directions": list(directions),
         "largest": _LEEWAY * 8 * (2 * _STATES * states + 2 * sum(tensor.size for tensor in tensors.values())),
     }  # fmt: skip
     return Frame(message | {"setup": setup}, {**wire.prefixed("weights", tensors), **given(case)})

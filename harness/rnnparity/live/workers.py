@@ -195,11 +195,13 @@ class Pool:
 
 def answers(
     start: Callable[[], Worker],
-    requests: Iterable[Frame],
+    requests: Iterable[Frame | None],
     timeout: float,
     end: Callable[[Worker], None] = Worker.close,
 ) -> Iterator[Frame | WorkerError]:
     """Send ``requests`` to a worker, one ahead, and yield the answer to each, in their order.
+
+    A request of None says that the next one depends on an answer that has not been taken yet.
 
     For a request that ends its worker the error is yielded, and a new worker goes on with the next one.
     ``end`` is called with the worker that has answered everything.
@@ -209,7 +211,8 @@ def answers(
     worker: Worker | None = None
     try:
         while True:
-            fresh = list(itertools.islice(coming, _AHEAD - len(sent)))
+            possible = itertools.islice(coming, _AHEAD - len(sent))
+            fresh = [request for request in itertools.takewhile(_is_known, possible) if request]
             sent.extend(fresh)
             if not sent:
                 break
@@ -232,6 +235,10 @@ def answers(
         raise
     if worker is not None:
         end(worker)
+
+
+def _is_known(request: Frame | None) -> bool:
+    return request is not None
 
 
 def _emptied(worker: Worker, holder: tuple[str, ...]) -> bool:

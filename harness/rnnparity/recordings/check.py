@@ -8,15 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnparity.apis.api import HELD, ZEROED
-from rnnparity.diagnosis import explain
+from rnnparity.diagnosis import explain, parts
 from rnnparity.diagnosis.causes import CONFIRMED, Cause
 from rnnparity.diagnosis.findings import Masking
+from rnnparity.diagnosis.parts import Part
 from rnnparity.diagnosis.run_findings import MaskUnused
 from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity.judge import compare
+from rnnparity.judge.compare import Comparing
 from rnnparity.judge.comparison import AGREE, DIVERGE, Comparison
-from rnnparity.recordings import check_network
+from rnnparity.recordings import check_network, pieces
 from rnnparity.recordings.network_recording import NetworkRecording
+from rnnparity.recordings.pieces import Pieces
 from rnnparity.recordings.recording import STATES, Recording
 from rnnparity.recordings.stored import read
 from rnnparity.reference import forward
@@ -49,12 +52,47 @@ def check(recording: str | Path | Recording | NetworkRecording) -> Check:
     Raises :class:`~rnnparity.errors.InputError` for a file that is no recording.
     """
     file = str(recording) if isinstance(recording, str | Path) else ""
+    if isinstance(recording, str | Path):
+        with pieces.open_long(recording) as long:
+            if long is not None:
+                return _folded(file, long)
     stored = read(recording) if isinstance(recording, str | Path) else recording
     if isinstance(stored, NetworkRecording):
         compared, causes = check_network.judged(stored, check_cell)
     else:
         compared, causes = check_cell(stored)
     return Check(file, stored, compared, tuple(causes))
+
+
+def _folded(file: str, recorded: Pieces) -> Check:
+    """The check of a long recording, piece after piece: the first one that diverges says why."""
+    comparing: Comparing | None = None
+    looked_at: tuple[Recording, Part, int | None] | None = None
+    start, carried = 0, None
+    for piece in recorded.each:
+        case, observed = piece.case, piece.observed
+        if carried is not None and piece.cell is None:  # nobody knows better what it is by then
+            case = replace(case, initial_cell=carried.values.cell.astype(case.dtype))
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            expected = forward.run(case, piece.arithmetic, carried)
+            comparing = comparing or compare.of_recording(case, recorded.steps, observed)
+            carried = comparing.add(compare.in_dtype(observed, case), expected).carried
+        first = comparing.first_step
+        if looked_at is None or (looked_at[2] is None and first is not None):
+            part = parts.around(case, observed, first, start, expected.cell)
+            few, hidden = part.case.inputs, part.observed[HIDDEN]  # keeps nothing else of the piece
+            alone = replace(piece, inputs=few, hidden=hidden, cell=None, stepped_hidden=None)
+            looked_at = alone, part, first
+        start += case.steps
+    assert comparing is not None
+    assert looked_at is not None
+    (given, part, _), compared = looked_at, comparing.comparison()
+    causes = [] if compared.verdict != DIVERGE else explain.diagnose(
+        given.known, part.case, part.observed.get(STEPPED_HIDDEN, part.observed[HIDDEN]),
+        part.observed.get(CELL), weights=given.weights, names=given.names, version=given.version,
+        options=given.options, arithmetic=given.arithmetic,
+    )  # fmt: skip
+    return Check(file, given, compared, tuple(parts.counted_from(causes, part.start)))
 
 
 def check_cell(recording: Recording) -> tuple[Comparison, list[Cause]]:

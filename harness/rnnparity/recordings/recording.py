@@ -15,7 +15,7 @@ a ``.safetensors`` it is in the file's own metadata.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, LAST_HIDDEN, STE
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Layout, LayoutError
 
+T = TypeVar("T")
 WEIGHTS = "weights/"
 """What stands before the names of native tensors in a file."""
 _ARRAYS = {
@@ -192,15 +193,11 @@ def from_arrays(arrays: Mapping[str, np.ndarray], bfloat16: Collection[str] = ()
     if is_network(meta["api"], meta["options"]):
         raise InputError("recording", f"several layers or directions of {meta['api']}", "one of one layer")
     tensors = {n.removeprefix(WEIGHTS): a for n, a in arrays.items() if n.startswith(WEIGHTS)}
-    own = {name: a for name, a in arrays.items() if name != "meta" and not name.startswith(WEIGHTS)}
-    unknown = sorted(set(own) - set(_ARRAYS))
-    missing = [name for name in _REQUIRED if name not in own]
-    if unknown or missing:
-        raise InputError("arrays", ", ".join(sorted(own)) or "none", f"inputs, hidden (and {_optional()})")
+    own = own_arrays(arrays)
     own |= {name: _one_layer(name, own[name]) for name in _OF_LAYERS if name in own}
     for name, array in (*own.items(), *tensors.items()):
         check_numbers(name, array, returned=name in RETURNED)
-    _check_shapes(own)
+    check_shapes(own)
     counts = counts_of(own)
     own.pop("mask", None)
     api = find_api(meta["api"])
@@ -213,6 +210,19 @@ def from_arrays(arrays: Mapping[str, np.ndarray], bfloat16: Collection[str] = ()
     )  # fmt: skip
     check_layout(recording)
     return recording
+
+
+def own_arrays(arrays: Mapping[str, T]) -> dict[str, T]:
+    """The arrays ``[...]`` of a file that are no weights.
+
+    Raises :class:`~rnnparity.errors.InputError` for one that is not known or that is missing.
+    """
+    own = {name: a for name, a in arrays.items() if name != "meta" and not name.startswith(WEIGHTS)}
+    unknown = sorted(set(own) - set(_ARRAYS))
+    missing = [name for name in _REQUIRED if name not in own]
+    if unknown or missing:
+        raise InputError("arrays", ", ".join(sorted(own)) or "none", f"inputs, hidden (and {_optional()})")
+    return own
 
 
 def _optional() -> str:
@@ -254,7 +264,7 @@ def _one_layer(name: str, state: np.ndarray) -> np.ndarray:
     return state[0] if state.ndim == 3 else state
 
 
-def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
+def check_shapes(arrays: Mapping[str, Any]) -> None:
     """Check that every array has its axes, and that all agree on B, T, I, U and P."""
     lengths: dict[str, int] = {}
     for name, axes in _ARRAYS.items():

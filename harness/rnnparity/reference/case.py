@@ -1,6 +1,7 @@
 """A case: everything that is needed to run a cell, and nothing about any framework."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -95,6 +96,19 @@ class Case:
         return str(self.initial_hidden.dtype)
 
 
+_PIECE = 10**7
+"""Numbers in a piece of a long run, of which inputs count once and states four times: what is run, compared
+and reported of a piece then takes some hundred MiB.
+"""
+
+
+def long_pieces(batch: int, steps: int, input_size: int, units: int) -> Iterator[slice]:
+    """The steps of a run in the pieces in which it is run and judged: one, unless it is long."""
+    length = max(1, _PIECE // (batch * (input_size + 4 * units)))
+    for start in range(0, steps, length):
+        yield slice(start, min(start + length, steps))
+
+
 def make_case(
     seed: int = 0,
     *,
@@ -141,7 +155,12 @@ def make_case(
     limit = scale * math.sqrt(6 / (input_size + 2 * units))
     kernel = random.uniform(-limit, limit, (input_size + units, len(kind.gates) * units)).astype(dtype)
     bias = random.uniform(-0.5, 0.5, len(kind.bias_gates) * units).astype(dtype)
-    inputs = random.standard_normal((batch, steps, input_size)).astype(dtype)
+    inputs = np.empty((batch, steps, input_size), dtype)
+    for row in inputs:
+        for now in long_pieces(
+            1, steps, input_size, 0
+        ):  # drawn as float64, which had better not be all at once
+            row[now] = random.standard_normal(row[now].shape)
     hidden = random.uniform(-0.9, 0.9, (batch, units)).astype(dtype)
     state = random.standard_normal((batch, units if kind.has_cell_state else 0)).astype(dtype)
     if "f" in kind.gates:
@@ -177,11 +196,13 @@ def _check_memory(batch: int, steps: int, input_size: int, units: int) -> None:
     """Refuse sizes whose arrays cannot fit.
 
     Counted are float64 arrays: of each sequence four copies of the inputs and 24 arrays of U units (two
-    runs and two references, each with states and noise), and 12 copies of the weights on their way.
+    runs and two references, each with states and noise), and 12 copies of the weights on their way. Of a long
+    run that is so for one piece; of the rest there are the inputs.
     """
     import psutil
 
-    sequences = batch * steps * (4 * input_size + 24 * units)
+    together = next(long_pieces(batch, steps, input_size, units)).stop
+    sequences = batch * (together * (4 * input_size + 24 * units) + (steps - together) * input_size)
     needed = 8 * (sequences + 12 * (input_size + units) * 4 * units)
     available = psutil.virtual_memory().available
     if needed > available:

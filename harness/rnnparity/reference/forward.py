@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +34,25 @@ def _keep_memory() -> None:
 _keep_memory()
 
 
+class Carried(NamedTuple):
+    """What a run hands on to its next piece.
+
+    ``values`` are its states, ``variances`` theirs, ``hidden`` ``[B, P]`` and ``cell`` ``[B, U]``. In the
+    rows that are ``lost`` ``[B]`` rounding alone decides the states.
+    """
+
+    values: States
+    variances: States
+    lost: NDArray[np.bool_]
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """The trajectory of ``case``, and its noise: the standard errors of a correct run in ``arithmetic``.
 
     ``hidden`` and ``hidden_noise`` are ``[B, T, P]``, ``cell`` and ``cell_noise`` ``[B, T, U]``, all float64.
-    P is U without a projection. Where the cell has no cell state, ``cell`` is ``[B, T, 0]``.
+    P is U without a projection. Where the cell has no cell state, ``cell`` is ``[B, T, 0]``. It began from
+    ``start`` and ended with ``last``, both ``[B, ...]``.
     """
 
     case: Case
@@ -48,6 +61,8 @@ class Reference:
     cell: Array
     hidden_noise: Array
     cell_noise: Array
+    start: Carried
+    last: States
 
     @cached_property
     def horizon(self) -> NDArray[np.signedinteger]:
@@ -58,7 +73,14 @@ class Reference:
         """
         lost: NDArray[np.bool_] = np.any(self.hidden_noise > noise.HORIZON, axis=2)
         first: NDArray[np.signedinteger] = np.where(lost.any(axis=1), lost.argmax(axis=1), lost.shape[1])
+        first[self.start.lost] = 0
         return first
+
+    @property
+    def carried(self) -> Carried:
+        """What the next piece of the same run begins from."""
+        values = States(self.hidden[:, -1], self.cell[:, -1])
+        return Carried(values, self.last, self.horizon < self.case.steps)
 
     @property
     def bound(self) -> float:
@@ -73,19 +95,21 @@ def pieces(case: Case) -> Iterator[slice]:
         yield slice(start, min(start + together, case.steps))
 
 
-def run(case: Case, arithmetic: str | None = None) -> Reference:
+def run(case: Case, arithmetic: str | None = None, start: Carried | None = None) -> Reference:
     """Run a case in float64: the trajectory ``[B, T, P]`` and ``[B, T, U]``, and its noise.
 
     ``arithmetic`` is a name of :data:`rnnparity.reference.noise.ARITHMETICS`, and the case's dtype unless
-    given. The equations, with their sources, are in :mod:`rnnparity.reference.lstm`,
-    :mod:`~rnnparity.reference.gru` and :mod:`~rnnparity.reference.rnn`.
+    given. A piece of a longer run goes on from ``start``, what the piece before it carried; otherwise a case
+    begins from its own initial states. The equations, with their sources, are in
+    :mod:`rnnparity.reference.lstm`, :mod:`~rnnparity.reference.gru` and :mod:`~rnnparity.reference.rnn`.
     """
     a = ARITHMETICS[arithmetic or case.dtype]
     step = CELLS[case.equation.cell](case, a)
-    shapes = [(case.batch, case.steps, state.shape[1]) for state in (case.initial_hidden, case.initial_cell)]
-    record = Reference(case, a, *(np.empty(shape) for shape in shapes * 2))
-    state = initial(case)
-    variance = States.zeros_like(state)
+    start = start or beginning(case)
+    state, variance, _ = start
+    true, noisy = (
+        States(*(np.empty((case.batch, case.steps, part.shape[1])) for part in state)) for _ in range(2)
+    )
     for now in pieces(case):
         x = case.inputs[:, now].swapaxes(0, 1).astype(np.float64)
         values, sums = _values(step, x, state)
@@ -93,12 +117,18 @@ def run(case: Case, arithmetic: str | None = None) -> Reference:
         if case.inputs_noise is not None:
             fed = np.square(np.broadcast_to(case.inputs_noise, case.inputs.shape)[:, now].swapaxes(0, 1))
         spreads = _spreads(step, x, sums, values, variance, fed)
-        for kept, piece in zip((record.hidden, record.cell), values, strict=True):
+        for kept, piece in zip(true, values, strict=True):
             kept[:, now] = piece[1:].swapaxes(0, 1)
-        for kept, piece in zip((record.hidden_noise, record.cell_noise), spreads, strict=True):
+        for kept, piece in zip(noisy, spreads, strict=True):
             kept[:, now] = noise.error(piece[1:], a).swapaxes(0, 1)
         state, variance = (States(both.hidden[-1], both.cell[-1]) for both in (values, spreads))
-    return record
+    return Reference(case, a, *true, *noisy, start, variance)
+
+
+def beginning(case: Case) -> Carried:
+    """What a run begins from: its initial states, which are known exactly."""
+    state = initial(case)
+    return Carried(state, States.zeros_like(state), np.zeros(case.batch, np.bool_))
 
 
 def values(case: Case) -> States:
@@ -207,13 +237,22 @@ def erring(reference: Reference, members: int, inputs: Array | None = None) -> I
 
     Every member adds a random error of the expected size at each step, the same one wherever the same
     rounding repeats, and carries it through the equations. ``inputs`` ``[members, B, T, I]`` are the errors
-    of each member's inputs, where these were computed by another layer.
+    of each member's inputs, where these were computed by another layer. In a piece of a long run the members
+    begin with errors of the size that was carried there, of the same sign in all units: a long memory has
+    made them alike.
     """
     case, a = reference.case, reference.arithmetic
     step = CELLS[case.equation.cell](case, a)
     repeats = Repeats(case, reference.hidden, reference.cell, a)
-    true = initial(case)
-    member = States(*(np.tile(state, (members, 1)) for state in true))
+    true, variance, _ = reference.start
+    random = np.random.RandomState(0)
+    member = States(
+        *(
+            np.tile(state, (members, 1))
+            + np.tile(np.sqrt(spread), (members, 1)) * random.standard_normal((members * case.batch, 1))
+            for state, spread in zip(true, variance, strict=True)
+        )
+    )
     for t in range(case.steps):
         x = case.inputs[:, t].astype(np.float64)
         own = step.of_inputs(x)

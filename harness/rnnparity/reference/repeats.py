@@ -19,22 +19,66 @@ Where the parts of a sum move by more, it rounds otherwise.
 """
 
 
+_SLOTS = 2**25
+"""A run of many pieces remembers in so many bytes which rows it had: enough for some hundred million."""
+
+
+class Past:
+    """What a run of ``steps`` in all remembers from piece to piece: which rows it had.
+
+    The counts of a piece do not know of the others. So a row that repeats within its piece, or was in an
+    earlier one, counts as if it were as frequent everywhere.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self._matters: Array | None = None
+        self._had: list[NDArray[np.bool_]] = []
+
+    def scale(self, matters: Array) -> Array:
+        """How much each number matters ``[I+P]``: what the first piece says, so that keys compare."""
+        if self._matters is None:
+            self._matters = matters
+        return self._matters
+
+    def counts(self, *keys: NDArray[np.int64]) -> list[Array]:
+        """How often each row of a piece repeats in the run ``[B, t]``, by each of some keys ``[2, B, t]``."""
+        times = self.steps / keys[0].shape[2]
+        if times == 1:
+            return [_counts(key).astype(np.float64) for key in keys]
+        if not self._had:
+            self._had = [np.zeros((2, _SLOTS), np.bool_) for _ in keys]
+        found = []
+        for had, key in zip(self._had, keys, strict=True):
+            places = key % _SLOTS
+            again = np.logical_and(*(table[grid] for table, grid in zip(had, places, strict=True)))
+            for table, grid in zip(had, places, strict=True):
+                table[grid] = True
+            own = _counts(key)
+            found.append(np.where(again | (own > 1), own * times, own))
+        return found
+
+
 class Repeats:
     """The repeats in a trajectory of ``case``: ``hidden`` ``[B, T, P]`` and ``cell`` ``[B, T, U]``.
 
-    ``a`` is the arithmetic that rounds. Without ``any`` repeats each step is one of its own.
+    ``a`` is the arithmetic that rounds. Without ``any`` repeats each step is one of its own. A piece of a
+    longer run needs the run's ``past``.
     """
 
-    def __init__(self, case: Case, hidden: np.ndarray, cell: np.ndarray, a: Arithmetic) -> None:
-        self._rows = case.batch * case.steps
+    def __init__(
+        self, case: Case, hidden: np.ndarray, cell: np.ndarray, a: Arithmetic, past: Past | None = None
+    ) -> None:
+        past = past or Past(case.steps)
+        self._rows = case.batch * past.steps
         self._shape = hidden.shape[2], cell.shape[2]
         # The cell state does not matter: where the gates stay as they are, what is added to it at each step
         # is the same, and so is what rounding takes from that until the cell state has another exponent.
         before = np.concatenate([case.initial_hidden[:, None], hidden[:, :-1]], axis=1)
-        matters = _matters(case, case.inputs, before) / (_PLACES * max(a.element, a.factor))
+        matters = past.scale(_matters(case, case.inputs, before)) / (_PLACES * max(a.element, a.factor))
         self._x_keys = _keys(case.inputs, matters[: case.input_size])
         self._h_keys = _keys(before, matters[case.input_size :])
-        self._same_x, self._same_h = _counts(self._x_keys), _counts(self._h_keys)
+        self._same_x, self._same_h = past.counts(self._x_keys, self._h_keys)
         self.any = case.added_sizes is not None or bool(max(self._same_x.max(), self._same_h.max()) > 1)
 
     def of(self, steps: slice, variances: States, always: States, with_x: States) -> States:

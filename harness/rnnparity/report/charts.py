@@ -56,7 +56,7 @@ def _curve(difference: Difference) -> dict[str, Any]:
     points = np.maximum.reduceat(difference.by_step, np.arange(0, len(difference.by_step), width))
     return {
         "observed": difference.observed,
-        "steps_per_point": width,
+        "steps_per_point": width * difference.every,
         "noise": [_short(value, 4) for value in points],
     }
 

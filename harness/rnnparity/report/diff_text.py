@@ -34,9 +34,9 @@ def _verdict(symptom: Symptom) -> str:
 
 def _marks(symptom: Symptom, difference: Difference) -> str:
     """A sign for each step: ``=`` agrees, ``~`` may be rounding, ``#`` differs."""
-    first = len(difference.by_step) if symptom.first_step is None else symptom.first_step
-    signs = ("=" if value <= LIMIT else "~#"[t >= first] for t, value in enumerate(difference.by_step))
-    return "".join(list(signs)[:_STEPS])
+    first = difference.every * len(difference.by_step) if symptom.first_step is None else symptom.first_step
+    shown, every = difference.by_step[:_STEPS], difference.every
+    return "".join("=" if value <= LIMIT else "~#"[t * every >= first] for t, value in enumerate(shown))
 
 
 def crossing(crossed: Crossing) -> str:

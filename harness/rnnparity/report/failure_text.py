@@ -30,10 +30,11 @@ def around(difference: Difference, observed: np.ndarray, expected: np.ndarray) -
     first = difference.first_step or 0
     yield f"{difference.observed} of batch {batch}, unit {unit}:"
     yield f"{'step':>10s} {'got':>14s} {'expected':>14s} {'worst, in noise units':>22s}"
-    for step in range(max(0, first - 1), min(len(difference.by_step), first + _AROUND)):
-        mark = ">" if difference.by_step[step] > LIMIT else " "
+    for step in range(max(0, first - 1), min(observed.shape[1], first + _AROUND)):
+        worst = difference.by_step[step // difference.every]
+        mark = ">" if worst > LIMIT else " "
         got, wanted = observed[batch, step, unit], expected[batch, step, unit]
-        yield f"{mark} {step:8d} {got:14.8f} {wanted:14.8f} {difference.by_step[step]:22.3g}"
+        yield f"{mark} {step:8d} {got:14.8f} {wanted:14.8f} {worst:22.3g}"
 
 
 def _details(run: Run) -> Iterator[str]:

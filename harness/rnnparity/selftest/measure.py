@@ -19,7 +19,7 @@ from rnnparity.environments.processes import check_jobs
 from rnnparity.errors import InputError
 from rnnparity.judge import compare, comparison, hidden_only
 from rnnparity.judge.local_errors import parts
-from rnnparity.judge.matched_filter import Part, typical
+from rnnparity.judge.matched_filter import Part, Typical
 from rnnparity.live.result import Row
 from rnnparity.live.runner import Notify, run, silent
 from rnnparity.reference import forward, noise
@@ -248,4 +248,11 @@ def _ideal(case: Case, found: Iterable[Part], weight: Nudge) -> float:
         projection += float(seen @ shown.weighted_errors[:, unit])
         second += float(np.sum(np.square(seen * shown.size[:, unit])))
         errors.append(part.error(gate))
-    return abs(projection) / float(np.sqrt(max(second, 1e-300))) / typical(np.concatenate(errors))
+    return abs(projection) / float(np.sqrt(max(second, 1e-300))) / _typical(np.concatenate(errors))
+
+
+def _typical(errors: noise.Array) -> float:
+    """The typical size of local errors ``[N, U]`` of any steps."""
+    size = Typical()
+    size.add(errors[None])
+    return size.value
