@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from threadpoolctl import threadpool_limits
 
 import rnnparity
-from bench import cold, diagnosing, many, outside, warm
+from bench import cold, diagnosing, many, outside, scaling, warm
 from rnnparity.judge import compare
 from rnnparity.reference import forward
 from rnnparity.report.console import console, print_table
@@ -36,6 +36,8 @@ def main() -> None:
     with threadpool_limits(1):  # as in rnnparity.run
         print_warm(options.api, *((3, 0.2) if options.quick else (7, 0.4)))
         print_comparing()
+        print("\na verdict's cost against each size, ms")
+        scaling.show(scaling.measured())
         print_diagnosing()
     print("\nmistakes outside the vocabulary")
     outside.report(outside.measured(every=20 if options.quick else 1))
