@@ -210,9 +210,60 @@ def nnabla_networks() -> None:
         write(name, "PF." + kind, nn.__version__, weights, outputs, options, **starts, **ends)
 
 
+def flax_networks() -> None:
+    import flax
+    import flax.linen as nn
+    import jax
+
+    for kind in ("LSTMCell", "OptimizedLSTMCell", "GRUCell", "SimpleCell"):
+        name = begin("flax_" + kind)
+        cells = [nn.RNN(getattr(nn, kind)(U)) for _ in range(2)]
+        module = nn.Bidirectional(*cells)
+        made = module.init(jax.random.PRNGKey(0), X)["params"]
+        flat = {path: draw(*array.shape) for path, array in flax.traverse_util.flatten_dict(made).items()}
+        hidden = module.apply({"params": flax.traverse_util.unflatten_dict(flat)}, X)
+        cell = {"api": "flax.linen." + kind, "options": {}}
+        options = {"forward_rnn": cell, "backward_rnn": cell}
+        weights = {"/".join(path): array for path, array in flat.items()}
+        write(name, "flax.linen.Bidirectional", flax.__version__, weights, hidden, options)
+
+
+def onnx_networks() -> None:
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    for (kind, gates), long in itertools.product((("LSTM", 4), ("GRU", 3), ("RNN", 1)), (True, False)):
+        name = begin("onnx_%s%s" % (kind, "" if long else "_lengths"))
+        weights = {"W": draw(2, gates * U, IN), "R": draw(2, gates * U, U), "B": draw(2, 2 * gates * U)}
+        starts = {"initial_hidden": draw(2, B, U)}
+        fed = {"X": X.transpose(1, 0, 2).copy(), "initial_h": starts["initial_hidden"]}
+        names = ["X", "W", "R", "B", "" if long else "sequence_lens", "initial_h"]
+        if kind == "LSTM":
+            starts["initial_cell"] = fed["initial_c"] = draw(2, B, U)
+            names.append("initial_c")
+        lengths = {} if long else {"sequence_lens": LENGTHS.astype("int32")}
+        fed.update(lengths)
+        types = {name: TensorProto.INT32 if name in lengths else TensorProto.FLOAT for name in fed}
+        node = helper.make_node(kind, names, ["Y", "Y_h"], hidden_size=U, direction="bidirectional")
+        graph = helper.make_graph(
+            [node], "network",
+            [helper.make_tensor_value_info(key, types[key], array.shape) for key, array in fed.items()],
+            [helper.make_tensor_value_info(key, TensorProto.FLOAT, None) for key in ("Y", "Y_h")],
+            [numpy_helper.from_array(tensor, key) for key, tensor in weights.items()],
+        )  # fmt: skip
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        hidden, last = session.run(None, fed)
+        outputs = hidden.transpose(2, 0, 1, 3).reshape(B, T, 2 * U)  # from [T, 2, B, U]
+        ends = {"last_hidden": last} if long else {"last_hidden": last, "lengths": LENGTHS}
+        options = {"direction": "bidirectional"}
+        write(name, "onnx." + kind, onnxruntime.__version__, weights, outputs, options, **starts, **ends)
+
+
 NETWORKS = {
     "torch": torch_networks, "keras-tf": keras_networks, "keras-torch": keras_networks,
-    "tf1": tensorflow1_networks, "nnabla": nnabla_networks,
+    "tf1": tensorflow1_networks, "nnabla": nnabla_networks, "jax": flax_networks,
+    "onnxruntime": onnx_networks,
 }  # fmt: skip
 if __name__ == "__main__":
     NETWORKS[FRAMEWORK]()

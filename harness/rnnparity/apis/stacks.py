@@ -108,6 +108,10 @@ CONTAINERS: Mapping[str, Container] = {
     },
     "tf.nn.bidirectional_dynamic_rnn": _DYNAMIC,
     "tf.compat.v1.nn.bidirectional_dynamic_rnn": _DYNAMIC,
+    # https://flax-linen.readthedocs.io/en/latest/api_reference/flax.linen/layers.html
+    "flax.linen.Bidirectional": Container(
+        directions=("forward_rnn", "backward_rnn"), scopes=(r"(^|/)forward_rnn/", r"(^|/)backward_rnn/")
+    ),
 }
 """By the name of the api."""
 
