@@ -124,7 +124,9 @@ def test_forget_bias(forget_bias: float, apis: str, live: RunLive) -> None:
         if row.target.name == "haiku.LSTM":  # adds 1, whatever one wants
             assert (row.verdict, row.reason[:18]) == (comparison.UNSUPPORTED, "option forget_bias")
             continue
-        assert row.agree, f"{row.target.key}: {row.reason}"
+        is_known = any(known.matches(row.target.key, "seed4") for known in KNOWN)
+        expected = comparison.DIVERGE if is_known else comparison.AGREE
+        assert row.verdict == expected, f"{row.target.key}: {row.reason}"
 
 
 @pytest.mark.parametrize("cell", KINDS)
@@ -144,7 +146,8 @@ def test_the_article_s_table(apis: str, live: RunLive, article_case: Case) -> No
     published = dataclasses.replace(
         expected, hidden=printed.astype("float64"), hidden_noise=np.sqrt(2) * expected.hidden_noise
     )
-    rows = [target for target in rnnparity.select(apis, "lstm") if not target.live.parts]
+    lstms = [target for target in rnnparity.select(apis, "lstm") if not target.live.parts]
+    rows = [target for target in lstms if "input_forget" not in target.live.options]  # another equation
     for row in live(article_case, rows):
         assert row.agree, f"{row.target.key}: {row.reason}"
         observed = row.run().observed

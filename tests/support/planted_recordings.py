@@ -9,6 +9,7 @@ import numpy as np
 import rnnparity
 from rnnparity import Api
 from rnnparity.apis.catalogue import APIS
+from rnnparity.selftest import plain_cells
 from rnnparity.selftest.planted_mistakes import FORGET_BIAS, MISTAKES, STATE, TWO_BIASES, M, Mistake, Planted
 from rnnparity.selftest.planted_weights import split
 from rnnparity_adapters.equation import Equation
@@ -65,6 +66,8 @@ def planted_recording(api: str, mistake: str, seed: int, sizes: dict[str, Any]) 
     hidden_only = random.rand() < 0.5
     drawn = int(random.randint(2**31))
     made = planted.plant(case, np.random.RandomState(drawn), split(case, two))
+    if np.array_equal(made.observed.hidden, plain_cells.run(made.case).hidden):
+        return None  # what is a mistake elsewhere is what this api computes
     arrays = _arrays(known, made, hidden_only)
     return None if arrays is None else PlantedRecording(known, planted, made, arrays, drawn)
 

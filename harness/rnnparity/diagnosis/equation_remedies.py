@@ -72,9 +72,10 @@ def computed(others: Iterable[OtherEquation], words: Vocabulary) -> Compute:
     for finding in others:
         changed = _changed(finding, changed)
     names = {name for finding in others for name in finding.fields}
-    return Compute(
-        {name: own[name] for name, value in vars(changed).items() if own[name] != value or name in names}
-    )
+    names |= {name for name, value in vars(changed).items() if own[name] != value}
+    if "gate_clip" in names and words.layout.kind.has_cell_state:
+        names.add("output_clip")  # what is clipped as ONNX says need not show in c until the gates are not
+    return Compute({name: own[name] for name in own if name in names})
 
 
 def _by_no_weights(finding: OtherEquation, words: Vocabulary) -> Actions:

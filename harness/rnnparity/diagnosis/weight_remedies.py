@@ -64,7 +64,7 @@ def _reordered(tensors: str, order: str, words: Vocabulary) -> Actions:
             taken.append(TakeBlocks(place, axis, blocks))
             continue
         for gate, own in zip(names, tensor.gates, strict=True):
-            if source[gate] != gate:
+            if source[gate] != gate and own != "m":  # where it stands alone, no block of another gate fits it
                 holder = next(
                     other
                     for other, its_rows in _parts(tensors, words)

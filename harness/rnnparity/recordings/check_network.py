@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rnnparity.diagnosis import explain, network_search
 from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, Cause, single
 from rnnparity.diagnosis.network_findings import UnknownInside
-from rnnparity.diagnosis.network_search import Segment, Where
+from rnnparity.diagnosis.segment import Segment, Where
 from rnnparity.diagnosis.teacher_forcing import Setting
 from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity.judge.compare_outputs import Output
