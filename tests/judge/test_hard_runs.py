@@ -5,15 +5,13 @@ four dtypes. ``RNNPARITY_HARD_RUNS=3500`` draws so many of each framework instea
 """
 
 import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support import needs
+from support.interpreters import files_of
 
-from rnnparity.environments import declarations
 from rnnparity.judge import compare, comparison
 from rnnparity.judge.comparison import Comparison
 from rnnparity.recordings.recording import Recording, read_recording
@@ -31,13 +29,8 @@ pytestmark = pytest.mark.frameworks
 @pytest.fixture(scope="module", params=["torch", "keras-tf", "keras-torch"])
 def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The files that the framework of an environment wrote."""
-    environment = declarations.declared()[request.param]
-    python = needs.environment(request.param)
     folder: Path = tmp_path_factory.mktemp(request.param)
-    variables = {**os.environ, **environment.variables, "OMP_NUM_THREADS": "1"}
-    command = [str(python), "-I", str(SCRIPT), request.param, str(folder), str(FIRST), str(COUNT)]
-    subprocess.run(command, env=variables, check=True, capture_output=True)
-    files = sorted(folder.iterdir())
+    files = files_of(request.param, SCRIPT, folder, request.param, folder, FIRST, COUNT)
     assert len(files) > 0.9 * COUNT  # some overflow
     return files
 

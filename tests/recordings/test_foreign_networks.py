@@ -1,16 +1,13 @@
 """Recordings of networks by the real frameworks, written as the README says."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support import needs
+from support.interpreters import files_of
 
 from rnnparity.diagnosis.causes import CONFIRMED
-from rnnparity.environments import declarations
 from rnnparity.judge.comparison import AGREE, DIVERGE
 from rnnparity.recordings.check import check
 from rnnparity.recordings.network_recording import NetworkRecording
@@ -33,14 +30,8 @@ pytestmark = pytest.mark.frameworks
 @pytest.fixture(scope="session", params=HOW_MANY)
 def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The files that the framework of an environment wrote."""
-    environment = declarations.declared()[request.param]
-    python = needs.environment(request.param)
     folder: Path = tmp_path_factory.mktemp(request.param)
-    variables = {**os.environ, **environment.variables}
-    subprocess.run(
-        [python, "-I", SCRIPT, request.param, folder], env=variables, check=True, capture_output=True
-    )
-    files = sorted(folder.glob("*.npz"))
+    files = files_of(request.param, SCRIPT, folder, request.param, folder)
     assert len(files) == HOW_MANY[request.param]
     return files
 

@@ -1,18 +1,15 @@
 """Recordings of GRU, RNN and the LSTM's kin by the real frameworks, written as the README says."""
 
-import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support import needs
+from support.interpreters import files_of
 
 import rnnparity
 import rnnparity_adapters
 from rnnparity.diagnosis.causes import CONFIRMED, Cause
-from rnnparity.environments import declarations
 from rnnparity.recordings.check import check
 from rnnparity.recordings.recording import Recording, read_recording
 
@@ -26,14 +23,8 @@ pytestmark = pytest.mark.frameworks
 @pytest.fixture(scope="session", params=HOW_MANY)
 def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The files that the framework of an environment wrote."""
-    environment = declarations.declared()[request.param]
-    python = needs.environment(request.param)
     folder: Path = tmp_path_factory.mktemp(request.param)
-    variables = {**os.environ, **environment.variables}
-    subprocess.run(
-        [python, "-I", SCRIPT, request.param, folder, *ROOTS], env=variables, check=True, capture_output=True
-    )
-    files = sorted(folder.glob("*.npz"))
+    files = files_of(request.param, SCRIPT, folder, request.param, folder, *ROOTS)
     assert len(files) == HOW_MANY[request.param]
     return files
 

@@ -4,12 +4,11 @@
 """
 
 import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support import needs
+from support.interpreters import files_of
 
 from rnnparity.diagnosis import explain, network_search
 from rnnparity.judge.comparison import AGREE, CHAOTIC, DIVERGE
@@ -27,10 +26,7 @@ pytestmark = pytest.mark.frameworks
 def test_none_is_accused_and_each_that_is_wrong_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in ((network_search, "search"), (network_search, "structure"), (explain, "search")):
         monkeypatch.setattr(module, name, lambda *given, **more: [])  # only the verdict is asked for
-    python = needs.environment("torch")
-    command = [str(python), "-I", str(SCRIPT), str(tmp_path), str(FIRST), str(COUNT)]
-    subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True)
-    files = sorted(tmp_path.iterdir())
+    files = files_of("torch", SCRIPT, tmp_path, tmp_path, FIRST, COUNT)
     assert len(files) == COUNT
     accused, missed = [], []
     for file in files:

@@ -15,8 +15,6 @@ from rnnparity.apis.api import Api, Order
 from rnnparity.apis.catalogue import find_api
 from rnnparity.errors import InputError
 
-FORWARD, BACKWARD = "forward", "backward"
-"""The directions of a layer, in their order."""
 _BACK = Order(backwards=True, turned_back=True)
 """How the second direction of a layer reads, everywhere: its outputs are in the order of the inputs."""
 _LARGEST = 1000

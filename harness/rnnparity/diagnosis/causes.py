@@ -8,6 +8,7 @@ from typing import Any
 from rnnparity.diagnosis.actions import Remedy
 from rnnparity.diagnosis.findings import UNKNOWN, Finding
 from rnnparity.errors import InputError
+from rnnparity.reference.network import DIRECTIONS
 
 CONFIRMED, SUSPECT = "confirmed", "suspect"
 """The status of a cause: its change removes the difference, or only most of it."""
@@ -25,7 +26,6 @@ IDS = (
 """The ids of all causes. Users and reports rely on these names, so they do not change."""
 
 _AND = " + "
-_DIRECTIONS = ("forward", "backward")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Cause:
                 both = isinstance(value, dict) and isinstance(details.get(name), dict)
                 details[name] = {**details[name], **value} if both else value
         if self.cells:
-            details["cells"] = [{"layer": k, "direction": _DIRECTIONS[d]} for k, d in self.cells]
+            details["cells"] = [{"layer": k, "direction": DIRECTIONS[d]} for k, d in self.cells]
         return details
 
 

@@ -63,9 +63,6 @@ def told(causes: Iterable[Cause], words: Vocabulary) -> list[Cause]:
     return [_told(cause, words) for cause in causes]
 
 
-place = network_words.place
-
-
 def told_of(cause: Cause, cells: network_words.Cells, every: network_words.Cells) -> Cause:
     """A cause that was told for one of the ``cells`` of a network, of which ``every`` cell is given."""
     where = network_words.place(cells, every)

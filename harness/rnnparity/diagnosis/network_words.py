@@ -8,17 +8,17 @@ from rnnparity.diagnosis.changes import Changes, changes
 from rnnparity.diagnosis.findings import Finding
 from rnnparity.diagnosis.sentences import sentence
 from rnnparity.diagnosis.vocabulary import Vocabulary
+from rnnparity.reference.network import DIRECTIONS
 
 Cells = Sequence[tuple[int, int]]
 """Cells of a network, each by the numbers of its layer and direction."""
-_DIRECTIONS = ("forward", "backward")
 
 
 def place(cells: Cells, every: Cells) -> str:
     """Which of ``every`` cell of a network these are: ``layer 1, backward``, ``every layer``."""
     layers, directions = sorted({k for k, _ in cells}), sorted({d for _, d in cells})
     two = any(d for k, d in every if k in layers)
-    side = f", {_DIRECTIONS[directions[0]]}" if two and len(directions) == 1 else ""
+    side = f", {DIRECTIONS[directions[0]]}" if two and len(directions) == 1 else ""
     if len(layers) == 1:
         both = ", both directions" if len(directions) == 2 else side
         return f"layer {layers[0]}{both}"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rnnparity.diagnosis import explain, network_search
 from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, Cause, single
 from rnnparity.diagnosis.network_findings import UnknownInside
+from rnnparity.diagnosis.network_words import place
 from rnnparity.diagnosis.segment import Segment, Where
 from rnnparity.diagnosis.teacher_forcing import Setting
 from rnnparity.diagnosis.vocabulary import Vocabulary
@@ -18,7 +19,7 @@ from rnnparity.judge.comparison import AGREE, CHAOTIC, DIVERGE, NONFINITE, Compa
 from rnnparity.recordings.network_recording import NetworkRecording, RecordedLayer
 from rnnparity.recordings.recording import Recording
 from rnnparity.reference import masks, network
-from rnnparity.reference.network import LayerReference, Sequences
+from rnnparity.reference.network import LayerReference, Sequences, suffix
 from rnnparity.reference.noise import LIMIT, Array
 from rnnparity_adapters.adapter import HIDDEN, LAST_CELL, LAST_HIDDEN
 
@@ -52,7 +53,7 @@ def judged(recording: NetworkRecording, check_cell: CheckCell) -> tuple[Comparis
     worst = min(found, key=lambda one: (_WORST.index(one.comparison.verdict), one.cells))
     differences = tuple(d for one in found for d in one.comparison.differences)
     reason = worst.comparison.reason
-    where = explain.place(worst.cells, every)
+    where = place(worst.cells, every)
     comparison = replace(
         worst.comparison, differences=differences, reason=f"{where}: {reason}" if reason else "",
         judged=float(np.mean([one.comparison.judged for one in found])),
@@ -96,8 +97,8 @@ def _apart(
     found = []
     for d, cell in enumerate(directions):
         comparison, causes = check_cell(replace(cell, inputs=inputs))
-        suffix = f"_l{number}{'_reverse' * d}" if len(recording.layers) > 1 or d else ""
-        named = tuple(replace(one, observed=f"{one.observed}{suffix}") for one in comparison.differences)
+        end = suffix(number, d) if len(recording.layers) > 1 or d else ""
+        named = tuple(replace(one, observed=one.observed + end) for one in comparison.differences)
         found.append(Judged(((number, d),), replace(comparison, differences=named), tuple(causes)))
     if len(directions) == 1 or all(one.comparison.verdict != DIVERGE for one in found):
         return found
@@ -176,9 +177,9 @@ def _of_the_last(
 def _unknown(comparison: Comparison, words: Vocabulary, cells: Where) -> Cause:
     """What is known where no cause is: which layers are right, as far as their last states tell."""
     off = max(comparison.differences, key=lambda one: one.noise).noise
-    agree = {d.observed.partition("_l")[2] for d in comparison.differences if d.noise <= LIMIT}
+    agree = [one.observed for one in comparison.differences if one.noise <= LIMIT]
     left = list(cells)
-    while left and all(f"{k}{'_reverse' * d}" in agree for k, d in cells if k == left[0][0]):
+    while left and all(LAST_HIDDEN + suffix(k, d) in agree for k, d in cells if k == left[0][0]):
         left = [cell for cell in left if cell[0] != left[0][0]]
     hidden = next(one for one in comparison.differences if one.observed == HIDDEN)
     (told,) = explain.told([Cause((UnknownInside(hidden.first_step),), SUSPECT, off, off)], words)
@@ -203,8 +204,7 @@ def _outputs(
             for name, (state, values, noise) in pairs.items():
                 if state is not None:
                     expected = Sequences(masks.taken(values, ends), masks.taken(noise, ends))
-                    label = f"{name}_l{start + k}{'_reverse' * d}"
-                    found.append(Output(label, state[:, None], expected, anywhere))
+                    found.append(Output(name + suffix(start + k, d), state[:, None], expected, anywhere))
     return found
 
 

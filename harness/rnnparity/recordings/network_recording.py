@@ -26,7 +26,7 @@ from rnnparity.errors import InputError
 from rnnparity.recordings import recording as single
 from rnnparity.recordings.native import native, width_of
 from rnnparity.recordings.recording import Recording
-from rnnparity.reference.network import AVE, CONCAT, MUL, SUM, Direction, Layer
+from rnnparity.reference.network import AVE, CONCAT, MUL, SUM, Direction, Layer, suffix
 from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, LAST_HIDDEN
 
 OUTPUTS = "outputs"
@@ -148,7 +148,7 @@ class _Given:
     def state(self, name: str, where: tuple[int, int]) -> np.ndarray | None:
         """A state of one direction: ``[B, T, U]`` of all steps, ``[B, U]`` before or after the run."""
         layer, direction = where
-        own = self._arrays.get(f"{name}_l{layer}{'_reverse' * direction}")
+        own = self._arrays.get(name + suffix(layer, direction))
         if own is None and name in _OF_RUN and name in self._arrays:
             own = self._arrays[name][sum(self._directions[:layer]) + direction]
         if own is not None and name in _OF_RUN and (own.ndim != 2 or len(own) != len(self._arrays["inputs"])):

@@ -22,6 +22,14 @@ CONCAT, SUM, MUL, AVE = "concat", "sum", "mul", "ave"
 REVERSED = "concat, the backward direction first"
 """No api merges like this: it is a mistake."""
 
+DIRECTIONS = ("forward", "backward")
+"""The directions of a layer, in their order."""
+
+
+def suffix(layer: int, direction: int) -> str:
+    """What names of one direction of one layer end with, as PyTorch's do: ``_l1_reverse``."""
+    return f"_l{layer}{'_reverse' * direction}"
+
 
 class Sequences(NamedTuple):
     """``values`` ``[B, T, n]`` and their standard errors ``noise`` ``[B, T, n]``, None if they are exact."""
