@@ -64,7 +64,8 @@ class Setup:
     ``name`` is the api's dotted name, ``cell`` names its kind of cell. ``batch``, ``steps``, ``input_size``
     and ``units`` are B, T, I and U, ``dtype`` is ``float32`` or ``float64``. ``options`` are the framework's
     own constructor arguments, with ``forget_bias`` among them where the api adds it in its equation.
-    ``width`` is P, that of the hidden state: U without a projection.
+    ``width`` is P, that of the hidden state: U without a projection. A network has so many ``layers``, each
+    of one or two ``directions``, all of the same ``units``.
     """
 
     name: str
@@ -76,6 +77,8 @@ class Setup:
     options: Dict[str, Any] = field(default_factory=dict)
     cell: str = "lstm"
     width: int = 0
+    layers: int = 1
+    directions: int = 1
 
     @property
     def kind(self) -> Kind:
@@ -113,8 +116,16 @@ class Adapter(abc.ABC):
         K is layers times directions D: layer by layer, forward before backward. Returns :data:`HIDDEN`
         ``[B, T, D U]``, and for a layer :data:`LAST_HIDDEN` and :data:`LAST_CELL` ``[K, B, U]``. Where K is 1
         it also returns :data:`CELL` and, for a layer, :data:`STEPPED_HIDDEN` ``[B, T, U]``. A kind of cell
-        without a cell state has none of either.
+        without a cell state has none of either. Of a network it may return :func:`outputs` of each layer.
         """
+
+    def run_lengths(self, inputs: np.ndarray, states: States, lengths: np.ndarray) -> Dict[str, np.ndarray]:
+        """As :meth:`run`, where only the first ``lengths`` ``[B]`` steps of each row count.
+
+        It returns no :data:`CELL` and no :data:`STEPPED_HIDDEN`. Only adapters of apis that take lengths have
+        it; the record of an api says which do.
+        """
+        raise NotImplementedError
 
     @classmethod
     def of(cls, setup: Setup, given: Any) -> "Adapter":
@@ -140,6 +151,16 @@ def stepped(steps: Iterable[Sequence[np.ndarray]]) -> Dict[str, np.ndarray]:
     return dict(zip((HIDDEN, CELL), (np.stack(state, axis=1) for state in zip(*steps))))
 
 
+def whole(hidden: np.ndarray, last: Sequence[np.ndarray]) -> Dict[str, np.ndarray]:
+    """The result of one call for the whole sequence: ``hidden`` ``[B, T, D U]``, ``last`` ``[K, B, U]``."""
+    return dict(zip((HIDDEN, LAST_HIDDEN, LAST_CELL), (hidden, *last)))
+
+
+def outputs(layer: int) -> str:
+    """The name of what a layer of a network returns ``[B, T, D U]``: its directions merged."""
+    return "outputs_l%d" % layer
+
+
 def layer(
     hidden: np.ndarray, last: Sequence[np.ndarray], steps: Iterable[Sequence[np.ndarray]]
 ) -> Dict[str, np.ndarray]:
@@ -150,4 +171,4 @@ def layer(
     """
     alone = stepped(steps)
     alone[STEPPED_HIDDEN] = alone[HIDDEN]
-    return dict(alone, **dict(zip((LAST_HIDDEN, LAST_CELL), last)), **{HIDDEN: hidden})
+    return dict(alone, **whole(hidden, last))

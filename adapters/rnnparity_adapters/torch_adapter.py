@@ -5,8 +5,9 @@ from typing import Any, Dict
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from .adapter import Adapter, States, layer, stepped
+from .adapter import Adapter, States, layer, stepped, whole
 
 
 class _Module(Adapter):
@@ -62,7 +63,7 @@ class Cell(_Module):
 
 
 class Layer(_Module):
-    """A layer, called for the whole sequence and for one step at a time."""
+    """A layer, called for the whole sequence and for one step at a time; or a network of several."""
 
     def build(self) -> None:
         self.module = self._new(batch_first=True)
@@ -71,12 +72,27 @@ class Layer(_Module):
         x = torch.from_numpy(inputs)
         # A state is [layers * directions, B, U] even with batch_first:
         # https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
-        now = first = tuple(map(torch.from_numpy, states))
+        now = tuple(map(torch.from_numpy, states))
         steps = []
         with torch.inference_mode():
-            sequence, last = self.module(x, self._packed(first))
+            sequence, last = self._whole(x, now)
+            if len(states[0]) > 1:
+                return whole(sequence.numpy(), last)
             for step in range(self.setup.steps):
                 _, packed = self.module(x[:, step : step + 1], self._packed(now))
                 now = self._unpacked(packed)
                 steps.append([state[0].numpy() for state in now])
-        return layer(sequence.numpy(), [state.numpy() for state in self._unpacked(last)], steps)
+        return layer(sequence.numpy(), last, steps)
+
+    def run_lengths(self, inputs: np.ndarray, states: States, lengths: np.ndarray) -> Dict[str, np.ndarray]:
+        counted = torch.from_numpy(lengths)
+        x = pack_padded_sequence(torch.from_numpy(inputs), counted, batch_first=True, enforce_sorted=False)
+        with torch.inference_mode():
+            packed, last = self._whole(x, tuple(map(torch.from_numpy, states)))
+            sequence, _ = pad_packed_sequence(packed, batch_first=True, total_length=self.setup.steps)
+        return whole(sequence.numpy(), last)
+
+    def _whole(self, x: Any, first: Any) -> Any:
+        """The outputs over the whole sequence, and the last states ``[K, B, U]``."""
+        sequence, last = self.module(x, self._packed(first))
+        return sequence, [state.numpy() for state in self._unpacked(last)]

@@ -140,13 +140,17 @@ def _check_size(arrays: Dict[str, np.ndarray], largest: int) -> None:
 def run(direction: str, adapter: Adapter, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
     """Run the adapter with its present weights on ``arrays``: those of a case, by name.
 
-    These are ``inputs`` ``[B, T, I]`` and the initial states, each ``[K, B, U]`` and under ``states/``. The
-    result has the native tensors under ``direction/weights/`` and what :meth:`Adapter.run` returns under
-    ``direction/trajectory/``.
+    These are ``inputs`` ``[B, T, I]`` and the initial states, each ``[K, B, U]`` and under ``states/``, and
+    perhaps ``lengths`` ``[B]``. The result has the native tensors under ``direction/weights/`` and what
+    :meth:`Adapter.run` returns under ``direction/trajectory/``.
     """
     weights = adapter.read()
-    states = wire.group("states", arrays)
-    trajectory = adapter.run(arrays["inputs"], tuple(states[name] for name in adapter.setup.kind.states))
+    given = wire.group("states", arrays)
+    states = tuple(given[name] for name in adapter.setup.kind.states)
+    if "lengths" in arrays:
+        trajectory = adapter.run_lengths(arrays["inputs"], states, arrays["lengths"])
+    else:
+        trajectory = adapter.run(arrays["inputs"], states)
     named = dict(wire.prefixed("weights", weights), **wire.prefixed("trajectory", trajectory))
     return wire.prefixed(direction, named)
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from rnnparity.recordings.stored import record as record
     from rnnparity.reference.case import Case as Case
     from rnnparity.reference.case import make_case as make_case
+    from rnnparity.reference.network_case import NetworkCase as NetworkCase
+    from rnnparity.reference.network_case import make_network as make_network
     from rnnparity.report.console import text as text
     from rnnparity_adapters.equation import Equation as Equation
     from rnnparity_adapters.layout import Layout as Layout
@@ -54,7 +56,9 @@ _HOMES = {
     "Row": "rnnparity.live.result",
     "Tensor": "rnnparity_adapters.layout",
     "Weights": "rnnparity_adapters.layout",
+    "NetworkCase": "rnnparity.reference.network_case",
     "make_case": "rnnparity.reference.case",
+    "make_network": "rnnparity.reference.network_case",
     "run": "rnnparity.live.runner",
     "select": "rnnparity.apis.selection",
     "text": "rnnparity.report.console",

@@ -9,7 +9,7 @@ from typing import Self
 import rnnparity_adapters
 from rnnparity import Case, Target
 from rnnparity.environments import cache, declarations
-from rnnparity.live import fitting, runner, workers
+from rnnparity.live import fitting, request, workers
 from rnnparity_adapters import wire
 
 _BARE = Path(__file__).with_name("bare.py")
@@ -32,8 +32,8 @@ class Script:
         version = environment.pinned(target.live.package)
         for number, case in enumerate(cases):
             form = fitting.form(target, case.equation, version)
-            request = runner._request(target, fitting.fitted(case, form))
-            self._write(wire.encode(number, request))
+            asked = request.of_case(target, fitting.fitted(case, form))
+            self._write(wire.encode(number, asked))
 
     def __enter__(self) -> Self:
         return self

@@ -12,7 +12,7 @@ import rnnparity
 from bench.script import Script
 from rnnparity import Case, Target
 from rnnparity.environments import cache, declarations
-from rnnparity.live import fitting, runner
+from rnnparity.live import fitting, request, runner
 from rnnparity.live.workers import Worker, answers
 from rnnparity_adapters.wire import Frame
 
@@ -90,7 +90,7 @@ class _Feed:
 
     def _requests(self) -> Iterator[Frame]:
         for case in itertools.cycle(self._cases):
-            yield runner._request(self._target, fitting.fitted(case, self._plan._form(self._target, case)))
+            yield request.of_case(self._target, fitting.fitted(case, self._plan._form(self._target, case)))
 
     def seconds(self, count: int, compare: bool = False) -> float:
         """For each of ``count`` cases, which are answered only, or compared as the runner does it."""

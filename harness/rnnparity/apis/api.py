@@ -106,7 +106,8 @@ class Live:
     ``adapter`` is ``module:Class`` of the adapters or ``file.py:Class``. ``options`` are constructor
     arguments that distinguish this row from others of the same api, and so do its ``parts``, peepholes or a
     projection. ``fixed`` are always given, so that the api computes the plain cell. A row that is not
-    ``everyday`` runs only if it is asked for.
+    ``everyday`` runs only if it is asked for. ``network`` is the adapter of several layers and directions,
+    empty where there is none, and ``lengths`` says whether it takes rows of different lengths.
     """
 
     environment: str
@@ -117,6 +118,8 @@ class Live:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
     everyday: bool = True
+    network: str = ""
+    lengths: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """Where each api runs: the rows of the table, in the order of the environments."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,12 +24,13 @@ def _torch(adapter: str, *options: Mapping[str, Any], **more: Any) -> tuple[Live
     return tuple(Live(*where, options=given, **more) for given in options or ({},))
 
 
+_torch_layer = functools.partial(_torch, "Layer", network="torch_adapter:Layer", lengths=True)
 _TORCH: Places = {
-    "torch.nn.LSTM": (*_torch("Layer"), *_torch("Layer", parts=(PROJECTION,), everyday=False)),
+    "torch.nn.LSTM": (*_torch_layer(), *_torch_layer(parts=(PROJECTION,), everyday=False)),
     "torch.nn.LSTMCell": _torch("Cell"),
-    "torch.nn.GRU": _torch("Layer"),
+    "torch.nn.GRU": _torch_layer(),
     "torch.nn.GRUCell": _torch("Cell"),
-    "torch.nn.RNN": _torch("Layer", _TANH, _RELU),
+    "torch.nn.RNN": _torch_layer(_TANH, _RELU),
     "torch.nn.RNNCell": _torch("Cell", _TANH, _RELU),
 }
 

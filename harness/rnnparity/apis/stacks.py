@@ -55,13 +55,17 @@ class Container:
 
     These name the options that have them, each an object with ``api``, ``options`` and perhaps ``name``.
     ``scopes`` are patterns for the names of their tensors; ``{}`` is the number of a layer, and without a
-    pattern it is known by its name. ``merge`` is the option that says how directions merge.
+    pattern it is known by its name. ``prefixes`` are what the names begin with in a run of ours. ``merge`` is
+    the option that says how directions merge. ``masked`` says what the outputs are at a masked step, where
+    that is not what the held objects return there.
     """
 
     layers: str = ""
     directions: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
     merge: str = ""
+    masked: str = ""
 
 
 _TORCH = Stack("num_layers", ("bidirectional", True), r"_l(?P<layer>\d+)(?P<reverse>_reverse)?$", plain="_l0")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rnnparity.apis.api import Target
     from rnnparity.live.result import Result
     from rnnparity.live.workers import Pool
+    from rnnparity.reference.network_case import NetworkForm
 
 ALL_AGREE, SOMETHING_DIVERGES, BAD_INPUT, COULD_NOT_RUN, FAULT = 0, 1, 2, 3, 4
 INTERRUPTED = 130
@@ -71,7 +72,7 @@ def _fault(error: Exception) -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
-    """One table for each kind of cell; the worst decides the exit status."""
+    """One table for each kind of cell and form; the worst decides the exit status."""
     import json
 
     from rnnparity.environments.declarations import PINS
@@ -82,17 +83,17 @@ def _run(options: argparse.Namespace) -> int:
 
     _check_positive("trials", options.trials)
     _check_output("json", options.json)
-    kinds = _chosen(options)
-    several = len(kinds) > 1
+    tables = _chosen(options)
+    several = len(tables) > 1
     if several and options.baseline is not None:
-        raise InputError("baseline", options.baseline, "of one kind of cell: add --cell")
+        raise InputError("baseline", options.baseline, "of one table: add --cell, or do without --all")
     folder = None if options.report is None else prepare(options.report)
     before = None if options.baseline is None else changes.read_baseline(options.baseline)
-    _say_what_is_made([target for targets in kinds.values() for target in targets])
+    _say_what_is_made([target for targets in tables.values() for target in targets])
     texts, statuses = [], set()
     with Pool() as pool:
-        for cell, targets in kinds.items():
-            result, again = _run_kind(options, cell, targets, pool if several else None)
+        for (cell, form), targets in tables.items():
+            result, again = _run_table(options, cell, form, targets, pool if several else None)
             document = json_document.of_result(result)
             changed = {} if before is None else {"changes": changes.since(before, document)}
             made = document | changed
@@ -104,7 +105,7 @@ def _run(options: argparse.Namespace) -> int:
                     console.console().print()
             if folder is not None:
                 full = json_document.full(result, _arguments(again), os.environ.get(PINS, ""))
-                write(full | changed, prepare(str(folder / cell)) if several else folder)
+                write(full | changed, prepare(str(folder / _folder(cell, form))) if several else folder)
             statuses.add(exit_code(result, options.strict))
     if options.json == "-":
         sys.stdout.write("".join(texts))
@@ -113,7 +114,38 @@ def _run(options: argparse.Namespace) -> int:
     return max(statuses, key=_FROM_GOOD_TO_BAD.index)
 
 
-def _chosen(options: argparse.Namespace) -> "dict[str, list[Target]]":
+_EVERY_FORM = ((1, False, False), (2, False, False), (1, True, False), (1, False, True), (2, True, True))
+"""Layers, directions, lengths: the forms that ``--all`` runs."""
+
+
+def _folder(cell: str, form: "NetworkForm") -> str:
+    """What the folder of a table's report is called: ``lstm``, ``gru-2-layers-bidirectional``."""
+    return "-".join([cell, *str(form).replace(",", "").split()])
+
+
+def _chosen(options: argparse.Namespace) -> "dict[tuple[str, NetworkForm], list[Target]]":
+    """The rows of each table, by kind of cell and form.
+
+    Where every form is run, a table has only those rows that have it.
+    """
+    from rnnparity.apis.forms import refused
+    from rnnparity.reference.network_case import PLAIN, NetworkForm
+
+    asked = NetworkForm(options.layers, options.bidirectional, options.lengths)
+    kinds = _chosen_kinds(options)
+    if not options.all or asked != PLAIN:
+        return {(kind, asked): targets for kind, targets in kinds.items()}
+    tables = {
+        (kind, NetworkForm(*form)): [
+            one for one in targets if form == PLAIN or not refused(one, form[0], 1 + form[1], form[2])
+        ]
+        for kind, targets in kinds.items()
+        for form in _EVERY_FORM
+    }
+    return {table: targets for table, targets in tables.items() if targets}
+
+
+def _chosen_kinds(options: argparse.Namespace) -> "dict[str, list[Target]]":
     """The rows to run, by kind of cell."""
     from rnnparity.apis.selection import PUBLISHED_PATTERN, select
     from rnnparity_adapters.kinds import KINDS
@@ -147,17 +179,18 @@ def _say_what_is_made(targets: "Sequence[Target]") -> None:
         print(f"rnnparity: making the {made} {names}: {about}", file=sys.stderr)
 
 
-def _run_kind(
-    options: argparse.Namespace, cell: str, targets: "list[Target]", pool: "Pool | None"
+def _run_table(
+    options: argparse.Namespace, cell: str, form: "NetworkForm", targets: "list[Target]", pool: "Pool | None"
 ) -> "tuple[Result, dict[str, object]]":
-    """The result of one kind of cell, and the options that give it again."""
+    """The result of one kind of cell in one form, and the options that give it again."""
     from rnnparity.live.runner import run
     from rnnparity.live.trials import make_cases
+    from rnnparity.reference.network_case import PLAIN
     from rnnparity.report.progress import Display
 
     names = ("batch", "steps", "input_size", "units", "dtype", "forget_bias", "scale", "cell")
     drawn = {**{name: getattr(options, name) for name in names}, "cell": cell}
-    cases = make_cases(options.seed, options.trials, len(targets), **drawn)
+    cases = make_cases(options.seed, options.trials, len(targets), form, **drawn)
     expected = {target.live.environment: 0 for target in targets}
     for target in targets:
         expected[target.live.environment] += len(cases)
@@ -172,13 +205,19 @@ def _run_kind(
             notify=display,
             pool=pool,
         )
-    return result, {**drawn, "seed": options.seed, "trials": options.trials, "arithmetic": options.arithmetic}
+    more = {"seed": options.seed, "trials": options.trials, "arithmetic": options.arithmetic}
+    return result, {**drawn, **more, **({} if form == PLAIN else form._asdict())}
 
 
 def _arguments(options: dict[str, object]) -> list[str]:
-    """Options as words of a command line: ``{"input_size": 4}`` -> ``--input-size 4``."""
-    given = {name.replace("_", "-"): value for name, value in options.items() if value is not None}
-    return [word for name, value in given.items() for word in (f"--{name}", str(value))]
+    """Options as words of a command line: ``{"units": 4, "lengths": True}`` -> ``--units 4 --lengths``."""
+    given = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
+    return [
+        word
+        for name, value in given.items()
+        if value is not None and value is not False
+        for word in ([name] if value is True else [name, str(value)])
+    ]
 
 
 def exit_code(result: "Result", strict: bool) -> int:

@@ -86,7 +86,7 @@ COMMANDS: Mapping[str, Command] = {
         (
             _pattern("(default: those of every day)"),
             _text("--cell", "KIND", "only this kind of cell: lstm, gru or rnn (default: lstm without --api)"),
-            _flag("--all", "everything that runs, one kind of cell after another"),
+            _flag("--all", "everything that runs: every kind of cell, in every form unless one is given"),
             _flag(
                 "--published", "add the equations that are printed in books and documentation: published.*"
             ),
@@ -95,6 +95,9 @@ COMMANDS: Mapping[str, Command] = {
             _whole("--steps", 50, "T, time steps"),
             _whole("--input-size", 32, "I, features of an input"),
             _whole("--units", 64, "U, width of each gate and of the state (num_units, hidden_size)"),
+            _whole("--layers", 1, "layers, each reading the one before"),
+            _flag("--bidirectional", "two directions in each layer"),
+            _flag("--lengths", "rows of different lengths, drawn from the seed"),
             _whole("--trials", 1, "how many cases: seeds SEED, SEED + 1, ..."),
             Argument(
                 "--dtype",

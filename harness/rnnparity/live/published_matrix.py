@@ -11,6 +11,7 @@ from rnnparity_adapters.worker import LOADED
 if TYPE_CHECKING:
     from rnnparity.live.result import Row
     from rnnparity.reference.case import Case
+    from rnnparity.reference.network_case import NetworkCase
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Matrix:
     apart: "tuple[Row, ...]"
 
 
-def matrix(rows: "Iterable[Row]", cases: "Sequence[Case]") -> Matrix:
+def matrix(rows: "Iterable[Row]", cases: "Sequence[Case | NetworkCase]") -> Matrix:
     """The matrix of the published equations among ``rows``, for ``cases`` with inputs ``[B, T, I]``."""
     running: list[Row] = []
     published: list[Row] = []
@@ -59,11 +60,11 @@ def matrix(rows: "Iterable[Row]", cases: "Sequence[Case]") -> Matrix:
     return Matrix(tuple(columns), tuple(lines), tuple(row for row in running if not row.agree))
 
 
-def _equations(row: "Row", cases: "Sequence[Case]") -> tuple[Equation, ...]:
+def _equations(row: "Row", cases: "Sequence[Case | NetworkCase]") -> tuple[Equation, ...]:
     return tuple(row.target.equation(case.equation, row.version) for case in cases)
 
 
-def _against(row: "Row", equations: tuple[Equation, ...], cases: "Sequence[Case]") -> "Row":
+def _against(row: "Row", equations: tuple[Equation, ...], cases: "Sequence[Case | NetworkCase]") -> "Row":
     """The row as judged by other equations, one for each case, from its runs with the cases' weights."""
     own = _equations(row, cases)
     if equations == own or row.verdict not in _RAN:

@@ -18,6 +18,7 @@ from rnnparity.live.consensus import Consensus, consensus
 from rnnparity.live.published_matrix import Matrix, matrix
 from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference
+from rnnparity.reference.network_case import NetworkCase
 from rnnparity_adapters.equation import Equation
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Result:
     by ``label@environment``.
     """
 
-    cases: tuple[Case, ...]
+    cases: tuple[Case | NetworkCase, ...]
     rows: tuple[Row, ...]
     arithmetic: str
     environments: Mapping[str, Environment] = field(default_factory=dict)

@@ -5,7 +5,7 @@ import functools
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Protocol
@@ -20,17 +20,20 @@ from rnnparity.environments.declarations import Environment
 from rnnparity.environments.processes import Processes
 from rnnparity.errors import CorruptEnvironment, InputError, Unavailable, WorkerError, WorkerTimeout
 from rnnparity.judge import compare, comparison
-from rnnparity.live.fitting import Form, fitted, form, given, native
+from rnnparity.live import network_run, request
+from rnnparity.live.fitting import Form, fitted, form
 from rnnparity.live.judge_run import explained, judge_both, reference_of
 from rnnparity.live.judging_process import Answered, JudgingProcess
 from rnnparity.live.long_run import LongRun
+from rnnparity.live.network_run import NetworkRun
 from rnnparity.live.result import Result, Row, Run
 from rnnparity.live.workers import CLOSE, Pool, Worker, answers
 from rnnparity.printable import lines, one_line
 from rnnparity.reference.case import Case, long_pieces
 from rnnparity.reference.forward import Reference
+from rnnparity.reference.network_case import NetworkCase, form_of
 from rnnparity.reference.noise import ARITHMETICS
-from rnnparity_adapters import wire, worker
+from rnnparity_adapters import worker
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.wire import Frame
 
@@ -63,7 +66,7 @@ def silent(environment: str, doing: str, done: int = 0) -> None:
 
 
 def run(
-    cases: Case | Iterable[Case],
+    cases: Case | NetworkCase | Iterable[Case | NetworkCase],
     apis: str | Api | Target | Iterable[str | Api | Target] | None = None,
     *,
     timeout: float = TIMEOUT,
@@ -87,7 +90,7 @@ def run(
     a pattern that matches nothing, no case, cases of different dtypes or kinds of cell, an unknown
     arithmetic, a time limit or a number of jobs out of range, or a corrupt environment.
     """
-    drawn = (cases,) if isinstance(cases, Case) else tuple(cases)
+    drawn = (cases,) if isinstance(cases, Case | NetworkCase) else tuple(cases)
     if len({case.dtype for case in drawn}) != 1:
         raise InputError(
             "cases", sorted({case.dtype for case in drawn}) or "none", "at least one, all of one dtype"
@@ -95,6 +98,10 @@ def run(
     cells = sorted({case.equation.cell for case in drawn})
     if len(cells) != 1:
         raise InputError("cases", cells, "of one kind of cell")
+    if len({form_of(case) for case in drawn}) != 1:
+        raise InputError(
+            "cases", "several", "of as many layers and directions each, all with lengths or none"
+        )
     chosen = select(apis, cells[0])
     if arithmetic not in (None, *ARITHMETICS):
         raise InputError("arithmetic", arithmetic, f"one of {', '.join(ARITHMETICS)}")
@@ -135,7 +142,7 @@ class _Plan:
 
     def __init__(
         self,
-        cases: tuple[Case, ...],
+        cases: tuple[Case | NetworkCase, ...],
         versions: Mapping[Target, str],
         timeout: float,
         keep: bool,
@@ -186,10 +193,10 @@ class _Plan:
         if case.dtype not in dtypes:
             return f"runs in {' or '.join(dtypes)} only, not in {case.dtype}"
         try:
-            target.api.fields(target.given(case.equation, case.initial_hidden.shape[1]))
+            target.api.fields(target.given(case.equation, case.units))
         except InputError as error:
             return str(error)
-        return ""
+        return network_run.refused(target, case) if isinstance(case, NetworkCase) else ""
 
     def _run_targets(
         self,
@@ -205,16 +212,16 @@ class _Plan:
         def requests() -> Iterator[Frame | None]:
             for target, row in collected.items():
                 for position, case in enumerate(self.cases):
-                    if _is_long(case):
+                    if isinstance(case, Case) and _is_long(case):
                         for long in self._long_runs(target, case, row):
                             if long is None:
                                 yield None
                             else:
                                 asked.append((row, long))
-                                yield _request(target, long.ask(), [long.direction])
+                                yield request.of_case(target, long.ask(), [long.direction])
                     elif not row.lost_worker:
                         asked.append((row, position))
-                        yield _request(target, fitted(case, self._form(target, case)))
+                        yield self._request(target, case)
                 # Closing is part of an api: if it hangs or raises, that is no fault of the next one.
                 if not row.lost_worker and not (self.pool and target is targets[-1]):
                     asked.append((row, None))
@@ -264,19 +271,28 @@ class _Plan:
                 self._diagnosed.add(asked)
             yield run
 
-    def _form(self, target: Target, case: Case) -> Form:
+    def _request(self, target: Target, case: Case | NetworkCase) -> Frame:
+        if isinstance(case, NetworkCase):
+            return self._network(target, case).request
+        return request.of_case(target, fitted(case, self._form(target, case)))
+
+    def _network(self, target: Target, case: NetworkCase) -> NetworkRun:
+        return NetworkRun(target, case, self._form(target, case), self.versions[target])
+
+    def _form(self, target: Target, case: Case | NetworkCase) -> Form:
         return form(target, case.equation, self.versions[target])
 
     @contextlib.contextmanager
     def _judging(self) -> Iterator[JudgingProcess | None]:
         """A process that judges for one environment at a time, if there are cases enough to be worth it."""
-        if len(self.cases) < _MANY:
+        cases = [case for case in self.cases if isinstance(case, Case)]
+        if len(cases) < _MANY:
             yield None
             return
         try:
             judging = self._idle.get_nowait()
         except queue.Empty:
-            judging = JudgingProcess(self.cases, self.arithmetic, self.processes)
+            judging = JudgingProcess(cases, self.arithmetic, self.processes)
         try:
             yield judging
         finally:
@@ -292,6 +308,9 @@ class _Plan:
     ) -> Iterator[Run]:
         """The two runs of an answer to the case at ``position``, compared with the reference."""
         case, arrays = self.cases[position], answer.arrays
+        if isinstance(case, NetworkCase):
+            yield from self._judge_network(target, case, arrays)
+            return
         fits = self._form(target, case)
         keep = self.keep or bool(target.api.source)
         explain = (target, fits.equation) not in self._diagnosed
@@ -302,6 +321,16 @@ class _Plan:
         for run in runs:
             others = self._others(target, case, run, arrays) if run.direction == worker.LOADED else {}
             yield replace(self._explained(target, run, arrays), others=others)
+
+    def _judge_network(self, target: Target, case: NetworkCase, arrays: Arrays) -> Iterator[Run]:
+        """The two runs of an answer to the case of a network; the first that diverges is explained."""
+        network = self._network(target, case)
+        asked = target, case.equation
+        for direction in worker.DIRECTIONS:
+            run = network.judge(direction, arrays, self.arithmetic, asked not in self._diagnosed)
+            if run.causes:
+                self._diagnosed.add(asked)
+            yield run if self.keep else replace(run, observed=None)
 
     def _others(self, target: Target, case: Case, run: Run, arrays: Arrays) -> dict[Equation, Run]:
         """A published equation's run, compared with every other equation that an api of this run computes."""
@@ -375,29 +404,3 @@ class _Collected:
     def row(self) -> Row:
         verdict, reason = max(self._outcomes, key=lambda outcome: comparison.VERDICTS.index(outcome[0]))
         return Row(self.target, self._version, self._python, verdict, reason, tuple(self._runs), self._log)
-
-
-_STATES = 4
-"""How many states ``[B, T, U]`` or smaller an adapter returns of a run, at most."""
-_LEEWAY = 2
-"""An answer may be this much larger than the arrays of both runs in float64: what is wrong with it is then
-said of its arrays. It would be copied more than once, so there is a limit.
-"""
-
-
-def _request(target: Target, case: Case, directions: Sequence[str] = worker.DIRECTIONS) -> Frame:
-    """The request for one fitted case: native tensors, and the framework's own options."""
-    width = case.initial_hidden.shape[1]
-    setup = {
-        "name": target.name, "batch": case.batch, "steps": case.steps, "input_size": case.input_size,
-        "units": case.units, "dtype": case.dtype, "options": target.given(case.equation, width),
-        "cell": case.equation.cell, "width": width,
-    }  # fmt: skip
-    tensors = native(target, case)
-    states = case.batch * (case.steps + 1) * case.units
-    message = {
-        "adapter": target.live.adapter, "package": target.live.package, "seed": case.seed,
-        "directions": list(directions),
-        "largest": _LEEWAY * 8 * (2 * _STATES * states + 2 * sum(tensor.size for tensor in tensors.values())),
-    }  # fmt: skip
-    return Frame(message | {"setup": setup}, {**wire.prefixed("weights", tensors), **given(case)})

@@ -1,5 +1,6 @@
 """Check a recording: compare it with the reference, and say why it differs."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,28 +8,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnparity.apis.api import HELD, ZEROED
 from rnnparity.diagnosis import explain, parts
 from rnnparity.diagnosis.causes import CONFIRMED, Cause
-from rnnparity.diagnosis.findings import Masking
 from rnnparity.diagnosis.parts import Part
 from rnnparity.diagnosis.run_findings import MaskUnused
-from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity.judge import compare
 from rnnparity.judge.compare import Comparing
 from rnnparity.judge.comparison import AGREE, DIVERGE, Comparison
-from rnnparity.recordings import check_network, pieces
+from rnnparity.recordings import check_network, padding, pieces
 from rnnparity.recordings.network_recording import NetworkRecording
+from rnnparity.recordings.padding import words
 from rnnparity.recordings.pieces import Pieces
 from rnnparity.recordings.recording import STATES, Recording
 from rnnparity.recordings.stored import read
 from rnnparity.reference import forward
 from rnnparity.reference.forward import Reference
-from rnnparity.reference.noise import LIMIT
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
-
-COMPUTED, NEITHER = "computed", "neither zeroed, held nor computed"
-"""What may have become of masked steps, beside :data:`~rnnparity.apis.api.ZEROED` and ``HELD``."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +41,8 @@ class Check:
         return self.comparison.verdict
 
 
-def check(recording: str | Path | Recording | NetworkRecording) -> Check:
-    """Check a recording, or the file that holds one.
+def check(recording: str | Path | Recording | NetworkRecording, explained: bool = True) -> Check:
+    """Check a recording, or the file that holds one; its causes are searched if it is to be ``explained``.
 
     Raises :class:`~rnnparity.errors.InputError` for a file that is no recording.
     """
@@ -58,9 +53,10 @@ def check(recording: str | Path | Recording | NetworkRecording) -> Check:
                 return _folded(file, long)
     stored = read(recording) if isinstance(recording, str | Path) else recording
     if isinstance(stored, NetworkRecording):
-        compared, causes = check_network.judged(stored, check_cell)
+        of_cell = functools.partial(check_cell, explained=explained)
+        compared, causes = check_network.judged(stored, of_cell, explained)
     else:
-        compared, causes = check_cell(stored)
+        compared, causes = check_cell(stored, explained)
     return Check(file, stored, compared, tuple(causes))
 
 
@@ -95,13 +91,14 @@ def _folded(file: str, recorded: Pieces) -> Check:
     return Check(file, given, compared, tuple(parts.counted_from(causes, part.start)))
 
 
-def check_cell(recording: Recording) -> tuple[Comparison, list[Cause]]:
-    """One direction of one layer compared with its reference, and its causes if it diverges."""
+def check_cell(recording: Recording, explained: bool = True) -> tuple[Comparison, list[Cause]]:
+    """One direction of one layer compared with its reference, and its causes as :func:`check` finds them."""
     case, observed = recording.case, recording.observed
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         expected = forward.run(case, recording.arithmetic)
-    masked = _masking(recording, observed[HIDDEN], expected)
-    compared, causes = against(expected, observed, recording.mask, recording, recording.arithmetic)
+    masked = padding.wrong(recording, observed[HIDDEN], expected)
+    arithmetic = recording.arithmetic
+    compared, causes = against(expected, observed, recording.mask, recording, arithmetic, explained)
     unmasked = _unmasked(recording, compared) if masked is not None or causes else None
     if unmasked is not None:
         compared, causes = replace(compared, verdict=DIVERGE), [unmasked]
@@ -117,11 +114,12 @@ def against(
     mask: NDArray[np.bool_] | None,
     given: Recording,
     arithmetic: str,
+    explained: bool = True,
 ) -> tuple[Comparison, list[Cause]]:
     """Compare ``observed`` states ``[B, T, ...]`` with a reference whose weights and options are ``given``.
 
     ``mask`` ``[B, T]`` says which steps count, all if it is None. Returns the comparison, and the causes if
-    it diverges.
+    it diverges and is to be ``explained``.
     """
     counted = dict(observed)
     if mask is not None:
@@ -132,45 +130,12 @@ def against(
             counted[name] = np.where(mask[:, :, None], state, known).astype(state.dtype)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         compared = compare.compare_recording(counted, expected, mask)
-    causes = [] if compared.verdict != DIVERGE else explain.diagnose(
+    causes = [] if compared.verdict != DIVERGE or not explained else explain.diagnose(
         given.known, expected.case, counted.get(STEPPED_HIDDEN, counted[HIDDEN]), counted.get(CELL),
         weights=given.weights, names=given.names, version=given.version, options=given.options,
         mask=mask, arithmetic=arithmetic,
     )  # fmt: skip
     return compared, causes
-
-
-def _masking(recording: Recording, hidden: np.ndarray, expected: Reference) -> Cause | None:
-    """The cause if the steps that do not count are not what the api returns there, else None.
-
-    ``hidden`` ``[B, T, P]`` is in the order of computation.
-    """
-    counts = recording.counts
-    if counts is None or counts.all():
-        return None
-    assert recording.mask is not None
-    past: NDArray[np.bool_] = ~recording.mask
-    away = np.abs(hidden - expected.hidden)[past] / expected.hidden_noise[past]
-    returned = recording.turned_back(recording.hidden)
-    if recording.in_order_of_computation:
-        returned, counts = hidden, recording.mask
-    elif recording.order.backwards:  # as it was read, from the last step to the first
-        returned, counts = returned[:, ::-1], counts[:, ::-1]
-    own, padding = returned[~counts], recording.options.get("padding_value", 0.0)
-    # Before its first step that counts a row has zeros or its initial state: Keras returned the latter until
-    # 2.2.4, and zeros later.
-    zero = np.zeros_like(returned[:, 0])
-    first = zero if recording.initial_hidden is None else recording.initial_hidden.astype(zero.dtype)
-    held = any(np.array_equal(own, _held(returned, counts, start)[~counts]) for start in (zero, first))
-    # Generous, because this only has to tell computed states from others, which are far away.
-    computed = bool(np.all(away < 10 * LIMIT))
-    ways = ((ZEROED, bool(np.all(own == padding))), (HELD, held), (COMPUTED, computed))
-    holds = [how for how, is_so in ways if is_so]
-    if set(recording.fills) & set(holds):
-        return None
-    lengths = tuple(counts.sum(axis=1).tolist())
-    finding = Masking(holds[0] if holds else NEITHER, lengths, " or ".join(recording.fills))
-    return explain.told([Cause((finding,), CONFIRMED, float(away.max()), 0.0)], _words(recording))[0]
 
 
 def _unmasked(recording: Recording, compared: Comparison) -> Cause | None:
@@ -183,17 +148,4 @@ def _unmasked(recording: Recording, compared: Comparison) -> Cause | None:
     if without.verdict != AGREE:
         return None
     before, after = (max(d.noise for d in both.differences) for both in (compared, without))
-    return explain.told([Cause((MaskUnused(),), CONFIRMED, before, after)], _words(recording))[0]
-
-
-def _words(recording: Recording) -> Vocabulary:
-    return Vocabulary(
-        recording.known, recording.equation, recording.names, recording.version, recording.options
-    )
-
-
-def _held(returned: np.ndarray, counts: NDArray[np.bool_], start: np.ndarray) -> np.ndarray:
-    """``returned`` ``[B, T, P]``, with the last step that counts repeated after it; ``start`` before one."""
-    rows, steps = np.arange(len(counts))[:, None], np.arange(counts.shape[1])
-    last = np.maximum.accumulate(np.where(counts, steps, -1), axis=1)
-    return np.where((last >= 0)[:, :, None], returned[rows, last], start[:, None])
+    return explain.told([Cause((MaskUnused(),), CONFIRMED, before, after)], words(recording))[0]

@@ -16,6 +16,7 @@ from rnnparity.diagnosis.teacher_forcing import Setting
 from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity.judge.compare_outputs import Output
 from rnnparity.judge.comparison import AGREE, CHAOTIC, DIVERGE, NONFINITE, Comparison
+from rnnparity.recordings import padding
 from rnnparity.recordings.network_recording import NetworkRecording, RecordedLayer
 from rnnparity.recordings.recording import Recording
 from rnnparity.reference import masks, network
@@ -43,13 +44,15 @@ class Judged(NamedTuple):
     causes: tuple[Cause, ...]
 
 
-def judged(recording: NetworkRecording, check_cell: CheckCell) -> tuple[Comparison, list[Cause]]:
-    """The comparison of a network with its reference, and its causes if it diverges.
+def judged(
+    recording: NetworkRecording, check_cell: CheckCell, explained: bool = True
+) -> tuple[Comparison, list[Cause]]:
+    """The comparison of a network with its reference, and its causes if they are to be ``explained``.
 
     ``check_cell`` checks a single direction of a single layer. Raises nothing.
     """
     every = tuple((k, d) for k, d, _ in recording.cells)
-    found = list(_parts(recording, check_cell))
+    found = list(_parts(recording, check_cell, explained))
     worst = min(found, key=lambda one: (_WORST.index(one.comparison.verdict), one.cells))
     differences = tuple(d for one in found for d in one.comparison.differences)
     reason = worst.comparison.reason
@@ -76,21 +79,21 @@ def _grouped(found: Sequence[Judged], every: Where) -> list[Cause]:
     return sorted(told, key=lambda cause: (cause.status != CONFIRMED, cause.cells[:1]))
 
 
-def _parts(recording: NetworkRecording, check_cell: CheckCell) -> Iterator[Judged]:
+def _parts(recording: NetworkRecording, check_cell: CheckCell, explained: bool) -> Iterator[Judged]:
     """The network from layer to layer, as many together as were recorded together."""
     inputs, start = recording.inputs, 0
     for end, layer in enumerate(recording.layers):
         if layer.outputs is None:
             continue
         if start == end and all(layer.seen):
-            yield from _apart(recording, end, inputs, check_cell)
+            yield from _apart(recording, end, inputs, check_cell, explained)
         else:
-            yield _together(recording, start, end, inputs, check_cell)
+            yield _together(recording, start, end, inputs, check_cell, explained)
         inputs, start = layer.outputs, end + 1
 
 
 def _apart(
-    recording: NetworkRecording, number: int, inputs: np.ndarray, check_cell: CheckCell
+    recording: NetworkRecording, number: int, inputs: np.ndarray, check_cell: CheckCell, explained: bool
 ) -> list[Judged]:
     """The directions of a layer, each by itself."""
     directions = recording.layers[number].directions
@@ -100,7 +103,7 @@ def _apart(
         end = suffix(number, d) if len(recording.layers) > 1 or d else ""
         named = tuple(replace(one, observed=one.observed + end) for one in comparison.differences)
         found.append(Judged(((number, d),), replace(comparison, differences=named), tuple(causes)))
-    if len(directions) == 1 or all(one.comparison.verdict != DIVERGE for one in found):
+    if len(directions) == 1 or not explained or all(one.comparison.verdict != DIVERGE for one in found):
         return found
     # Both together may have what neither has alone: each other's weights, or each other's outputs.
     segment, words = _segment(recording, number, number, inputs)
@@ -118,14 +121,22 @@ def _apart(
 
 
 def _together(
-    recording: NetworkRecording, start: int, end: int, inputs: np.ndarray, check_cell: CheckCell
+    recording: NetworkRecording,
+    start: int,
+    end: int,
+    inputs: np.ndarray,
+    check_cell: CheckCell,
+    explained: bool,
 ) -> Judged:
     """Layers from ``start`` to ``end``, of which nothing between was recorded."""
     layers = recording.layers[start : end + 1]
     segment, words = _segment(recording, start, end, inputs)
     cells = tuple((start + k, d) for k, layer in enumerate(layers) for d in range(len(layer.directions)))
     comparison, _ = segment.judged(segment.layers)
-    if comparison.verdict != DIVERGE:
+    padded = _padded(segment, layers[-1]) if comparison.verdict == AGREE else None
+    if padded is not None:
+        return Judged(cells, replace(comparison, verdict=DIVERGE, reason=padded.detail), (padded,))
+    if comparison.verdict != DIVERGE or not explained:
         return Judged(cells, comparison, ())
     found = []
 
@@ -139,6 +150,18 @@ def _together(
     if not found:
         found = [_unknown(comparison, words[0][0], cells)]
     return Judged(cells, comparison, tuple(found))
+
+
+def _padded(segment: Segment, layer: RecordedLayer) -> Cause | None:
+    """The cause if the last layer's outputs are not what they should be where the mask is, else None."""
+    if segment.mask.all() or not all(layer.seen):
+        return None
+    ran = network.run(segment.layers, segment.inputs, segment.mask, segment.arithmetic)[-1]
+    found = (
+        padding.wrong(cell, cell.observed[HIDDEN], reference)
+        for cell, reference in zip(layer.directions, ran.directions, strict=True)
+    )
+    return next((cause for cause in found if cause is not None), None)
 
 
 def _segment(
@@ -155,7 +178,7 @@ def _segment(
 
     read = inputs.astype(made[0].directions[0].cell.dtype)
     segment = Segment(made, settings, read, mask, recording.arithmetic, outputs, start)
-    return segment, [[_words(cell) for cell in layer.directions] for layer in layers]
+    return segment, [[padding.words(cell) for cell in layer.directions] for layer in layers]
 
 
 def _of_the_last(
@@ -214,7 +237,3 @@ def _setting(cell: Recording) -> Setting:
     stored = equation.forget_bias if cell.layout.forget_bias == "bias" else 0.0
     nothing: Array = np.zeros((case.batch, 1, case.initial_hidden.shape[1]))
     return Setting(case, nothing, None, explain.stored_biases(cell.layout, cell.weights), stored)
-
-
-def _words(cell: Recording) -> Vocabulary:
-    return Vocabulary(cell.known, cell.equation, cell.names, cell.version, cell.options)

@@ -8,6 +8,7 @@ from rnnparity.errors import InputError
 from rnnparity.files.source import parse_json, read_text
 from rnnparity.judge import comparison
 from rnnparity.printable import one_line
+from rnnparity.reference.network_case import NetworkForm
 from rnnparity.report.json_document import SCHEMA, Document
 from rnnparity.report.numbers import INFINITY
 from rnnparity.report.phrases import case_line, key
@@ -79,7 +80,8 @@ def _options(value: object) -> bool:
 
 def _case(value: object) -> bool:
     return isinstance(value, dict) and all(
-        name in value and fits(value[name]) for name, fits in _CASE.items()
+        (name in value or name in NetworkForm._fields) and fits(value.get(name))
+        for name, fits in _CASE.items()
     )
 
 
@@ -89,6 +91,8 @@ _CASE: Mapping[str, Fits] = {
     **dict.fromkeys(("batch", "steps", "input_size", "units"), _whole),
     "forget_bias": _number,
     "arithmetic": _text,
+    "layers": lambda value: value is None or _whole(value),
+    **dict.fromkeys(("bidirectional", "lengths"), lambda value: value in (None, True, False)),
 }
 _FORM: Mapping[str, Fits] = {"case": _case, "rows": lambda value: isinstance(value, list)}
 _ROW: Mapping[str, Fits] = {

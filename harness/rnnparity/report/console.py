@@ -14,6 +14,7 @@ from rich.text import Text
 from rnnparity import __version__
 from rnnparity.judge import comparison
 from rnnparity.live.result import Result, Row
+from rnnparity.reference.network_case import form_of
 from rnnparity.reference.noise import LIMIT
 from rnnparity.report import json_document
 from rnnparity.report.check_text import print_causes
@@ -54,7 +55,8 @@ def print_result(result: Result, target: Console) -> None:
     seeds = f"seed {case.seed}" if len(result.cases) == 1 else f"seeds {case.seed} to {result.cases[-1].seed}"
     forget_bias = f"  forget bias {case.equation.forget_bias:g}" if "f" in case.kind.gates else ""
     sizes = f"B={case.batch} T={case.steps} I={case.input_size} U={case.units}"
-    what = f"{case.kind.title}  {seeds}  {sizes} {result.arithmetic}{forget_bias}"
+    form = str(form_of(case))
+    what = f"{case.kind.title}  {seeds}  {sizes} {result.arithmetic}{forget_bias}{form and f'  {form}'}"
     target.print(f"rnnparity {__version__}  {what}\n")
     header = (
         "api", "version", "environment", "hidden", "cell", "hidden\nnoise", "cell\nnoise", "step", "verdict",

@@ -10,6 +10,7 @@ from rnnparity import __version__
 from rnnparity.environments.declarations import PINS
 from rnnparity.judge.comparison import Difference
 from rnnparity.live.result import Result, Row, Run
+from rnnparity.reference.network_case import PLAIN, form_of
 from rnnparity.reference.noise import LIMIT
 from rnnparity.report import cause_text, published_json
 from rnnparity.report.charts import charts as charts_of
@@ -39,12 +40,19 @@ def of_result(result: Result, charts: bool = False) -> Document:
             "dtype": case.dtype,
             "forget_bias": case.equation.forget_bias,
             "arithmetic": result.arithmetic,
-        },
+        }
+        | _form(result),
         "noise_limit": LIMIT,
         "agree": result.agree,
         "apart": list(result.consensus.apart),
         "rows": [_row(row, drawn(row)) for row in result.rows],
     } | published_json.of_result(result)
+
+
+def _form(result: Result) -> dict[str, Any]:
+    """What is said of a network beside what is said of every case."""
+    form = form_of(result.cases[0])
+    return {} if form == PLAIN else form._asdict()
 
 
 def text(document: Document) -> str:

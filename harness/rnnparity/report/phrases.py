@@ -7,6 +7,7 @@ from typing import Any
 from rnnparity.diagnosis.causes import CONFIRMED
 from rnnparity.diagnosis.findings import UNKNOWN
 from rnnparity.judge import comparison
+from rnnparity.reference.network_case import NetworkForm
 from rnnparity.report.json_document import Document
 from rnnparity.report.numbers import shown
 from rnnparity_adapters.kinds import GATE_NAMES, KINDS
@@ -69,9 +70,10 @@ def case_line(document: Document) -> str:
     drawn = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
     kind = KINDS[case["cell"]]
     forget_bias = f", forget bias {case['forget_bias']:g}" if "f" in kind.gates else ""
+    form = str(NetworkForm(**{name: case[name] for name in NetworkForm._fields if name in case}))
     return (
         f"{kind.title}, {drawn}, B={case['batch']} T={case['steps']} I={case['input_size']} "
-        f"U={case['units']} {case['arithmetic']}{forget_bias}"
+        f"U={case['units']} {case['arithmetic']}{forget_bias}{form and f', {form}'}"
     )
 
 
