@@ -40,6 +40,7 @@ from typing import Any, Dict, Iterable, Sequence, Tuple
 
 import numpy as np
 
+from . import wire
 from .kinds import KINDS, Kind
 
 HIDDEN = "hidden"
@@ -50,6 +51,9 @@ STEPPED_HIDDEN = "stepped_hidden"
 """``[B, T, U]``, for layers only: the hidden state where the layer is called for one step at a time."""
 LAST_HIDDEN, LAST_CELL = "last_hidden", "last_cell"
 """``[K, B, U]``, for layers only: the last states that the call for the whole sequence returns."""
+
+INPUTS, STATES, WEIGHTS = "inputs", "states", "weights"
+"""What a gradient is by: ``inputs`` itself, and the groups of names such as ``states/hidden``."""
 
 States = Tuple[np.ndarray, ...]
 """An array for each state of the kind of cell, in the order of :attr:`Kind.states
@@ -127,6 +131,14 @@ class Adapter(abc.ABC):
         """
         raise NotImplementedError
 
+    def gradients(self, inputs: np.ndarray, states: States, cotangent: np.ndarray) -> Dict[str, np.ndarray]:
+        """The derivatives of sum(hidden * cotangent), for a cotangent ``[B, T, D U]``, by the framework.
+
+        By name as :func:`derivatives` gives them. A layer is called for the whole sequence. Raises
+        NotImplementedError, with the reason, where the framework or the adapter has none.
+        """
+        raise NotImplementedError("its adapter returns no gradients")
+
     @classmethod
     def of(cls, setup: Setup, given: Any) -> "Adapter":
         """An adapter of a copy of ``given``, an object of the framework. Raises as :meth:`copy` does."""
@@ -144,6 +156,19 @@ class Adapter(abc.ABC):
 
     def close(self) -> None:  # noqa: B027  (most hold nothing)
         """Give back what the object holds besides Python's memory, such as a session."""
+
+
+def derivatives(
+    setup: Setup, inputs: np.ndarray, states: Sequence[np.ndarray], tensors: Dict[str, np.ndarray]
+) -> Dict[str, np.ndarray]:
+    """The result of :meth:`Adapter.gradients`: derivatives by what has the same shape.
+
+    By ``inputs`` ``[B, T, I]``, by the initial ``states``, each ``[B, U]`` or ``[K, B, U]``, and by the
+    native ``tensors``, as :meth:`Adapter.read` names them.
+    """
+    shaped = [state.reshape((-1, *state.shape[-2:])) for state in states]
+    by_state = wire.prefixed(STATES, dict(zip(setup.kind.states, shaped)))
+    return dict({INPUTS: inputs}, **by_state, **wire.prefixed(WEIGHTS, tensors))
 
 
 def stepped(steps: Iterable[Sequence[np.ndarray]]) -> Dict[str, np.ndarray]:

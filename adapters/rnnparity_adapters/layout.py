@@ -18,7 +18,7 @@ calls it b_hn: https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
 """
 
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -209,18 +209,49 @@ def load(
     for gate, holding in holders.items():
         if not holding and bias[bias_gates.index(gate)].any():
             raise LayoutError("no tensor holds the bias of the %s" % GATE_NAMES[gate])
-    rows = _rows(input_size)
-    native = {}
+
+    def part(tensor: Tensor, gate: str) -> np.ndarray:
+        holding = holders[gate]
+        return parts[len(holding)][holding.index(tensor)][bias_gates.index(gate)]
+
+    return _placed(layout, kernel, input_size, part, peepholes, projection)
+
+
+def adjoint(
+    layout: Layout,
+    by_weights: Weights,
+    peepholes: Optional[np.ndarray] = None,
+    projection: Optional[np.ndarray] = None,
+) -> Dict[str, np.ndarray]:
+    """Derivatives by canonical weights -> those by native tensors, by name; shapes as in :func:`load`.
+
+    That is the linear adjoint of :func:`extract`: of several biases that are added up each has the derivative
+    by their sum, and a forget bias adds nothing.
+    """
+    gates = layout.kind.bias_gates
+    bias = by_weights.bias.reshape(len(gates), -1)
+    units = bias.shape[1]
+    width = units if projection is None else projection.shape[1]
+    kernel = by_weights.kernel.reshape(len(by_weights.kernel), -1, units)
+    part = lambda tensor, gate: bias[gates.index(gate)]  # noqa: E731
+    return _placed(layout, kernel, len(kernel) - width, part, peepholes, projection)
+
+
+def _placed(
+    layout: Layout,
+    kernel: np.ndarray,
+    input_size: int,
+    part: Callable[[Tensor, str], np.ndarray],
+    peepholes: Optional[np.ndarray],
+    projection: Optional[np.ndarray],
+) -> Dict[str, np.ndarray]:
+    """Native tensors by name, from a kernel ``[I+P, G, U]`` and the ``part`` ``[U]`` of a gate in a bias."""
+    rows, native = _rows(input_size), {}
     for tensor in layout.tensors:
         if tensor.rows:
-            block = kernel[rows[tensor.rows]][:, [gates.index(gate) for gate in tensor.gates]]
+            block = kernel[rows[tensor.rows]][:, [layout.kind.gates.index(gate) for gate in tensor.gates]]
         else:
-            block = np.stack(
-                [
-                    parts[len(holders[gate])][holders[gate].index(tensor)][bias_gates.index(gate)]
-                    for gate in tensor.gates
-                ]
-            )
+            block = np.stack([part(tensor, gate) for gate in tensor.gates])
         native[tensor.name] = tensor.to_native(block)
     if peepholes is not None:
         for tensor in layout.peepholes:

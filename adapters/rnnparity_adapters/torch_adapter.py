@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from .adapter import Adapter, States, layer, stepped, whole
+from .adapter import Adapter, States, derivatives, layer, stepped, whole
 
 
 class _Module(Adapter):
@@ -37,6 +37,18 @@ class _Module(Adapter):
     def read(self) -> Dict[str, np.ndarray]:
         return {name: p.detach().numpy().copy() for name, p in self.module.named_parameters()}
 
+    def gradients(self, inputs: np.ndarray, states: States, cotangent: np.ndarray) -> Dict[str, np.ndarray]:
+        x, *first = (torch.from_numpy(each).requires_grad_() for each in (inputs, *states))
+        names, parameters = zip(*self.module.named_parameters())
+        loss = (self._hidden(x, first) * torch.from_numpy(cotangent)).sum()
+        found = [each.numpy() for each in torch.autograd.grad(loss, [x, *first, *parameters])]
+        count = 1 + len(first)
+        return derivatives(self.setup, found[0], found[1:count], dict(zip(names, found[count:])))
+
+    def _hidden(self, x: Any, states: Any) -> Any:
+        """The hidden states ``[B, T, D U]`` of ``x`` ``[B, T, I]``, from states ``[K, B, U]``."""
+        raise NotImplementedError
+
     def _packed(self, states: Any) -> Any:
         """The states as the api takes them: a pair, or the hidden state by itself."""
         return states if len(self.setup.kind.states) > 1 else states[0]
@@ -60,6 +72,13 @@ class Cell(_Module):
                 now = self._unpacked(self.module(x, self._packed(now)))
                 steps.append([state.numpy() for state in now])
         return stepped(steps)
+
+    def _hidden(self, x: Any, states: Any) -> Any:
+        now, hidden = [state[0] for state in states], []
+        for each in x.unbind(1):
+            now = self._unpacked(self.module(each, self._packed(now)))
+            hidden.append(now[0])
+        return torch.stack(hidden, dim=1)
 
 
 class Layer(_Module):
@@ -96,3 +115,6 @@ class Layer(_Module):
         """The outputs over the whole sequence, and the last states ``[K, B, U]``."""
         sequence, last = self.module(x, self._packed(first))
         return sequence, [state.numpy() for state in self._unpacked(last)]
+
+    def _hidden(self, x: Any, states: Any) -> Any:
+        return self.module(x, self._packed(states))[0]

@@ -15,13 +15,15 @@ from typing import Any, BinaryIO, Dict, Optional, Tuple, Type
 import numpy as np
 
 from . import wire
-from .adapter import Adapter, Setup
+from .adapter import Adapter, Setup, States
 
 LOADED = "loaded"
 """A run with the weights of the case, put into the framework."""
 OWN = "own"
 """A run with weights that the framework initialised itself."""
 DIRECTIONS = (LOADED, OWN)
+COTANGENT, GRADIENTS = "cotangent", "gradients"
+"""The array of a case that asks for gradients, and the group of those that are returned."""
 
 
 _LONGEST = 2000, 20000
@@ -113,12 +115,34 @@ def _answer(request: wire.Frame, adapters: _Adapters) -> wire.Frame:
             if direction == OWN:
                 adapter.initialise(message["seed"])
             arrays.update(run(direction, adapter, request.arrays))
+            if direction == LOADED and COTANGENT in request.arrays:
+                arrays.update(wire.prefixed(GRADIENTS, _gradients(adapter, request.arrays)))
         _check_size(arrays, message["largest"])
         return wire.Frame(
             {"ok": True, "python": platform.python_version(), "version": _version(message["package"])}, arrays
         )
+    except NoGradients as error:
+        return wire.Frame(dict(_failure(error).message, unsupported=str(error)[: _LONGEST[0]]), {})
     except Exception as error:
         return _failure(error)
+
+
+class NoGradients(Exception):
+    """An adapter was asked for gradients, and has none."""
+
+
+def _gradients(adapter: Adapter, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    """What :meth:`Adapter.gradients` returns for the arrays of a case. Raises :class:`NoGradients`."""
+    try:
+        return adapter.gradients(arrays["inputs"], _states(adapter, arrays), arrays[COTANGENT])
+    except NotImplementedError as error:
+        raise NoGradients(str(error)) from error
+
+
+def _states(adapter: Adapter, arrays: Dict[str, np.ndarray]) -> States:
+    """The initial states of a case, in the order in which an adapter takes them."""
+    states = wire.group("states", arrays)
+    return tuple(states[name] for name in adapter.setup.kind.states)
 
 
 def _failure(error: Exception) -> wire.Frame:
@@ -145,8 +169,7 @@ def run(direction: str, adapter: Adapter, arrays: Dict[str, np.ndarray]) -> Dict
     :meth:`Adapter.run` returns under ``direction/trajectory/``.
     """
     weights = adapter.read()
-    given = wire.group("states", arrays)
-    states = tuple(given[name] for name in adapter.setup.kind.states)
+    states = _states(adapter, arrays)
     if "lengths" in arrays:
         trajectory = adapter.run_lengths(arrays["inputs"], states, arrays["lengths"])
     else:

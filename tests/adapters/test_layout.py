@@ -159,3 +159,17 @@ def test_describe_points_at_the_gates(name: str) -> None:
     for gate, block in bias.items():
         assert np.array_equal(added[gate], block), gate
     assert all(np.all(array == 1) for array in times.values())
+
+
+def test_the_adjoint_of_extracting(any_layout: Layout, held: Case) -> None:
+    """<adjoint(g), t> is <g, extract(t)> for any g and t: that is what an adjoint is."""
+    random = np.random.RandomState(5)
+    shapes = any_layout.shapes(held.input_size, held.units)
+    tensors = {name: random.standard_normal(shape) for name, shape in shapes.items()}
+    extracted = layout.extract(any_layout, tensors)
+    by_weights = Weights(*(random.standard_normal(each.shape) for each in extracted))
+    native = layout.adjoint(any_layout, by_weights)
+    assert {name: array.shape for name, array in native.items()} == shapes
+    inner = sum(float((native[name] * tensors[name]).sum()) for name in tensors)
+    expected = sum(float((g * w).sum()) for g, w in zip(by_weights, extracted, strict=True))
+    np.testing.assert_allclose(inner, expected, rtol=1e-12)

@@ -74,6 +74,7 @@ class _Feed:
             runner.TIMEOUT,
             keep=False,
             arithmetic=None,
+            gradients=False,
             notify=runner.silent,
             pool=None,
         )

@@ -108,6 +108,7 @@ class Live:
     projection. ``fixed`` are always given, so that the api computes the plain cell. A row that is not
     ``everyday`` runs only if it is asked for. ``network`` is the adapter of several layers and directions,
     empty where there is none, and ``lengths`` says whether it takes rows of different lengths.
+    ``no_gradients`` says why it has none, and is empty if it has.
     """
 
     environment: str
@@ -120,6 +121,7 @@ class Live:
     everyday: bool = True
     network: str = ""
     lengths: bool = False
+    no_gradients: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from rnnparity.apis.api import HELD, Api, Joined, Live, Option, Order, Since
-from rnnparity.apis.places import PLACES
+from rnnparity.apis.places import NUMPY, PLACES
 from rnnparity.errors import InputError
 from rnnparity.printable import one_line
 from rnnparity_adapters import layouts
@@ -331,7 +331,7 @@ def _published(name: str, adapter: str, layout: Layout, source: str, *readings: 
     Where the print leaves something open, each of the ``readings`` is a possible reading, as options.
     """
     live = tuple(
-        Live("numpy", "numpy", f"published_adapter:{adapter}", options=reading)
+        Live("numpy", "numpy", f"published_adapter:{adapter}", options=reading, no_gradients=NUMPY)
         for reading in readings or ({},)
     )
     options = {option: Option() for reading in readings for option in reading}

@@ -13,6 +13,9 @@ ENVIRONMENTS = (
 )  # fmt: skip
 """The environments in the order of the table's rows."""
 
+NUMPY = "numpy does not differentiate"
+"""Why its cells, among them the printed equations, have no gradients."""
+
 Places = Mapping[str, tuple[Live, ...]]
 
 _BEFORE = {"reset_after": False}
@@ -135,11 +138,14 @@ _JAX: Places = {
 }
 
 
+_FORWARD_ONLY: Mapping[str, Any] = {"everyday": False, "no_gradients": "it runs models forward only"}
+
+
 def _onnx(*options: Mapping[str, Any], parts: tuple[str, ...] = ()) -> tuple[Live, ...]:
     """By onnxruntime, which computes in float32 only, and by onnx's own reference evaluator."""
     places = (
-        Live("onnxruntime", "onnxruntime", "onnx_adapter:Runtime", FLOAT32, everyday=False),
-        Live("onnx", "onnx", "onnx_adapter:Reference", everyday=False),
+        Live("onnxruntime", "onnxruntime", "onnx_adapter:Runtime", FLOAT32, **_FORWARD_ONLY),
+        Live("onnx", "onnx", "onnx_adapter:Reference", **_FORWARD_ONLY),
     )
     return tuple(replace(live, options=given, parts=parts) for live in places for given in options or ({},))
 
@@ -151,7 +157,7 @@ _ONNX: Places = {
 }
 
 PLACES: Places = {
-    "numpy.lstm_cell": (Live("numpy", "numpy", "numpy_adapter:Cell"),),
+    "numpy.lstm_cell": (Live("numpy", "numpy", "numpy_adapter:Cell", no_gradients=NUMPY),),
     **_TORCH, **_KERAS, **_TENSORFLOW, **_NNABLA, **_JAX, **_ONNX,
 }  # fmt: skip
 """The places of every api that runs, by its name."""

@@ -202,11 +202,12 @@ def _run_table(
             jobs=options.jobs,
             keep=False,
             arithmetic=options.arithmetic,
+            gradients=options.gradients,
             notify=display,
             pool=pool,
         )
-    more = {"seed": options.seed, "trials": options.trials, "arithmetic": options.arithmetic}
-    return result, {**drawn, **more, **({} if form == PLAIN else form._asdict())}
+    again = {name: getattr(options, name) for name in ("seed", "trials", "arithmetic", "gradients")}
+    return result, {**drawn, **again, **({} if form == PLAIN else form._asdict())}
 
 
 def _arguments(options: dict[str, object]) -> list[str]:

@@ -114,6 +114,7 @@ COMMANDS: Mapping[str, Command] = {
                 "of an LSTM's equation (default: 1)",
                 {"type": _real, "default": None, "metavar": "X"},
             ),
+            _flag("--gradients", "differentiate too, by inputs, initial states and every weight"),
             _number("--scale", 1.0, "how loud the kernels are: six make most recurrences chaotic", "X"),
             _number("--timeout", 120.0, "seconds for one case", "S"),
             _whole("--jobs", _CPUS, "environments at a time"),

@@ -72,6 +72,24 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class GradientDifference:
+    """How far one gradient is from the reference's.
+
+    It is by the ``tensor``: ``inputs``, ``states/hidden``, or a native tensor such as ``weights/kernel``.
+    ``absolute`` is the largest |difference|, ``noise`` the largest |difference| / standard error, which is at
+    ``place``. ``gates`` are those with an element beyond the limit, canonical letters; of the inputs ``step``
+    is the last one beyond it, as gradients go back from there.
+    """
+
+    tensor: str
+    absolute: float
+    noise: float
+    place: tuple[int, ...]
+    gates: tuple[str, ...] = ()
+    step: int | None = None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A verdict, its reason, and the numbers behind it.
 
@@ -80,6 +98,7 @@ class Comparison:
     1, rounding does not explain them. ``gates`` are the gates at fault. ``judged`` is the part of all steps
     whose trajectory could be judged; rounding alone decides that of the others. ``residual`` ``[places]`` is
     (hidden - reference) / standard error at places spread over the trajectory, the same for every api.
+    ``gradients`` are there if they were asked for, and could be judged.
     """
 
     verdict: str
@@ -90,6 +109,7 @@ class Comparison:
     gates: tuple[str, ...] = ()
     judged: float = 1.0
     residual: Array | None = field(default=None, repr=False, compare=False)
+    gradients: tuple[GradientDifference, ...] = ()
 
     def __bool__(self) -> NoReturn:
         """Raises TypeError: ``assert compare(...)`` would pass whatever the verdict."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from rnnparity.apis.api import PEEPHOLES, PROJECTION, Target
 from rnnparity.reference.case import Case
-from rnnparity_adapters import layout, wire
+from rnnparity_adapters import layout, wire, worker
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.layout import Weights
 
@@ -47,6 +47,7 @@ def fitted(case: Case, form: Form) -> Case:
             new,
             weights=Weights(kernel, case.weights.bias),
             initial_hidden=np.ascontiguousarray(case.initial_hidden[:, :width]),
+            cotangent=None if case.cotangent is None else np.ascontiguousarray(case.cotangent[:, :, :width]),
             projection=_drawn(case, 2, (case.units, width)),
         )
     return new
@@ -83,7 +84,9 @@ def native(target: Target, case: Case) -> dict[str, np.ndarray]:
 def given(case: Case) -> dict[str, np.ndarray]:
     """The arrays of a fitted case as :func:`rnnparity_adapters.worker.run` takes them.
 
-    ``inputs`` are ``[B, T, I]``, the initial states ``[K, B, U]`` and under ``states/``.
+    ``inputs`` are ``[B, T, I]``, the initial states ``[K, B, U]`` and under ``states/``, and the cotangent,
+    if there is one, ``[B, T, P]``.
     """
     states = {name: getattr(case, f"initial_{name}")[None] for name in case.kind.states}
-    return {"inputs": case.inputs, **wire.prefixed("states", states)}
+    cotangent = {} if case.cotangent is None else {worker.COTANGENT: case.cotangent}
+    return {"inputs": case.inputs, **wire.prefixed("states", states), **cotangent}

@@ -8,7 +8,7 @@ import numpy as np
 from rnnparity.apis.api import PEEPHOLES, PROJECTION, Target
 from rnnparity.diagnosis import explain
 from rnnparity.environments import declarations
-from rnnparity.judge import compare, comparison
+from rnnparity.judge import compare, comparison, gradients
 from rnnparity.judge.comparison import Comparison
 from rnnparity.live.fitting import Form, fitted
 from rnnparity.live.result import Run
@@ -55,9 +55,11 @@ def judge(
     except LayoutError as error:
         return Run(case.seed, direction, Comparison(comparison.FAILED, f"weights read back: {error}"))
     expected = loaded if direction == worker.LOADED else forward.run(ran, arithmetic)
-    return Run(
-        case.seed, direction, same.followed_by(compare.compare(observed, expected)), observed, expected
-    )
+    compared = compare.compare(observed, expected)
+    if direction == worker.LOADED and case.cotangent is not None:
+        by_name = wire.group(worker.GRADIENTS, dict(arrays))
+        compared = gradients.with_gradients(compared, by_name, expected, stored_as)
+    return Run(case.seed, direction, same.followed_by(compared), observed, expected)
 
 
 def read_back(

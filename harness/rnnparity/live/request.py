@@ -46,8 +46,9 @@ def of(
     cells = setup.get("layers", 1) * setup.get("directions", 1)
     states = cells * setup["batch"] * (setup["steps"] + 1) * setup["units"]
     sizes = sum(tensor.size for tensor in tensors.values())
+    gradients = sizes + arrays["inputs"].size + 2 * states if worker.COTANGENT in arrays else 0
     message = {
         "adapter": adapter, "package": target.live.package, "seed": seed, "directions": list(directions),
-        "largest": _LEEWAY * 8 * (2 * _STATES * states + 2 * sizes), "setup": dict(setup),
+        "largest": _LEEWAY * 8 * (2 * _STATES * states + 2 * sizes + gradients), "setup": dict(setup),
     }  # fmt: skip
     return Frame(message, {**wire.prefixed("weights", dict(tensors)), **arrays})

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -13,7 +13,7 @@ from rnnparity.diagnosis.causes import Cause
 from rnnparity.environments.declarations import Environment
 from rnnparity.errors import Divergence, InputError
 from rnnparity.judge import comparison
-from rnnparity.judge.comparison import Comparison, Difference
+from rnnparity.judge.comparison import Comparison, Difference, GradientDifference
 from rnnparity.live.consensus import Consensus, consensus
 from rnnparity.live.published_matrix import Matrix, matrix
 from rnnparity.reference.case import Case
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = (
-    "api", "version", "environment", "hidden", "cell", "hidden_noise", "cell_noise", "first_step", "verdict",
-    "reason",
+    "api", "version", "environment", "hidden", "cell", "hidden_noise", "cell_noise", "gradient",
+    "gradient_noise", "first_step", "verdict", "reason",
 )  # fmt: skip
-"""The columns of :attr:`Result.frame`; ``hidden`` and ``cell`` are the largest |difference| of each."""
+"""The columns of :attr:`Result.frame`; ``hidden``, ``cell`` and ``gradient``, which is None where it was not
+asked for, are the largest |difference| of each.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +86,17 @@ class Row:
         return comparison.worst(self._differences(), state)
 
     @property
+    def gradient(self) -> GradientDifference | None:
+        """The gradient that differs most in noise units over all runs, with the largest absolute of them all;
+        None if there is none.
+        """
+        found = [each for run in self.runs for each in run.comparison.gradients]
+        if not found:
+            return None
+        worst = max(found, key=lambda each: each.noise)
+        return replace(worst, absolute=max(each.absolute for each in found))
+
+    @property
     def first_step(self) -> int | None:
         """The first diverging step over all runs."""
         return comparison.first_step(self._differences())
@@ -109,10 +122,11 @@ class Row:
 
     def record(self) -> dict[str, object]:
         """The row's figures by the names of :data:`COLUMNS`."""
-        hidden, cell = self.difference("hidden"), self.difference("cell")
+        hidden, cell, gradient = self.difference("hidden"), self.difference("cell"), self.gradient
         values = (
             self.target.label, self.version, self.target.live.environment,
             hidden and hidden.absolute, cell and cell.absolute, hidden and hidden.noise, cell and cell.noise,
+            gradient and gradient.absolute, gradient and gradient.noise,
             self.first_step, self.verdict, self.reason,
         )  # fmt: skip
         return dict(zip(COLUMNS, values, strict=True))
@@ -123,14 +137,15 @@ class Result:
     """The result of a run. ``rows`` are in the order of the table.
 
     ``cases`` are those that were run, ``arithmetic`` names the one whose noise decided the verdicts, and
-    ``environments`` are those that were used, by name. ``result["torch.nn.LSTM"]`` is a row, by its label or
-    by ``label@environment``.
+    ``environments`` are those that were used, by name. ``gradients`` says whether they were asked
+    for. ``result["torch.nn.LSTM"]`` is a row, by its label or by ``label@environment``.
     """
 
     cases: tuple[Case | NetworkCase, ...]
     rows: tuple[Row, ...]
     arithmetic: str
     environments: Mapping[str, Environment] = field(default_factory=dict)
+    gradients: bool = False
 
     def __bool__(self) -> NoReturn:
         """Raises TypeError: ``assert rnnparity.run(...)`` would pass whatever the verdicts."""

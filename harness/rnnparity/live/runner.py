@@ -29,6 +29,7 @@ from rnnparity.live.network_run import NetworkRun
 from rnnparity.live.result import Result, Row, Run
 from rnnparity.live.workers import CLOSE, Pool, Worker, answers
 from rnnparity.printable import lines, one_line
+from rnnparity.reference.backward import with_cotangent
 from rnnparity.reference.case import Case, long_pieces
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.network_case import NetworkCase, form_of
@@ -73,6 +74,7 @@ def run(
     jobs: int | None = None,
     keep: bool = True,
     arithmetic: str | None = None,
+    gradients: bool = False,
     notify: Notify = silent,
     pool: Pool | None = None,
 ) -> Result:
@@ -83,7 +85,9 @@ def run(
     made first. ``jobs`` environments work at a time, one for each CPU unless
     given. A case may take ``timeout`` seconds. With ``keep`` the result keeps the trajectories.
     ``arithmetic``, a name of :data:`rnnparity.reference.noise.ARITHMETICS`, says how precisely the frameworks
-    compute if not as the dtype of the cases says. With a ``pool`` workers are kept for the next run; without
+    compute if not as the dtype of the cases says. With ``gradients`` each framework also differentiates
+    sum(hidden * cotangent), for a cotangent that is drawn from the case's seed, by inputs, initial states and
+    weights. With a ``pool`` workers are kept for the next run; without
     one they end with this run.
 
     An api that fails gets a verdict that says so. Raises :class:`~rnnparity.errors.InputError` for
@@ -115,7 +119,9 @@ def run(
         cache.find(environment)  # a corrupt one ends the run before it begins
 
     versions = {target: used[target.live.environment].pinned(target.live.package) for target in chosen}
-    plan = _Plan(drawn, versions, timeout, keep, arithmetic, notify, pool)
+    if gradients:
+        drawn = tuple(with_cotangent(case) if isinstance(case, Case) else case for case in drawn)
+    plan = _Plan(drawn, versions, timeout, keep, arithmetic, gradients, notify, pool)
     of_each = {name: [one for one in chosen if one.live.environment == name] for name in used}
     # The one with the most to do begins, so that it is not left over at the end while other CPUs are idle.
     order = sorted(used, key=lambda name: len(of_each[name]), reverse=True)
@@ -134,7 +140,8 @@ def run(
             raise
         finally:
             plan.close()
-    return Result(drawn, tuple(rows[target] for target in chosen), arithmetic or drawn[0].dtype, used)
+    chosen_rows = tuple(rows[target] for target in chosen)
+    return Result(drawn, chosen_rows, arithmetic or drawn[0].dtype, used, gradients)
 
 
 class _Plan:
@@ -147,6 +154,7 @@ class _Plan:
         timeout: float,
         keep: bool,
         arithmetic: str | None,
+        gradients: bool,
         notify: Notify,
         pool: Pool | None,
     ) -> None:
@@ -155,6 +163,7 @@ class _Plan:
         self.timeout = timeout
         self.keep = keep
         self.arithmetic = arithmetic
+        self.gradients = gradients
         self.notify = notify
         self.pool = pool
         self.processes = pool.processes if pool else Processes()
@@ -192,6 +201,10 @@ class _Plan:
         case, dtypes = self.cases[0], target.live.dtypes
         if case.dtype not in dtypes:
             return f"runs in {' or '.join(dtypes)} only, not in {case.dtype}"
+        if self.gradients:
+            reason = target.live.no_gradients or _no_gradients(case)
+            if reason:
+                return f"no gradients: {reason}"
         try:
             target.api.fields(target.given(case.equation, case.units))
         except InputError as error:
@@ -368,6 +381,13 @@ def _is_long(case: Case) -> bool:
     return bool(next(pieces).stop < case.steps)
 
 
+def _no_gradients(case: Case | NetworkCase) -> str:
+    """Why a case is not differentiated; empty if it is."""
+    if isinstance(case, NetworkCase):
+        return "they are compared for one layer in one direction, over whole rows"
+    return "the run has several pieces: ask for fewer steps" if _is_long(case) else ""
+
+
 _CLOSING = "while it was closed: "
 
 
@@ -388,6 +408,10 @@ class _Collected:
         self._outcomes.append((verdict, doing + one_line(error)))
 
     def fail(self, answer: Frame, doing: str) -> None:
+        reason = answer.message.get("unsupported")
+        if reason is not None:
+            self._outcomes.append((comparison.UNSUPPORTED, f"no gradients: {one_line(reason)}"))
+            return
         self._log = lines(answer.message["log"])
         self._outcomes.append((comparison.FAILED, doing + one_line(answer.message["error"])))
 

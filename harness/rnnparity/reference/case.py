@@ -35,7 +35,8 @@ class Case:
     ``added_sizes`` ``[G U]`` are the sums of the sizes of the biases that an api stores, where it stores two:
     they may cancel in the bias, but not in its rounding. ``inputs_noise``, ``[B, T, I]`` or
     ``[1, 1, I]``, are the standard errors of inputs that another layer has computed; None where they are
-    exact.
+    exact. ``cotangent`` ``[B, T, P]`` is the derivative of the loss by the hidden states, where gradients are
+    asked for.
     """
 
     equation: Equation
@@ -48,6 +49,7 @@ class Case:
     projection: NDArray[np.float64] | None = None
     added_sizes: NDArray[np.float64] | None = None
     inputs_noise: NDArray[np.float64] | None = None
+    cotangent: NDArray[np.floating] | None = None
 
     @property
     def bias_size(self) -> NDArray[np.floating]:

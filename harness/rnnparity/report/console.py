@@ -30,6 +30,10 @@ _LEGEND = (
     f"rounding error to be expected at that element, the limit is {LIMIT:g}; step: the first one beyond it"
 )
 
+_GRADIENTS = (
+    "gradient: the same of the derivatives of sum(hidden * cotangent) by inputs, initial states and weights"
+)
+
 
 def console(stream: IO[str] | None = None) -> Console:
     """A console on ``stream`` (stdout) that never wraps what is not read on a terminal.
@@ -58,10 +62,13 @@ def print_result(result: Result, target: Console) -> None:
     form = str(form_of(case))
     what = f"{case.kind.title}  {seeds}  {sizes} {result.arithmetic}{forget_bias}{form and f'  {form}'}"
     target.print(f"rnnparity {__version__}  {what}\n")
+    differentiated = result.gradients
     header = (
-        "api", "version", "environment", "hidden", "cell", "hidden\nnoise", "cell\nnoise", "step", "verdict",
+        "api", "version", "environment", "hidden", "cell", "hidden\nnoise", "cell\nnoise",
+        *(("gradient", "gradient\nnoise") if differentiated else ()), "step", "verdict",
     )  # fmt: skip
-    print_table(header, [_cells(row) for row in result.rows], target, right=range(3, 8))
+    rows = [_cells(row, differentiated) for row in result.rows]
+    print_table(header, rows, target, right=range(3, len(header) - 1))
     target.print()
     for row in result.rows:
         if not row.agree:
@@ -78,6 +85,8 @@ def print_result(result: Result, target: Console) -> None:
     if apart or not all(row.agree for row in result.rows):
         target.print()
     target.print(_LEGEND, style="dim")
+    if differentiated:
+        target.print(_GRADIENTS, style="dim")
     _print_published(json_document.of_result(result), target)
 
 
@@ -146,8 +155,9 @@ def _split(name: str, width: int) -> str:
     return f"{name[:dot]}\n  {name[dot:]}" if dot else name
 
 
-def _cells(row: Row) -> list[str | Text]:
-    hidden, cell = row.difference("hidden"), row.difference("cell")
+def _cells(row: Row, differentiated: bool) -> list[str | Text]:
+    hidden, cell, gradient = row.difference("hidden"), row.difference("cell"), row.gradient
+    of_gradients = (f"{gradient.absolute:.1e}", _short(gradient.noise)) if gradient else ("-", "-")
     return [
         row.target.label,
         row.version.partition("+")[0],
@@ -156,6 +166,7 @@ def _cells(row: Row) -> list[str | Text]:
         f"{cell.absolute:.1e}" if cell else "-",
         _short(hidden.noise) if hidden else "-",
         _short(cell.noise) if cell else "-",
+        *(of_gradients if differentiated else ()),
         "-" if row.first_step is None else str(row.first_step),
         Text(row.verdict, style=_STYLES.get(row.verdict, "bold red")),
     ]

@@ -14,11 +14,11 @@ from rnnparity.report import cause_text
 from rnnparity.report.json_document import Document
 from rnnparity.report.numbers import shown
 from rnnparity.report.phrases import (
-    COLUMNS,
     PUBLISHED,
     PUBLISHED_NOTE,
     case_line,
     cells,
+    columns,
     key,
     label,
     published_apis,
@@ -40,7 +40,7 @@ def text(document: Document) -> str:
     return Template(_file("page.html")).substitute(
         summary=escape(summary(document)),
         case=escape(case_line(document)),
-        table=_table(rows),
+        table=_table(document),
         published=_published(document),
         changes=_changes(document),
         rows="\n".join(_row(number, row, document) for number, row in enumerate(rows)),
@@ -64,16 +64,16 @@ def _file(name: str) -> str:
     return (resources.files("rnnparity.report") / name).read_text("utf-8")
 
 
-def _table(rows: Iterable[dict[str, Any]]) -> str:
+def _table(document: Document) -> str:
     header = "".join(
-        f'<th scope="col"{_number(position)}>{name}</th>' for position, name in enumerate(COLUMNS)
+        f'<th scope="col"{_number(position)}>{name}</th>' for position, name in enumerate(columns(document))
     )
-    body = "\n".join(_table_row(number, row) for number, row in enumerate(rows))
+    body = "\n".join(_table_row(number, row, document) for number, row in enumerate(document["rows"]))
     return f"<thead><tr>{header}</tr></thead>\n<tbody>\n{body}\n</tbody>"
 
 
-def _table_row(number: int, row: dict[str, Any]) -> str:
-    name, verdict, *rest = cells(row)
+def _table_row(number: int, row: dict[str, Any], document: Document) -> str:
+    name, verdict, *rest = cells(row, document)
     values = "".join(
         f"<td{_number(position)}>{escape(value)}</td>" for position, value in enumerate(rest, start=2)
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from rnnparity import __version__
 from rnnparity.environments.declarations import PINS
-from rnnparity.judge.comparison import Difference
+from rnnparity.judge.comparison import Difference, GradientDifference
 from rnnparity.live.result import Result, Row, Run
 from rnnparity.reference.network_case import PLAIN, form_of
 from rnnparity.reference.noise import LIMIT
@@ -40,6 +40,7 @@ def of_result(result: Result, charts: bool = False) -> Document:
             "dtype": case.dtype,
             "forget_bias": case.equation.forget_bias,
             "arithmetic": result.arithmetic,
+            "gradients": result.gradients,
         }
         | _form(result),
         "noise_limit": LIMIT,
@@ -108,6 +109,7 @@ def _row(row: Row, charts: Mapping[Run, Any]) -> dict[str, Any]:
         "first_step": row.first_step,
         "hidden": _difference(row.difference("hidden")),
         "cell": _difference(row.difference("cell")),
+        "gradient": _gradient(row.gradient),
         "causes": cause_text.objects(row.causes),
         "runs": [_run(run) | charts.get(run, {}) for run in row.runs],
         "log": row.log,
@@ -122,6 +124,7 @@ def _run(run: Run) -> dict[str, Any]:
         "reason": run.comparison.reason,
         "gates": list(run.comparison.gates),
         "differences": [_difference(difference) for difference in run.comparison.differences],
+        "gradients": [_gradient(gradient) for gradient in run.comparison.gradients],
     }
 
 
@@ -135,4 +138,17 @@ def _difference(difference: Difference | None) -> dict[str, Any] | None:
         "noise": number(difference.noise),
         "place": difference.place._asdict(),
         "first_step": difference.first_step,
+    }
+
+
+def _gradient(gradient: GradientDifference | None) -> dict[str, Any] | None:
+    if gradient is None:
+        return None
+    return {
+        "by": gradient.tensor,
+        "difference": number(gradient.absolute),
+        "noise": number(gradient.noise),
+        "place": list(gradient.place),
+        "gates": list(gradient.gates),
+        "step": gradient.step,
     }

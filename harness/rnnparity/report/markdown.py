@@ -8,11 +8,11 @@ from rnnparity.printable import one_line
 from rnnparity.report import cause_text
 from rnnparity.report.json_document import Document
 from rnnparity.report.phrases import (
-    COLUMNS,
     PUBLISHED,
     PUBLISHED_NOTE,
     case_line,
     cells,
+    columns,
     key,
     published_apis,
     published_table,
@@ -33,10 +33,11 @@ def _lines(document: Document) -> Iterator[str]:
     yield ""
     yield case_line(document)
     yield ""
-    yield f"| {' | '.join(COLUMNS)} |"
-    yield "| --- | --- | --- | --- |" + " ---: |" * (len(COLUMNS) - 4)
+    header = columns(document)
+    yield f"| {' | '.join(header)} |"
+    yield "| --- | --- | --- | --- |" + " ---: |" * (len(header) - 4)
     for row in document["rows"]:
-        api, verdict, *rest = cells(row)
+        api, verdict, *rest = cells(row, document)
         marked = f"{'⚪' if row['source'] else _MARKS.get(verdict, '❌')} {verdict}"
         yield f"| {' | '.join((_code(api), marked, *map(_escaped, rest)))} |"
     for row in document["rows"]:

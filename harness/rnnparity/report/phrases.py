@@ -16,6 +16,13 @@ COLUMNS = (
     "api", "verdict", "version", "environment", "hidden", "cell", "hidden noise", "cell noise", "step",
 )  # fmt: skip
 """The columns of the table, of which those from the fifth on are numbers."""
+GRADIENT_COLUMNS = ("gradient", "gradient noise")
+"""More of them, where gradients were asked for."""
+
+
+def columns(document: Document) -> tuple[str, ...]:
+    """The columns of the table of a document."""
+    return COLUMNS + (GRADIENT_COLUMNS if document["case"]["gradients"] else ())
 
 
 def label(row: dict[str, Any]) -> str:
@@ -29,14 +36,16 @@ def key(row: dict[str, Any]) -> str:
     return f"{label(row)}@{row['environment']}"
 
 
-def cells(row: dict[str, Any]) -> tuple[str, ...]:
-    """The cells of one row of the table, in the order of :data:`COLUMNS`."""
-    hidden, cell = row["hidden"], row["cell"]
+def cells(row: dict[str, Any], document: Document) -> tuple[str, ...]:
+    """The cells of one row of the table, in the order of :func:`columns`."""
+    hidden, cell, gradient = row["hidden"], row["cell"], row["gradient"]
+    of_gradients = (figure(gradient, "difference", ".1e"), figure(gradient, "noise", ".3g"))
     return (
         label(row), row["verdict"], row["version"], row["environment"],
         figure(hidden, "difference", ".1e"), figure(cell, "difference", ".1e"),
         figure(hidden, "noise", ".3g"), figure(cell, "noise", ".3g"),
         "-" if row["first_step"] is None else str(row["first_step"]),
+        *(of_gradients if document["case"]["gradients"] else ()),
     )  # fmt: skip
 
 

@@ -1,0 +1,139 @@
+"""Gradients of the real frameworks, and planted faults in gradients, through real workers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import needs
+from support.cases import SIZES
+from support.faults import FAULTY_ADAPTERS
+
+import rnnparity
+from rnnparity import Api, Live, Result, Target
+from rnnparity.apis.api import Option
+from rnnparity.apis.selection import TARGETS
+from rnnparity.judge import comparison
+from rnnparity.live.result import Row
+from rnnparity.live.workers import Pool
+from rnnparity_adapters import layouts
+from rnnparity_adapters.kinds import KINDS
+
+FAULTY_GRADIENTS = FAULTY_ADAPTERS.with_name("faulty_gradients.py")
+
+
+def fault(name: str, adapters: Path = FAULTY_GRADIENTS, **fixed: Any) -> Target:
+    """The row whose adapter is the class ``name`` of a file, and stores its weights as PyTorch does."""
+    live = Live("numpy", "numpy", f"{adapters}:{name}", fixed=fixed)
+    options = {option: Option(option) for option in fixed}
+    (target,) = Api(f"faults.{name}", layouts.TORCH_CELL, options, live=(live,)).targets
+    return target
+
+
+def row_of(name: str, **fixed: Any) -> Row:
+    case = rnnparity.make_case(seed=7, **SIZES)
+    return rnnparity.run(case, fault(name, **fixed), gradients=True).rows[0]
+
+
+@pytest.mark.parametrize(("name", "fixed"), [("Sound", {}), ("Clipped", {"cell_clip": 0.5})])
+def test_no_fault(name: str, fixed: dict[str, Any]) -> None:
+    row = row_of(name, **fixed)
+    assert row.agree, row.reason
+    loaded, own = row.runs
+    assert [each.tensor for each in loaded.comparison.gradients] == [
+        "inputs", "states/hidden", "states/cell", "weights/weight_ih", "weights/weight_hh", "weights/bias_ih",
+        "weights/bias_hh",
+    ]  # fmt: skip
+    assert all(0 < each.noise < 6 for each in loaded.comparison.gradients)
+    assert own.comparison.gradients == ()
+
+
+FAULTS: Mapping[str, tuple[dict[str, Any], set[str], str]] = {
+    "ForgetGateScaled": (
+        {},
+        {"weight_hh"},
+        "by weight_hh differs in the forget gate; largest at",
+    ),
+    "Truncated": ({}, {"inputs", "hidden", "cell"}, "; of the inputs from step 2 back"),
+    "HiddenNotPassed": ({}, {"inputs", "hidden", "cell", "weight_hh"}, "so do those by"),
+    "CellNotPassed": ({}, {"inputs", "hidden", "cell", "weight_hh"}, "so do those by"),
+    "InitialStatesDetached": ({}, {"hidden", "cell"}, "the gradient by the initial "),
+    "RecurrentBiasMissing": (
+        {},
+        {"bias_hh"},
+        "by bias_hh differs in the input gate, forget gate",
+    ),
+    "BiasDoubled": ({}, {"bias_ih"}, "the gradient by bias_ih differs"),
+    "MeanOverBatch": ({}, {"inputs", "hidden", "cell", "weight_ih"}, "so do those by"),
+    "GatesSwapped": ({}, {"weight_ih", "weight_hh", "bias_ih"}, "in the input gate, forget gate; largest"),
+    "LastStepOnly": ({}, {"inputs", "hidden", "cell", "weight_hh"}, "so do those by"),
+    "Odd": ({}, {"weight_ih"}, "the gradient by weight_ih differs in the output gate; largest at [15, 2]: "),
+    "ClipIgnored": ({"cell_clip": 0.5}, {"inputs", "cell", "weight_ih"}, "so do those by"),
+}
+"""Class -> its options, gradients that must differ, and what is said."""
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_is_noticed(name: str) -> None:
+    fixed, wrong, said = FAULTS[name]
+    row = row_of(name, **fixed)
+    assert row.verdict == comparison.DIVERGE
+    assert said in row.reason
+    found = {each.tensor.rpartition("/")[2] for each in row.runs[0].comparison.gradients if each.noise > 6}
+    assert wrong <= found
+    assert len(found) == len(wrong) or len(wrong) > 2 or name == "GatesSwapped"
+
+
+FORMS = {
+    "WrongName": (comparison.FAILED, "returned gradients by ['d_inputs'"),
+    "WrongDtype": (comparison.FAILED, "the gradient by inputs has dtype float64, but should have float32"),
+    "NotFinite": (comparison.NONFINITE, "the gradient by weight_hh is not finite"),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_wrong_forms(name: str) -> None:
+    verdict, said = FORMS[name]
+    row = row_of(name)
+    assert row.verdict == verdict
+    assert said in row.reason
+
+
+def test_what_has_no_gradients_is_unsupported() -> None:
+    case = rnnparity.make_case(seed=7, **SIZES)
+    no_method = Api(
+        "faults.Sound", layouts.CANONICAL, live=(Live("numpy", "numpy", f"{FAULTY_ADAPTERS}:Sound"),)
+    )
+    rows = rnnparity.run(case, ["numpy.*", no_method], gradients=True).rows
+    assert {row.verdict for row in rows} == {comparison.UNSUPPORTED}
+    assert [row.reason for row in rows] == [
+        "no gradients: numpy does not differentiate", "no gradients: its adapter returns no gradients",
+    ]  # fmt: skip
+    steps = rnnparity.make_case(batch=400, steps=300, input_size=60, units=10)
+    assert "has several pieces" in rnnparity.run(steps, fault("Sound"), gradients=True).rows[0].reason
+
+
+DIFFERENTIATED = [target.key for target in TARGETS if target.live.environment == "torch"]
+
+
+@pytest.fixture(scope="module")
+def results() -> Mapping[str, Row]:
+    """Every row by its key, differentiated: some small cases, and one of usual size."""
+    rows: dict[str, Row] = {}
+    with Pool() as pool:
+        for cell in KINDS:
+            targets = [t for t in TARGETS if t.cell == cell and t.key in DIFFERENTIATED]
+            small = [rnnparity.make_case(seed, **SIZES, cell=cell) for seed in (7, 1)]
+            cases = [rnnparity.make_case(0, cell=cell), *small]
+            result: Result = rnnparity.run(cases, targets, gradients=True, pool=pool)
+            rows |= {row.target.key: row for row in result}
+    return rows
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("key", DIFFERENTIATED)
+def test_gradients_of_every_row_agree(key: str, results: Mapping[str, Row]) -> None:
+    row = needs.row(results[key])
+    assert row.agree, f"{row.verdict}: {row.reason}\n{row.log}"
+    assert row.gradient is not None
+    assert 0 < row.gradient.noise < 6
