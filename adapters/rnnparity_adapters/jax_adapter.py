@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .adapter import Adapter, States, stepped
+from .adapter import Adapter, States, stepped, whole
 
 Parameters = Dict[str, Any]
 """Arrays by name, with the parts of a name apart by slashes."""
@@ -115,6 +115,56 @@ class Linen(_Cell):
 
     def _step(self, parameters: Parameters, x: Any, states: Sequence[Any]) -> Sequence[Any]:
         return _states(self.cell.apply({"params": _nested(parameters)}, _carry(states), x)[0])
+
+
+class LinenRNN(_Cell):
+    """A cell of ``flax.linen`` in an ``RNN``, or two in a ``Bidirectional``, compiled for whole sequences."""
+
+    def build(self) -> None:
+        linen = importlib.import_module("flax.linen")
+        setup = self.setup
+        cells = [
+            self._api()(setup.units, param_dtype=setup.dtype, **self._options())
+            for _ in range(setup.directions)
+        ]
+        rows = [linen.RNN(cell, return_carry=True) for cell in cells]
+        self.module = linen.Bidirectional(*rows, return_carry=True) if setup.directions > 1 else rows[0]
+        self.scope = "cell/" if setup.directions == 1 else ""
+        self.parameters = self._initial(0)
+        self.compiled = jax.jit(self._whole)
+
+    def _initial(self, seed: int) -> Parameters:
+        traverse = importlib.import_module("flax.traverse_util")
+        shape = (self.setup.batch, self.setup.steps, self.setup.input_size)
+        drawn = self.module.init(jax.random.key(seed), jnp.zeros(shape, self.setup.dtype))["params"]
+        named = traverse.flatten_dict(drawn, sep="/").items()
+        return {name[len(self.scope) :]: value for name, value in named}
+
+    def _step(self, parameters: Parameters, x: Any, states: Sequence[Any]) -> Sequence[Any]:
+        raise NotImplementedError  # it is compiled as a whole
+
+    def _whole(self, parameters: Parameters, x: Any, states: Sequence[Any], lengths: Any) -> Any:
+        """The outputs ``[B, T, D U]`` and the last states of each direction."""
+        traverse = importlib.import_module("flax.traverse_util")
+        named = {self.scope + name: value for name, value in parameters.items()}
+        carries = [_carry([state[d] for state in states]) for d in range(self.setup.directions)]
+        last, sequence = self.module.apply(
+            {"params": traverse.unflatten_dict(named, sep="/")},
+            x,
+            initial_carry=tuple(carries) if len(carries) > 1 else carries[0],
+            seq_lengths=lengths,
+        )
+        return sequence, [_states(carry) for carry in (last if len(carries) > 1 else [last])]
+
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
+        return self._run(inputs, states, None)
+
+    def run_lengths(self, inputs: np.ndarray, states: States, lengths: np.ndarray) -> Dict[str, np.ndarray]:
+        return self._run(inputs, states, jnp.asarray(lengths))
+
+    def _run(self, inputs: np.ndarray, states: States, lengths: Any) -> Dict[str, np.ndarray]:
+        sequence, last = self.compiled(self.parameters, inputs, list(states), lengths)
+        return whole(np.asarray(sequence), [np.stack(state) for state in zip(*last)])
 
 
 class NNX(_Cell):

@@ -1,13 +1,13 @@
 """The recurrent layers and cells of Keras 3, on the backend that KERAS_BACKEND names."""
 
 import importlib
-from typing import Any, Dict
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import keras
 import numpy as np
 
 from . import keras_names
-from .adapter import Adapter, States, layer, stepped
+from .adapter import Adapter, Setup, States, layer, outputs, stepped, whole
 
 # How a user of each backend wraps a call for inference. Without a tf.function TensorFlow's LSTM takes ten
 # times as long.
@@ -24,8 +24,43 @@ def _inference(call: Any) -> Any:
     return _INFERENCE[backend](importlib.import_module(backend))(call)
 
 
+def _new(setup: Setup, **more: Any) -> Any:
+    """A new object of the api."""
+    kind = getattr(keras.layers, setup.name.rpartition(".")[2])
+    return kind(setup.units, dtype=setup.dtype, **more, **setup.options)
+
+
+def _tensor(setup: Setup, array: np.ndarray) -> Any:
+    return keras.ops.convert_to_tensor(array, dtype=setup.dtype)
+
+
 def _array(tensor: Any) -> np.ndarray:
     return keras.ops.convert_to_numpy(tensor)
+
+
+def _initialise(given: Any, shape: Sequence[int], seed: int) -> None:
+    """Give an object the weights that a new one for inputs of ``shape`` draws."""
+    # Not keras.utils.set_random_seed: it clears TensorFlow's caches, and the next run takes three times as
+    # long.
+    config = given.get_config()
+    for name in ("kernel_initializer", "recurrent_initializer"):
+        config[name]["config"]["seed"] = seed
+    new = type(given).from_config(config)
+    new.build(shape)
+    for weight, value in zip(given.weights, new.weights):
+        weight.assign(value)
+
+
+def _write(given: Any, tensors: Dict[str, np.ndarray]) -> None:
+    """Put native tensors ``[...]`` into an object, by name."""
+    stored = keras_names.whole(tensors)
+    for weight in given.weights:
+        weight.assign(stored[weight.name])
+
+
+def _read(given: Any) -> Dict[str, np.ndarray]:
+    """The inverse of that."""
+    return keras_names.parted({weight.name: _array(weight).copy() for weight in given.weights})
 
 
 class _Object(Adapter):
@@ -46,31 +81,20 @@ class _Object(Adapter):
             new.set_weights(given.get_weights())
 
     def initialise(self, seed: int) -> None:
-        # Not keras.utils.set_random_seed: it clears TensorFlow's caches, and the next run takes three times
-        # as long.
-        config = self.object.get_config()
-        for name in ("kernel_initializer", "recurrent_initializer"):
-            config[name]["config"]["seed"] = seed
-        new = type(self.object).from_config(config)
-        new.build(self.shape)
-        for weight, value in zip(self.object.weights, new.weights):
-            weight.assign(value)
+        _initialise(self.object, self.shape, seed)
 
     def write(self, tensors: Dict[str, np.ndarray]) -> None:
-        stored = keras_names.whole(tensors)
-        for weight in self.object.weights:
-            weight.assign(stored[weight.name])
+        _write(self.object, tensors)
 
     def read(self) -> Dict[str, np.ndarray]:
-        return keras_names.parted({weight.name: _array(weight).copy() for weight in self.object.weights})
+        return _read(self.object)
 
     def _new(self, **more: Any) -> Any:
         """A new object of the api."""
-        kind = getattr(keras.layers, self.setup.name.rpartition(".")[2])
-        return kind(self.setup.units, dtype=self.setup.dtype, **more, **self.setup.options)
+        return _new(self.setup, **more)
 
     def _tensor(self, array: np.ndarray) -> Any:
-        return keras.ops.convert_to_tensor(array, dtype=self.setup.dtype)
+        return _tensor(self.setup, array)
 
     def _states(self, states: States) -> Any:
         """The states, each ``[1, B, U]``, as the api takes them."""
@@ -107,3 +131,68 @@ class Layer(_Object):
             _, *now = self.infer(one, initial_state=now)
             steps.append([_array(state) for state in now])
         return layer(_array(sequence), [_array(state)[None] for state in last], steps)
+
+
+class Network(Adapter):
+    """Layers one after another, each perhaps in a ``Bidirectional``: what a ``Sequential`` does.
+
+    That takes no initial states, so that the layers are called as the functional API calls them.
+    """
+
+    def build(self) -> None:
+        setup = self.setup
+        self.layers: List[Any] = []
+        width = setup.input_size
+        for _ in range(setup.layers):
+            new = _new(setup, return_sequences=True, return_state=True)
+            new = keras.layers.Bidirectional(new, dtype=setup.dtype) if setup.directions > 1 else new
+            new.build((setup.batch, setup.steps, width))
+            self.layers.append(new)
+            width = setup.directions * setup.units
+        self.infer = _inference(self._whole)
+
+    def _cells(self) -> Iterator[Tuple[str, Any, int]]:
+        """Each direction of each layer: what its names begin with, its object, the width of its inputs."""
+        width = self.setup.input_size
+        for start, held in keras_names.scoped(self.layers, "layer_%d/"):
+            for inner, cell in keras_names.directions(held, self.setup.directions):
+                yield start + inner, cell, width
+            width = self.setup.directions * self.setup.units
+
+    def initialise(self, seed: int) -> None:
+        for number, (_, cell, width) in enumerate(self._cells()):
+            # Another one for each, or all cells of the same sizes would be alike.
+            _initialise(cell, (self.setup.batch, self.setup.steps, width), seed + number)
+
+    def write(self, tensors: Dict[str, np.ndarray]) -> None:
+        for start, cell, _ in self._cells():
+            _write(cell, {n[len(start) :]: tensor for n, tensor in tensors.items() if n.startswith(start)})
+
+    def read(self) -> Dict[str, np.ndarray]:
+        return {start + name: a for start, cell, _ in self._cells() for name, a in _read(cell).items()}
+
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
+        return self._run(inputs, states, None)
+
+    def run_lengths(self, inputs: np.ndarray, states: States, lengths: np.ndarray) -> Dict[str, np.ndarray]:
+        counts = np.arange(self.setup.steps) < lengths[:, None]
+        return self._run(inputs, states, keras.ops.convert_to_tensor(counts, dtype="bool"))
+
+    def _run(self, inputs: np.ndarray, states: States, mask: Any) -> Dict[str, np.ndarray]:
+        given = [[_tensor(self.setup, state[k]) for state in states] for k in range(len(states[0]))]
+        sequences, last = self.infer(_tensor(self.setup, inputs), given, mask)
+        ends = [np.stack([_array(state) for state in of_cells]) for of_cells in zip(*last)]
+        inner = {outputs(k): _array(sequence) for k, sequence in enumerate(sequences[:-1])}
+        return dict(inner, **whole(_array(sequences[-1]), ends))
+
+    def _whole(self, x: Any, given: List[List[Any]], mask: Any) -> Tuple[List[Any], List[List[Any]]]:
+        """What each layer returns, and the last states of each cell."""
+        sequences, last, count = [], [], self.setup.directions
+        masked = {} if mask is None else {"mask": mask}
+        for k, held in enumerate(self.layers):
+            own = [state for cell in given[k * count : (k + 1) * count] for state in cell]
+            x, *ends = held(x, initial_state=own, **masked)
+            sequences.append(x)
+            each = len(ends) // count
+            last += [ends[d * each : (d + 1) * each] for d in range(count)]
+        return sequences, last

@@ -1,6 +1,10 @@
-"""The two biases of a Keras GRU with ``reset_after``, which its one tensor ``bias`` ``[2, 3U]`` holds."""
+"""How Keras names what it holds.
 
-from typing import Dict
+A GRU with ``reset_after`` has both biases in its one tensor ``bias`` ``[2, 3U]``. Layers and directions are
+known by the objects that hold them.
+"""
+
+from typing import Any, Dict, Iterator, Sequence, Tuple
 
 import numpy as np
 
@@ -21,3 +25,15 @@ def parted(tensors: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
         return tensors
     rest = {name: tensor for name, tensor in tensors.items() if name != _BIAS}
     return dict(rest, **dict(zip(_PARTS, np.split(tensors[_BIAS], 2))))
+
+
+def scoped(layers: Sequence[Any], scope: str) -> Iterator[Tuple[str, Any]]:
+    """Each of several layers, and the ``scope`` with its number; one layer by itself has none."""
+    for number, held in enumerate(layers):
+        yield (scope % number if len(layers) > 1 else ""), held
+
+
+def directions(held: Any, count: int) -> Iterator[Tuple[str, Any]]:
+    """Each direction of a ``Bidirectional``, by its name; a layer of one direction is that itself."""
+    names = ("forward_layer", "backward_layer") if count > 1 else ()
+    return iter([(name + "/", getattr(held, name)) for name in names] or [("", held)])

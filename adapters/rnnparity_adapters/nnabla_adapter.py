@@ -15,7 +15,7 @@ from nnabla.initializer import ConstantInitializer, UniformInitializer, calc_uni
 from nnabla.parameter import get_parameter_or_create
 
 from . import layouts, nnabla_article
-from .adapter import Adapter, States, layer, stepped
+from .adapter import Adapter, States, layer, stepped, whole
 
 Variables = Sequence[Any]
 """A variable for each state."""
@@ -28,8 +28,11 @@ class _Graph(Adapter):
     """The scope in which the api puts its parameters, if their names in the layout leave it out."""
     time_axis = 1
     """1 where the api takes inputs ``[B, T, I]``, 0 where it takes ``[T, B, I]``."""
-    state_axes: Tuple[int, ...] = ()
-    """The lengths of the axes that the api's states have before ``[B, U]``."""
+
+    @property
+    def state_axes(self) -> Tuple[int, ...]:
+        """The lengths of the axes that the api's states have before ``[B, U]``."""
+        return ()
 
     def build(self) -> None:
         self.inputs, *self.states = self._variables(self.setup.steps)
@@ -68,14 +71,17 @@ class _Graph(Adapter):
     def read(self) -> Dict[str, np.ndarray]:
         return {name: parameter.d.copy() for name, parameter in self.parameters.items()}
 
-    def _forward(self, inputs: np.ndarray, states: States) -> List[Tuple[np.ndarray, ...]]:
-        """Run the graph -> the states ``[B, U]`` of each step, in NNabla's own memory."""
+    def _feed(self, inputs: np.ndarray, states: States) -> None:
+        """Run the graph."""
         self.inputs.d = inputs if self.time_axis else inputs.swapaxes(0, 1)
         for variable, state in zip(self.states, states):
             variable.d = state.reshape(variable.shape)
         nn.forward_all(self.outputs)
+
+    def _steps(self, states: int) -> List[Tuple[np.ndarray, ...]]:
+        """So many states ``[B, U]`` of each step of the graph that was run, in NNabla's own memory."""
         shape = (self.setup.steps, self.setup.batch, self.setup.units)
-        return list(zip(*(output.d.reshape(shape) for output in self.outputs[: len(states)])))
+        return list(zip(*(output.d.reshape(shape) for output in self.outputs[:states])))
 
 
 def _parameters(connect: Callable[[], Any], scope: str) -> Dict[str, Any]:
@@ -99,7 +105,8 @@ class _Stepped(_Graph):
         return self.api(x, *states, self.setup.units, **self.setup.options)
 
     def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
-        return stepped(self._forward(inputs, states))
+        self._feed(inputs, states)
+        return stepped(self._steps(len(states)))
 
 
 class OneAffine(_Stepped):
@@ -131,15 +138,23 @@ class _Layer(_Graph):
         return self._call(x, *states)[1:]
 
     def _connect(self) -> None:
-        super()._connect()
+        if self.alone:
+            super()._connect()
+        else:
+            self.outputs = []
         self.sequence, *self.last = self._call(self.inputs, *self.states)
         self.outputs += [self.sequence, *self.last]
 
+    @property
+    def alone(self) -> bool:
+        """Whether it is one layer in one direction, which can be stepped."""
+        return self.setup.layers == self.setup.directions == 1
+
     def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
-        steps = self._forward(inputs, states)
-        sequence = np.moveaxis(self.sequence.d, self.time_axis, 1)
+        self._feed(inputs, states)
+        sequence = np.moveaxis(self.sequence.d, self.time_axis, 1).copy()
         last = [variable.d.reshape(state.shape).copy() for variable, state in zip(self.last, states)]
-        return layer(sequence.copy(), last, steps)
+        return layer(sequence, last, self._steps(len(states))) if self.alone else whole(sequence, last)
 
 
 class ArticleLayer(_Layer):
@@ -153,34 +168,48 @@ class ArticleLayer(_Layer):
         return sequence, h, c
 
 
-class ParametricLayer(_Layer):
-    """``PF.lstm``, ``PF.gru`` or ``PF.rnn``, called for the whole sequence and for one step at a time."""
+class _Stack(_Layer):
+    """An api that is a layer, or several with their directions."""
 
     time_axis = 0
-    state_axes = (1, 1)  # layers, directions
+
+    @property
+    def state_axes(self) -> Tuple[int, ...]:
+        return self.setup.layers, self.setup.directions
+
+
+class ParametricLayer(_Stack):
+    """``PF.lstm``, ``PF.gru`` or ``PF.rnn``, called for the whole sequence and for one step at a time."""
 
     def _call(self, x: Any, *states: Any) -> Variables:
         return getattr(PF, self.setup.cell)(x, *states, **self.setup.options)
 
 
-class FunctionLayer(_Layer):
+class FunctionLayer(_Stack):
     """``F.lstm``, ``F.gru`` or ``F.rnn``.
 
     It has no parameters of its own, so they are initialised as ``PF.affine`` does it.
     """
 
-    time_axis = 0
-    state_axes = (1, 1)  # layers, directions
-
     def _call(self, x: Any, *states: Any) -> Variables:
-        rows, units = self.setup.input_size + self.setup.units, self.setup.units
-        uniform = UniformInitializer(calc_uniform_lim_glorot(rows, len(self.setup.kind.gates) * units))
+        layers, directions, units = self.setup.layers, self.setup.directions, self.setup.units
         kernel, bias = getattr(layouts, "NNABLA_" + self.setup.cell.upper()).tensors
-        sizes = self.setup.input_size, units
+        gates = len(self.setup.kind.gates) * units
+
+        def drawn(name: str, size: int, *before: int) -> Any:
+            uniform = UniformInitializer(calc_uniform_lim_glorot(size + units, gates))
+            return get_parameter_or_create(name, (*before, *kernel.shape(size, units)[1:]), uniform)
+
+        # The weights of later layers are one parameter, apart from that of the first:
+        # https://nnabla.readthedocs.io/en/latest/python/api/function.html
+        later = "%s/weight" % self.setup.cell
+        more = {"weight": drawn(later, directions * units, layers - 1, directions)} if layers > 1 else {}
+        shape = (layers, directions, *bias.shape(1, units)[2:])
         return getattr(F, self.setup.cell)(
             x,
             *states,
-            weight_l0=get_parameter_or_create(kernel.name, kernel.shape(*sizes), uniform),
-            bias=get_parameter_or_create(bias.name, bias.shape(*sizes), ConstantInitializer(0)),
+            weight_l0=drawn(kernel.name, self.setup.input_size, directions),
+            bias=get_parameter_or_create(bias.name, shape, ConstantInitializer(0)),
+            **more,
             **self.setup.options,
         )

@@ -3,13 +3,13 @@
 import functools
 import posixpath
 import random
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 import tensorflow
 import tensorflow.compat.v1 as tf
 
-from .adapter import Adapter, States, layer
+from .adapter import Adapter, States, layer, whole
 
 CALLER_THREAD = tf.ConfigProto(inter_op_parallelism_threads=-1)
 """Run each op in the thread that calls the session, which a negative number asks for. For steps as small as
@@ -91,7 +91,11 @@ class StaticRNN(Adapter):
         return [tf.placeholder(self.setup.dtype, [batch, n]) for n, _ in zip(widths, self.setup.kind.states)]
 
     def _share(self, variables: List[Any]) -> None:
-        """Prepare reading and writing the cell's variables without adding an op to the graph.
+        """Prepare reading and writing the cell's variables without adding an op to the graph."""
+        self._hold(variables, _names(variables))
+
+    def _hold(self, variables: List[Any], names: List[str]) -> None:
+        """The same, by these names.
 
         Values to write are fed to the variables' initialisers, in place of the initial values. So does
         ``Variable.load``:
@@ -99,11 +103,90 @@ class StaticRNN(Adapter):
         """
         initialisers = [variable.initializer for variable in variables]
         values = [initialiser.inputs[1] for initialiser in initialisers]
-        names = [variable.op.name for variable in variables]
-        scope = posixpath.commonpath(names)  # the cell's own, however deep it is
-        self.names = [posixpath.relpath(name, scope) for name in names]
+        self.names = names
         self._assign = self.session.make_callable(initialisers, values)
         self._fetch = self.session.make_callable(variables)
+
+
+def _names(variables: List[Any]) -> List[str]:
+    """The names of a cell's variables, without its own scope, however deep that is."""
+    names = [variable.op.name for variable in variables]
+    scope = posixpath.commonpath(names)
+    return [posixpath.relpath(name, scope) for name in names]
+
+
+class DynamicRNN(StaticRNN):
+    """Cells in ``nn.dynamic_rnn``, several in a ``MultiRNNCell``; two in ``nn.bidirectional_dynamic_rnn``."""
+
+    _lengths: Callable[..., List[np.ndarray]]
+
+    def build(self) -> None:
+        with tf.Graph().as_default() as graph:
+            inputs, first, whole_rows, cells = self._connected(None)
+            lengths = tf.placeholder(tf.int64, [self.setup.batch])
+            *_, counted, _ = self._connected(lengths, (inputs, first, cells))  # the same variables
+        graph.finalize()
+        self.session = tf.Session(graph=graph, config=CALLER_THREAD)
+        fed = [inputs, *(state for states in first for state in states)]
+        self._sequence = self.session.make_callable(whole_rows, fed)
+        self._lengths = self.session.make_callable(counted, [*fed, lengths])
+        self._hold(*self._variables(cells))
+
+    def _connected(self, lengths: Any, given: Any = None) -> Tuple[Any, List[Any], List[Any], List[Any]]:
+        """The inputs, the initial states, what is computed of them, and the cells, in the current graph.
+
+        The inputs, the states and the cells are new unless ``given``.
+        """
+        setup = self.setup
+        inputs, first, cells = given or (
+            tf.placeholder(setup.dtype, [setup.batch, setup.steps, setup.input_size]),
+            [self._states(setup.batch) for _ in range(setup.layers * setup.directions)],
+            [self._cell() for _ in range(setup.layers * setup.directions)],
+        )
+        packed = [_packed(states) for states in first]
+        if setup.directions > 1:
+            (one, other), (start, end) = cells, packed
+            both, last = tf.nn.bidirectional_dynamic_rnn(one, other, inputs, lengths, start, end)
+            outputs = tf.concat(both, 2)
+        elif setup.layers > 1:
+            stacked = tf.nn.rnn_cell.MultiRNNCell(cells)
+            outputs, last = tf.nn.dynamic_rnn(stacked, inputs, lengths, tuple(packed))
+        else:
+            outputs, last = tf.nn.dynamic_rnn(cells[0], inputs, lengths, packed[0])
+            last = (last,)
+        return inputs, first, [outputs, *(state for each in last for state in _unpacked(each))], cells
+
+    def _variables(self, cells: List[Any]) -> Tuple[List[Any], List[str]]:
+        """The variables of all cells, and their names, which begin with the scopes of the cells."""
+        scopes = ["fw/", "bw/"] if self.setup.directions > 1 else ["cell_%d/" % k for k in range(len(cells))]
+        scopes = scopes if len(cells) > 1 else [""]
+        names = [scope + name for scope, cell in zip(scopes, cells) for name in _names(cell.weights)]
+        return [variable for cell in cells for variable in cell.weights], names
+
+    def initialise(self, seed: int) -> None:
+        random.seed(seed)  # as in a StaticRNN
+        with tf.Graph().as_default():
+            tf.set_random_seed(seed)
+            *_, cells = self._connected(None)
+            with tf.Session(config=CALLER_THREAD) as session:
+                values = session.run([variable.initial_value for variable in self._variables(cells)[0]])
+        self._assign(*values)
+
+    def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
+        return self._whole(self._sequence(inputs, *_by_cell(states)))
+
+    def run_lengths(self, inputs: np.ndarray, states: States, lengths: np.ndarray) -> Dict[str, np.ndarray]:
+        return self._whole(self._lengths(inputs, *_by_cell(states), lengths))
+
+    def _whole(self, computed: List[np.ndarray]) -> Dict[str, np.ndarray]:
+        sequence, *last = computed
+        kinds = len(self.setup.kind.states)
+        return whole(sequence, [np.stack(last[kind::kinds]) for kind in range(kinds)])
+
+
+def _by_cell(states: States) -> List[np.ndarray]:
+    """States ``[K, B, ...]`` by kind -> the states ``[B, ...]`` of each cell, one cell after another."""
+    return [state for of_cell in zip(*states) for state in of_cell]
 
 
 def _packed(states: List[Any]) -> Any:

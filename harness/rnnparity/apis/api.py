@@ -24,8 +24,10 @@ PEEPHOLES, PROJECTION = "peepholes", "projection"
 BOTH = ("float32", "float64")
 FLOAT32 = ("float32",)
 """The dtypes that an api can run in."""
-ZEROED, HELD = "zeroed", "held"
-"""What an api returns as the hidden state of a masked step: zeros, or the last state before it."""
+ZEROED, HELD, COMPUTED, ANYTHING = "zeroed", "held", "computed", "anything"
+"""What an api returns as the hidden state of a masked step: zeros, the last state before it, what it computes
+there as everywhere, or what nobody should rely on.
+"""
 
 _FUNCTIONS: Mapping[str | None, str] = {
     None: equations.LINEAR,
@@ -166,7 +168,7 @@ class Api:
         Without a version it is the latest. Raises :class:`~rnnparity.errors.InputError` for an option or a
         value that is not supported.
         """
-        defaults = {"forget_bias": 0.0, **_at(self.defaults, _numbers(version))}
+        defaults = {"forget_bias": 0.0, **at(self.defaults, numbers(version))}
         return Equation(self.layout.cell, **{**defaults, **self.fields(options, version)})
 
     def fields(self, options: Mapping[str, Any], version: str = "") -> dict[str, Any]:
@@ -235,7 +237,7 @@ class Api:
     def _values(self, option: Option, wanted: Any, version: str) -> list[Any]:
         """The values of an option that mean what an equation's field should be, names before definitions."""
         if "activation" in option.field:
-            known = {**_FUNCTIONS, "hard_sigmoid": _at(self.hard_sigmoid, _numbers(version))}
+            known = {**_FUNCTIONS, "hard_sigmoid": at(self.hard_sigmoid, numbers(version))}
             named = [name for name, function in known.items() if name and function == wanted]
             named += [wanted] if wanted and equations.member(wanted) else []
             allowed = [name for name in named if not option.only or name in option.only]
@@ -247,7 +249,7 @@ class Api:
     def _value(self, name: str, target: str, value: Any, version: str) -> Any:
         """The value of the equation's field ``target`` for the value of an option."""
         if "activation" in target:
-            known = {**_FUNCTIONS, "hard_sigmoid": _at(self.hard_sigmoid, _numbers(version))}
+            known = {**_FUNCTIONS, "hard_sigmoid": at(self.hard_sigmoid, numbers(version))}
             if isinstance(value, str | None) and value in known:
                 return known[value]
             member = equations.member(value) if isinstance(value, str) else None
@@ -303,7 +305,7 @@ class Target:
 
         The forget bias is that of the case, unless an option says otherwise.
         """
-        own = {**_at(self.api.defaults, _numbers(version)), "forget_bias": asked.forget_bias}
+        own = {**at(self.api.defaults, numbers(version)), "forget_bias": asked.forget_bias}
         return replace(asked, **{**own, **self.api.fields(self._asked, version)})
 
     def given(self, asked: Equation, width: int) -> dict[str, Any]:
@@ -332,12 +334,12 @@ def _plain(equation: Equation) -> Equation:
     return replace(equation, output_activation=equation.output)
 
 
-def _numbers(version: str) -> Version:
+def numbers(version: str) -> Version:
     """``2.2.4`` -> ``(2, 2)``. A number that is missing counts as the latest."""
     numbers = tuple(int(number[:6]) for number in re.findall(r"\d+", version)[:2])
     return (*numbers, *(10**6,) * (2 - len(numbers)))
 
 
-def _at(table: Since[_Value], version: Version) -> _Value:
+def at(table: Since[_Value], version: Version) -> _Value:
     """What a table has for a version."""
     return next(value for since, value in reversed(table) if version >= since)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rnnparity.apis.api import HELD, Api, Joined, Live, Option, Order, Since
+from rnnparity.apis.api import COMPUTED, HELD, Api, Joined, Live, Option, Order, Since
 from rnnparity.apis.places import NUMPY, PLACES
 from rnnparity.errors import InputError
 from rnnparity.printable import one_line
@@ -267,11 +267,13 @@ _EQUINOX: Options = {"use_bias": _BIASES, **_ignored("input_size hidden_size dty
 _G: Mapping[str, str] = {"j": "g"}
 _RELU6: Since[str] = (((), HARD_SIGMOID_6),)
 """https://docs.jax.dev/en/latest/_autosummary/jax.nn.hard_sigmoid.html: relu6(x + 3) / 6"""
+# flax.linen.RNN goes on over the padding, and only picks the last states at seq_lengths.
+_LINEN: Mapping[str, Any] = {"hard_sigmoid": _RELU6, "masked": COMPUTED}
 _JAX_APIS = [
-    Api("flax.linen.LSTMCell", layouts.FLAX_LINEN, _FLAX_GATED, letters=_G, hard_sigmoid=_RELU6),
-    Api("flax.linen.OptimizedLSTMCell", layouts.FLAX_LINEN, _FLAX_GATED, letters=_G, hard_sigmoid=_RELU6),
-    Api("flax.linen.GRUCell", layouts.FLAX_LINEN_GRU, _FLAX_GATED, hard_sigmoid=_RELU6),
-    Api("flax.linen.SimpleCell", layouts.FLAX_LINEN_RNN, {**_FLAX, "residual": _OFF}, hard_sigmoid=_RELU6),
+    Api("flax.linen.LSTMCell", layouts.FLAX_LINEN, _FLAX_GATED, letters=_G, **_LINEN),
+    Api("flax.linen.OptimizedLSTMCell", layouts.FLAX_LINEN, _FLAX_GATED, letters=_G, **_LINEN),
+    Api("flax.linen.GRUCell", layouts.FLAX_LINEN_GRU, _FLAX_GATED, **_LINEN),
+    Api("flax.linen.SimpleCell", layouts.FLAX_LINEN_RNN, {**_FLAX, "residual": _OFF}, **_LINEN),
     Api("flax.nnx.LSTMCell", layouts.FLAX_NNX, _FLAX_GATED, letters=_G, hard_sigmoid=_RELU6),
     Api(
         "flax.nnx.OptimizedLSTMCell", layouts.FLAX_NNX_OPTIMIZED, _FLAX_GATED, letters=_G, hard_sigmoid=_RELU6

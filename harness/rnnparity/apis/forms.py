@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnparity.apis import api
 from rnnparity.apis.api import Target
 from rnnparity.apis.stacks import CONTAINERS, STACKS, Sliced, Stack, Tensors
 
@@ -23,7 +24,16 @@ class Holders(NamedTuple):
     nested: bool = False
 
 
-_HOLDERS: Mapping[str, Holders] = {}
+_TENSORFLOW = {
+    "tf.nn.rnn_cell": "tf.nn.bidirectional_dynamic_rnn",
+    "tf.contrib.rnn": "tf.nn.bidirectional_dynamic_rnn",
+    "tf.compat.v1.nn.rnn_cell": "tf.compat.v1.nn.bidirectional_dynamic_rnn",
+}
+_HOLDERS: Mapping[str, Holders] = {
+    "keras.layers.": Holders("keras.Sequential", "keras.layers.Bidirectional", nested=True),
+    **{f"{module}.": Holders(f"{module}.MultiRNNCell", both) for module, both in _TENSORFLOW.items()},
+    "flax.linen.": Holders("", "flax.linen.Bidirectional"),
+}
 """By what the names of the apis begin with."""
 
 
@@ -74,36 +84,38 @@ def network(target: Target, options: Mapping[str, Any], layers: int, directions:
     return Network(held["api"], held["options"], layers == directions == 1)
 
 
-def masked(target: Target, made: Network) -> str:
-    """What a row returns past a row's length: see :attr:`rnnparity.apis.api.Api.masked`."""
+def masked(target: Target, made: Network, version: str) -> str:
+    """What a row of a ``version`` returns past a length: see :attr:`rnnparity.apis.api.Api.masked`."""
     inner = made.api
     if inner in CONTAINERS and CONTAINERS[inner].layers:
         inner = made.options[CONTAINERS[inner].layers][0]["api"]
-    own = CONTAINERS[inner].masked if inner in CONTAINERS else ""
+    own = api.at(CONTAINERS[inner].masked, api.numbers(version)) if inner in CONTAINERS else ""
     return own or target.api.masked_by(target.live.options)
 
 
-def stored(api: str, options: Mapping[str, Any], cells: Sequence[Sequence[Tensors]]) -> dict[str, np.ndarray]:
+def stored(
+    name: str, options: Mapping[str, Any], cells: Sequence[Sequence[Tensors]]
+) -> dict[str, np.ndarray]:
     """The tensors ``[...]`` of a network as it stores them.
 
     ``cells`` are those of each direction of each layer, by the names that a plain layer's have.
     """
-    container = CONTAINERS.get(api)
+    container = CONTAINERS.get(name)
     if container and container.layers:
         found: dict[str, np.ndarray] = {}
         for k, child in enumerate(options[container.layers]):
             own = stored(child["api"], child["options"], cells[k : k + 1])
-            found |= {container.prefixes[0].format(k) + name: tensor for name, tensor in own.items()}
+            found |= {container.prefixes[0].format(k) + each: tensor for each, tensor in own.items()}
         return found
     if container:
         return {
-            prefix + name: tensor
+            prefix + each: tensor
             for prefix, own in zip(container.prefixes, cells[0], strict=True)
-            for name, tensor in own.items()
+            for each, tensor in own.items()
         }
     if len(cells) == len(cells[0]) == 1:
         return dict(cells[0][0])
-    stack = STACKS[api]
+    stack = STACKS[name]
     return (_suffixed if stack.suffix else _sliced)(stack, cells)
 
 

@@ -41,8 +41,11 @@ _TORCH: Places = {
 def _keras(adapter: str, *options: Mapping[str, Any]) -> tuple[Live, ...]:
     """On JAX Keras computes in float32 only, whatever its dtype."""
     where = {"keras-tf": BOTH, "keras-torch": BOTH, "keras-jax": FLOAT32}
+    more: dict[str, Any] = {}
+    if adapter == "Layer":
+        more = {"network": "keras_adapter:Network", "lengths": True}
     return tuple(
-        Live(name, "keras", f"keras_adapter:{adapter}", dtypes, given, everyday=name != "keras-jax")
+        Live(name, "keras", f"keras_adapter:{adapter}", dtypes, given, everyday=name != "keras-jax", **more)
         for name, dtypes in where.items()
         for given in options or ({},)
     )
@@ -51,7 +54,8 @@ def _keras(adapter: str, *options: Mapping[str, Any]) -> tuple[Live, ...]:
 def _keras2(function: str = "", **fixed: Any) -> Live:
     """A row of Keras 2.2.4, whose gates go through ``function``."""
     options = {"recurrent_activation": function} if function else {}
-    return Live("tf1", "keras", "keras2_adapter:Layer", options=options, fixed=fixed)
+    where = "tf1", "keras", "keras2_adapter:Layer"
+    return Live(*where, options=options, fixed=fixed, network="keras2_adapter:Network", lengths=True)
 
 
 _KERAS: Places = {
@@ -75,23 +79,24 @@ def _tensorflow(*environments: str, adapter: str = "tensorflow_graph_adapter:Sta
     return tuple(Live(name, packages[name], adapter, **more) for name in environments)
 
 
-_FUSED = "tensorflow_graph_adapter:Fused"
+_tensorflow_cell = functools.partial(_tensorflow, network="tensorflow_graph_adapter:DynamicRNN", lengths=True)
+"""A cell, which ``dynamic_rnn`` takes over rows of different lengths."""
 _TENSORFLOW: Places = {
     **{
-        f"{prefix}.{cell}": _tensorflow(environment)
+        f"{prefix}.{cell}": _tensorflow_cell(environment)
         for environment, prefix in (("tf2", "tf.compat.v1.nn.rnn_cell"), ("tf1", "tf.nn.rnn_cell"))
         for cell in ("GRUCell", "BasicRNNCell")
     },
     **{
         f"{prefix}.LSTMCell": (
-            *_tensorflow(environment),
-            *_tensorflow(environment, parts=(PEEPHOLES,), everyday=False),
-            *_tensorflow(environment, parts=(PROJECTION,), everyday=False),
+            *_tensorflow_cell(environment),
+            *_tensorflow_cell(environment, parts=(PEEPHOLES,), everyday=False),
+            *_tensorflow_cell(environment, parts=(PROJECTION,), everyday=False),
         )
         for environment, prefix in (("tf2", "tf.compat.v1.nn.rnn_cell"), ("tf1", "tf.nn.rnn_cell"))
     },
-    "tf.compat.v1.nn.rnn_cell.BasicLSTMCell": _tensorflow("tf2"),
-    "tf.contrib.rnn.BasicLSTMCell": _tensorflow("tf1"),
+    "tf.compat.v1.nn.rnn_cell.BasicLSTMCell": _tensorflow_cell("tf2"),
+    "tf.contrib.rnn.BasicLSTMCell": _tensorflow_cell("tf1"),
     # The raw op clips the cell state at 3 by default.
     "tf.raw_ops.BlockLSTM": _tensorflow(
         "tf2", adapter="tensorflow_adapter:BlockLSTM", dtypes=FLOAT32,
@@ -100,10 +105,15 @@ _TENSORFLOW: Places = {
 }  # fmt: skip
 
 
-def _nnabla(adapter: str, *options: Mapping[str, Any]) -> tuple[Live, ...]:
+def _nnabla(adapter: str, *options: Mapping[str, Any], stacked: bool = False) -> tuple[Live, ...]:
     """NNabla computes in float32 only."""
-    where = "nnabla", "nnabla", f"nnabla_adapter:{adapter}", FLOAT32
-    return tuple(Live(*where, options=given) for given in options or ({},))
+    path = f"nnabla_adapter:{adapter}"
+    where, network = ("nnabla", "nnabla", path, FLOAT32), path if stacked else ""
+    return tuple(Live(*where, options=given, network=network) for given in options or ({},))
+
+
+_nnabla_layer = functools.partial(_nnabla, "ParametricLayer", stacked=True)
+_nnabla_function = functools.partial(_nnabla, "FunctionLayer", stacked=True)
 
 
 _NNABLA: Places = {
@@ -111,22 +121,22 @@ _NNABLA: Places = {
     "article.lstm_cell_four_affines": _nnabla("FourAffines"),
     "article.lstm": _nnabla("ArticleLayer"),
     "PF.lstm_cell": _nnabla("Cell"),
-    "PF.lstm": _nnabla("ParametricLayer"),
-    "F.lstm": _nnabla("FunctionLayer"),
-    "PF.gru": _nnabla("ParametricLayer"),
-    "F.gru": _nnabla("FunctionLayer"),
-    "PF.rnn": _nnabla("ParametricLayer", _TANH, _RELU),
-    "F.rnn": _nnabla("FunctionLayer", _TANH, _RELU),
+    "PF.lstm": _nnabla_layer(),
+    "F.lstm": _nnabla_function(),
+    "PF.gru": _nnabla_layer(),
+    "F.gru": _nnabla_function(),
+    "PF.rnn": _nnabla_layer(_TANH, _RELU),
+    "F.rnn": _nnabla_function(_TANH, _RELU),
 }
 
 
-def _jax(package: str, adapter: str) -> tuple[Live, ...]:
-    return (Live("jax", package, f"jax_adapter:{adapter}", everyday=False),)
+def _jax(package: str, adapter: str, **more: Any) -> tuple[Live, ...]:
+    return (Live("jax", package, f"jax_adapter:{adapter}", everyday=False, **more),)
 
 
 _JAX: Places = {
     **{
-        f"flax.linen.{cell}": _jax("flax", "Linen")
+        f"flax.linen.{cell}": _jax("flax", "Linen", network="jax_adapter:LinenRNN", lengths=True)
         for cell in ("LSTMCell", "OptimizedLSTMCell", "GRUCell", "SimpleCell")
     },
     **{
@@ -147,7 +157,11 @@ def _onnx(*options: Mapping[str, Any], parts: tuple[str, ...] = ()) -> tuple[Liv
         Live("onnxruntime", "onnxruntime", "onnx_adapter:Runtime", FLOAT32, **_FORWARD_ONLY),
         Live("onnx", "onnx", "onnx_adapter:Reference", **_FORWARD_ONLY),
     )
-    return tuple(replace(live, options=given, parts=parts) for live in places for given in options or ({},))
+    return tuple(
+        replace(live, options=given, parts=parts, network=live.adapter, lengths=True)
+        for live in places
+        for given in options or ({},)
+    )
 
 
 _ONNX: Places = {

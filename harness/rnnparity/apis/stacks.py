@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnparity.apis.api import Api, Order
+from rnnparity.apis.api import ANYTHING, ZEROED, Api, Order, Since
 from rnnparity.apis.catalogue import find_api
 from rnnparity.errors import InputError
 
@@ -65,7 +65,7 @@ class Container:
     scopes: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
     merge: str = ""
-    masked: str = ""
+    masked: Since[str] = (((), ""),)
 
 
 _TORCH = Stack("num_layers", ("bidirectional", True), r"_l(?P<layer>\d+)(?P<reverse>_reverse)?$", plain="_l0")
@@ -82,7 +82,9 @@ def _nnabla(scope: str) -> Stack:
 
 # The first axis of every tensor is that of directions: https://onnx.ai/onnx/operators/onnx__LSTM.html
 _ONNX = Stack(
-    "", ("direction", "bidirectional"), sliced=tuple(Sliced(n, n, "d") for n in ("W", "R", "B", "P"))
+    "",
+    ("direction", "bidirectional"),
+    sliced=tuple(Sliced(name, name, "d") for name in ("W", "R", "B", "Wb", "Rb", "P")),
 )
 
 STACKS: Mapping[str, Stack] = {
@@ -97,22 +99,36 @@ STACKS: Mapping[str, Stack] = {
 _BIDIRECTIONAL = Container(
     directions=("layer", "backward_layer"),
     scopes=(r"(^|/)forward_[^/]*/", r"(^|/)backward_[^/]*/"),
+    prefixes=("forward_layer/", "backward_layer/"),
     merge="merge_mode",
+    # Since tf.keras it asks both of its layers for zero_output_for_mask:
+    # https://github.com/keras-team/keras/blob/v3.0.0/keras/layers/rnn/bidirectional.py
+    masked=(((), ""), ((2, 3), ZEROED)),
 )
-_DYNAMIC = Container(directions=("cell_fw", "cell_bw"), scopes=(r"(^|/)fw/", r"(^|/)bw/"))
+_DYNAMIC = Container(
+    directions=("cell_fw", "cell_bw"), scopes=(r"(^|/)fw/", r"(^|/)bw/"), prefixes=("fw/", "bw/")
+)
 
 CONTAINERS: Mapping[str, Container] = {
-    **{f"{keras}.Sequential": Container("layers") for keras in ("keras", "tf.keras", "tf_keras")},
+    **{
+        f"{keras}.Sequential": Container("layers", prefixes=("layer_{}/",))
+        for keras in ("keras", "tf.keras", "tf_keras")
+    },
     **{f"{keras}.layers.Bidirectional": _BIDIRECTIONAL for keras in ("keras", "tf.keras", "tf_keras")},
     **{
-        f"{module}.MultiRNNCell": Container("cells", scopes=(r"(^|/)cell_{}/",))
+        f"{module}.MultiRNNCell": Container("cells", scopes=(r"(^|/)cell_{}/",), prefixes=("cell_{}/",))
         for module in ("tf.nn.rnn_cell", "tf.contrib.rnn", "tf.compat.v1.nn.rnn_cell")
     },
     "tf.nn.bidirectional_dynamic_rnn": _DYNAMIC,
     "tf.compat.v1.nn.bidirectional_dynamic_rnn": _DYNAMIC,
     # https://flax-linen.readthedocs.io/en/latest/api_reference/flax.linen/layers.html
     "flax.linen.Bidirectional": Container(
-        directions=("forward_rnn", "backward_rnn"), scopes=(r"(^|/)forward_rnn/", r"(^|/)backward_rnn/")
+        directions=("forward_rnn", "backward_rnn"),
+        scopes=(r"(^|/)forward_rnn/", r"(^|/)backward_rnn/"),
+        prefixes=("forward_rnn/cell/", "backward_rnn/cell/"),
+        # It goes on over the padding, from the end of that where it reads backwards:
+        # https://github.com/google/flax/blob/v0.12.8/flax/linen/recurrent.py
+        masked=(((), ANYTHING),),
     ),
 }
 """By the name of the api."""

@@ -171,7 +171,7 @@ class NetworkRun:
         if self._case.lengths is not None:
             given["lengths"] = self._case.lengths
         recording = from_arrays({**given, **observed, **{WEIGHTS + name: a for name, a in weights.items()}})
-        fills = (forms.masked(self._target, self._network),)
+        fills = (forms.masked(self._target, self._network, self._version),)
         return _as_ran(recording, fills, arithmetic or recording.arithmetic)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnparity.apis.api import HELD, ZEROED
+from rnnparity.apis.api import ANYTHING, COMPUTED, HELD, ZEROED
 from rnnparity.diagnosis import explain
 from rnnparity.diagnosis.causes import CONFIRMED, Cause
 from rnnparity.diagnosis.findings import Masking
@@ -12,8 +12,8 @@ from rnnparity.recordings.recording import Recording
 from rnnparity.reference.forward import Reference
 from rnnparity.reference.noise import LIMIT
 
-COMPUTED, NEITHER = "computed", "neither zeroed, held nor computed"
-"""What may have become of masked steps, beside :data:`~rnnparity.apis.api.ZEROED` and ``HELD``."""
+NEITHER = "neither zeroed, held nor computed"
+"""What may have become of masked steps, beside what apis do."""
 
 
 def wrong(recording: Recording, hidden: np.ndarray, expected: Reference) -> Cause | None:
@@ -22,7 +22,7 @@ def wrong(recording: Recording, hidden: np.ndarray, expected: Reference) -> Caus
     ``hidden`` ``[B, T, P]`` is in the order of computation.
     """
     counts = recording.counts
-    if counts is None or counts.all():
+    if counts is None or counts.all() or ANYTHING in recording.fills:
         return None
     assert recording.mask is not None
     past: NDArray[np.bool_] = ~recording.mask
