@@ -10,41 +10,68 @@ from support.cases import SIZES, RunLive
 
 import rnnparity
 from rnnparity import Target
+from rnnparity.apis import forms
 from rnnparity.apis.selection import TARGETS
 from rnnparity.errors import InputError
 from rnnparity.judge import comparison
 from rnnparity.live.result import Row
+from rnnparity.pytest_plugin.known_differences import read_known_differences
 from rnnparity.reference.network_case import NetworkForm
-from rnnparity_adapters.kinds import KINDS
 
 FAULTY = Path(__file__).parents[1] / "support" / "faulty_networks.py"
+KNOWN = read_known_differences(Path(__file__).parents[2] / "fixtures" / "known_differences.txt")
 FORMS = [
-    NetworkForm(2, False, False),
-    NetworkForm(1, True, False),
-    NetworkForm(1, False, True),
-    NetworkForm(3, True, True),
+    NetworkForm(2, True, True),
+    NetworkForm(2, True),
+    NetworkForm(1, True, True),
+    NetworkForm(2, False, True),
 ]
+"""The richest forms; a row runs the first that it has, and those of TensorFlow 1's cells the last as well."""
+QUICK = ("torch", "keras-torch", "nnabla", "onnxruntime", "onnx")
+"""Where every kind of cell is run: elsewhere the first run of each takes seconds."""
 
 
 def network(seed: int, form: NetworkForm, **drawn: Any) -> rnnparity.NetworkCase:
     return rnnparity.make_network(seed, **form._asdict(), **SIZES, **drawn)
 
 
+def forms_of(target: Target) -> list[NetworkForm]:
+    has = [
+        form for form in FORMS if not forms.refused(target, form.layers, 1 + form.bidirectional, form.lengths)
+    ]
+    return has[:1] + has[-1:] if target.name.startswith("tf.nn.") else has[:1]
+
+
+def first_of_each_adapter() -> list[Target]:
+    found: dict[tuple[str, str, str], Target] = {}
+    for target in TARGETS:
+        if target.live.network and (target.cell == "lstm" or target.live.environment in QUICK):
+            found.setdefault((target.live.environment, target.live.network, target.cell), target)
+    return list(found.values())
+
+
+ROWS = [(target, form) for target in first_of_each_adapter() for form in forms_of(target)]
+
+
 @pytest.mark.frameworks
-@pytest.mark.parametrize("form", FORMS, ids=str)
-@pytest.mark.parametrize("cell", KINDS)
-def test_networks_agree_in_both_directions(cell: str, form: NetworkForm, live: RunLive) -> None:
-    rows = [target for target in TARGETS if target.cell == cell and target.live.network]
-    for row in live([network(seed, form, cell=cell) for seed in (1, 2)], rows):
-        if row.verdict == comparison.UNSUPPORTED:
-            continue
-        assert row.agree, f"{row.target.key}: {row.reason}\n{row.log}"
-        assert [(run.seed, run.direction) for run in row.runs] == [
-            (seed, way) for seed in (1, 2) for way in ("loaded", "own")
-        ]
-        worst = row.difference("hidden")
-        assert worst is not None
-        assert 0 < worst.noise < 6
+@pytest.mark.parametrize(
+    ("environment", "cell"), dict.fromkeys((target.live.environment, target.cell) for target, _ in ROWS)
+)
+def test_networks_agree_in_both_directions(environment: str, cell: str, live: RunLive) -> None:
+    """Loaded and own weights, in the richest form that a row has."""
+    of_form: dict[NetworkForm, list[Target]] = {}
+    for target, form in ROWS:
+        if (target.live.environment, target.cell) == (environment, cell):
+            of_form.setdefault(form, []).append(target)
+    for form, targets in of_form.items():
+        for row in live(network(1, form, cell=cell), targets):
+            known = any(one.matches(row.target.key, f"seed1-lengths{form.lengths}") for one in KNOWN)
+            expected = comparison.DIVERGE if known else comparison.AGREE
+            assert row.verdict == expected, f"{row.target.key}: {row.reason}\n{row.log}"
+            assert [run.direction for run in row.runs] == ["loaded", "own"]
+            worst = row.difference("hidden")
+            assert worst is not None
+            assert worst.noise > 0
 
 
 CELLS = [(k, d) for k in (0, 1) for d in (0, 1)]

@@ -18,6 +18,23 @@ def test_golden(rnnparity_run: Outcome, rnnparity_regression: Regression) -> Non
 
 
 @pytest.mark.frameworks
+@pytest.mark.rnnparity(
+    "onnx.LSTM@onnx",
+    "onnx.GRU@onnx",
+    "onnx.RNN@onnx",
+    lengths=[True],
+    batch=3,
+    steps=7,
+    input_size=5,
+    units=4,
+)
+def test_known_differences_of_lengths(rnnparity_run: Outcome) -> None:
+    """Likewise."""
+    needs.row(rnnparity_run.row)
+    rnnparity_run.check()
+
+
+@pytest.mark.frameworks
 @pytest.mark.rnnparity("keras.*@keras-torch", "flax.nnx.GRUCell", "onnx.LSTM*@onnx", dtype=["float64"])
 def test_known_differences(rnnparity_run: Outcome) -> None:
     """They are in fixtures/known_differences.txt: one that is no more, or has another cause, is an error."""

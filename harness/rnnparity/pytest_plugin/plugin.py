@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rnnparity.pytest_plugin.known_differences import KnownDifference
     from rnnparity.pytest_plugin.stored_trajectory import Taken
     from rnnparity.reference.case import Case
+    from rnnparity.reference.network_case import NetworkCase
 
 _MARK = "rnnparity"
 
@@ -138,7 +139,9 @@ class Checker:
 class Outcome:
     """The fixture ``rnnparity_run``: a case through an api of a real framework."""
 
-    def __init__(self, wanted: Wanted, case: "Case", row: "Row", known: "KnownDifference | None") -> None:
+    def __init__(
+        self, wanted: Wanted, case: "Case | NetworkCase", row: "Row", known: "KnownDifference | None"
+    ) -> None:
         self.case, self.row = case, row
         self._wanted, self._known = wanted, known
 
@@ -292,10 +295,12 @@ def _rnnparity_pool() -> "Iterator[Pool]":
 def rnnparity_run(request: pytest.FixtureRequest, _rnnparity_pool: "Pool") -> Outcome:
     """A case through an api, for each of the marker ``rnnparity``: see Outcome.check."""
     from rnnparity.live.runner import run
-    from rnnparity.reference.case import make_case
+    from rnnparity.reference.network_case import NetworkForm, draw
 
     wanted: Wanted = request.param
-    case = make_case(wanted.seed, cell=wanted.target.cell, **wanted.sizes)
+    asked = {name: wanted.sizes[name] for name in NetworkForm._fields if name in wanted.sizes}
+    sizes = {name: value for name, value in wanted.sizes.items() if name not in asked}
+    case = draw(wanted.seed, NetworkForm(**asked), cell=wanted.target.cell, **sizes)
     (row,) = run(case, wanted.target, pool=_rnnparity_pool)
     known = request.config.stash[LEDGER].known
     matching = (one for one in known if one.matches(wanted.target.key, wanted.case))

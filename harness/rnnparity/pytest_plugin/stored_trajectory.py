@@ -63,6 +63,8 @@ def of_run(target: Target, run: Run, version: str, python: str) -> Taken:
 
     Raises :class:`~rnnparity.errors.InputError` for a run without a trajectory.
     """
+    if run.observed is not None and run.reference is None:
+        raise InputError("run", "that of a network", "one layer in one direction: others are not stored yet")
     if run.observed is None or run.reference is None:
         raise InputError("run", run.comparison.reason or "no trajectory", "one that kept its trajectory")
     case, reference = run.reference.case, run.reference
