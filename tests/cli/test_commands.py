@@ -12,8 +12,12 @@ import pytest
 from support.command import SMALL, run
 
 import rnnparity
+from rnnparity import Target
+from rnnparity.apis.selection import TARGETS
 from rnnparity.cli import commands
+from rnnparity.cli.options import parser
 from rnnparity.environments import declarations
+from rnnparity.reference.network_case import PLAIN, NetworkForm
 from rnnparity.selftest import plain_cells
 
 
@@ -180,7 +184,6 @@ def test_environments_are_made_used_listed_and_removed(
 
 
 def test_apis_lists_every_api(capsys: pytest.CaptureFixture[str]) -> None:
-    from rnnparity.apis.selection import TARGETS
 
     status, out, _ = run(capsys, "apis")
     assert status == commands.ALL_AGREE
@@ -259,6 +262,9 @@ WRONG = {
     "--cell mgru": "--cell: got mgru, but should be ",
     "--all --api torch.nn.GRU": "--all: got together with --api, but should be the one or the other",
     "--cell rnn --api torch.nn.GRU": "--api: got torch.nn.GRU, but should be an api of an RNN",
+    "--layers 0": "--layers: got 0, but should be an integer from 1 to 100",
+    "--layers two": "--layers: got two, but should be an integer from 1 to 100",
+    "--all --baseline report.json": "--baseline: got report.json, but should be of one table",
     "--cell gru --published": "--api: got published.*, but should be an api of a GRU",
 }
 
@@ -270,6 +276,52 @@ def test_an_option_that_would_be_ignored_is_an_error(
     status, out, complaint = run(capsys, "run", *options.split(), *SMALL)
     assert (status, out) == (commands.BAD_INPUT, "")
     assert said in complaint
+
+
+def tables(*arguments: str) -> dict[tuple[str, NetworkForm], list[Target]]:
+    return commands._chosen(parser(commands._COMMANDS).parse_args(["run", *arguments]))
+
+
+def test_all_is_every_kind_in_every_form_and_a_form_is_that_alone() -> None:
+    every = tables("--all")
+    assert {kind for kind, _ in every} == {"lstm", "gru", "rnn"}
+    assert {form for _, form in every} == {NetworkForm(*form) for form in commands._EVERY_FORM}
+    assert sum(len(rows) for (_, form), rows in every.items() if form == PLAIN) == len(TARGETS)
+    for (_, form), rows in every.items():
+        assert form == PLAIN or all(row.live.network for row in rows)
+    two = tables("--all", "--layers", "2", "--cell", "gru")
+    assert [*two] == [("gru", NetworkForm(2))]
+    assert len(two["gru", NetworkForm(2)]) == len([one for one in TARGETS if one.cell == "gru"])
+
+
+def test_the_command_of_a_report_asks_for_the_same_form(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    commands.main(
+        [
+            "run",
+            "--api",
+            "numpy.*",
+            "--bidirectional",
+            "--lengths",
+            "--layers",
+            "2",
+            *SMALL,
+            "--report",
+            str(report),
+        ]
+    )
+    document = json.loads((report / "report.json").read_text())
+    jsonschema.validate(document, schema())
+    assert {name: document["case"][name] for name in NetworkForm._fields} == NetworkForm(
+        2, True, True
+    )._asdict()
+    (row,) = document["rows"]
+    assert (row["verdict"], row["reason"]) == (
+        "unsupported",
+        "runs one layer in one direction, over whole rows",
+    )
+    assert row["command"].endswith("--layers 2 --bidirectional --lengths")
+    assert "2 layers, bidirectional, lengths" in (report / "report.md").read_text()
 
 
 @pytest.mark.frameworks

@@ -12,6 +12,9 @@ from rnnparity.apis import api
 from rnnparity.apis.api import Target
 from rnnparity.apis.stacks import CONTAINERS, STACKS, Sliced, Stack, Tensors
 
+PLAIN_ONLY = "runs one layer in one direction, over whole rows"
+"""Why an api runs no network."""
+
 
 class Holders(NamedTuple):
     """The containers that make a network of an api's cells: one of ``layers``, one of two ``directions``.
@@ -51,7 +54,7 @@ class Network(NamedTuple):
 def refused(target: Target, layers: int, directions: int, lengths: bool) -> str:
     """Why a row does not run such a network, perhaps over rows of different lengths; empty if it does."""
     if not target.live.network:
-        return "runs one layer in one direction, over whole rows"
+        return PLAIN_ONLY
     stack, holders = STACKS.get(target.name), _holders(target.name)
     if layers > 1 and not (stack.layers if stack else holders.layers):
         return "has no option for several layers, and no object that holds them"

@@ -58,7 +58,7 @@ def _reading(cell: Case, read: np.ndarray) -> Case:
 def refused(target: Target, case: NetworkCase) -> str:
     """Why a row does not run a network of this form; empty if it does."""
     if APIS.get(target.name) is not target.api:
-        return "an api of your own runs one layer in one direction, over whole rows"
+        return forms.PLAIN_ONLY  # a recording knows the apis of the catalogue alone
     return forms.refused(target, len(case.layers), case.directions, case.lengths is not None)
 
 
