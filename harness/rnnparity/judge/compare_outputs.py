@@ -1,5 +1,6 @@
 """Compare the outputs of layers that were run together: nothing between them was observed."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -47,6 +48,11 @@ class Output:
         with np.errstate(divide="ignore", invalid="ignore"):
             units = np.where(difference == 0, 0.0, difference / self.expected.noise)
         return difference, np.where(self.known[:, :, None] | np.isinf(difference), units, 0.0)
+
+
+def of_cell(observed: str) -> str:
+    """The name of an observed array without its layer and direction: ``hidden_l1_reverse`` -> ``hidden``."""
+    return re.sub(r"_l\d+(_reverse)?$", "", observed)
 
 
 def compare_outputs(outputs: Sequence[Output], measured: Callable[[], Sequence[Output]]) -> Comparison:

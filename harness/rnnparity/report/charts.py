@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from rnnparity.judge import comparison
+from rnnparity.judge.compare_outputs import of_cell
 from rnnparity.judge.comparison import Difference, Heat
 from rnnparity.live.result import Row, Run
 from rnnparity.report.numbers import number
@@ -29,7 +30,7 @@ def charts(row: Row) -> dict[Run, dict[str, Any]]:
         drawn[worst]["heatmaps"] = [
             _heatmap(difference.observed, difference.heat)
             for difference in worst.comparison.differences
-            if difference.observed in _DRAWN and difference.heat is not None
+            if of_cell(difference.observed) in _DRAWN and difference.heat is not None
         ]
     return drawn
 
@@ -46,8 +47,8 @@ def _curves(run: Run) -> list[dict[str, Any]]:
     return [
         _curve(difference)
         for difference in run.comparison.differences
-        if difference.observed in _ALWAYS
-        or (difference.observed in _DRAWN and difference.first_step is not None)
+        if of_cell(difference.observed) in _ALWAYS
+        or (of_cell(difference.observed) in _DRAWN and difference.first_step is not None)
     ]
 
 

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from rnnparity.judge import comparison
+from rnnparity.judge.compare_outputs import of_cell
 from rnnparity.judge.comparison import Comparison
 from rnnparity.live.result import Row
 from rnnparity.reference.noise import LIMIT, Array
 
+_NAMED = 20
+"""Characters of a name, unless one is longer."""
 _WIDTH = 60
 """Characters of a line at most, so that it fits a terminal with the name before it."""
 _RAMP = ".:-=+*#"
@@ -31,10 +34,20 @@ def curves(row: Row) -> Iterator[str]:
 
 def lines(compared: Comparison) -> Iterator[str]:
     """A line of text for each state, of the whole run and of each step alone."""
-    shown = [(_NAMES[d.observed], d.by_step) for d in compared.differences if d.observed in _NAMES]
+    named = ((_name(difference.observed), difference.by_step) for difference in compared.differences)
+    shown = [(name, by_step) for name, by_step in named if name]
+    width = max((len(name) for name, _ in shown), default=0)
     yield _SCALE
     for name, by_step in shown:
-        yield f"{name:20s} {_line(by_step)}"
+        yield f"{name:{max(width, _NAMED)}s} {_line(by_step)}"
+
+
+def _name(observed: str) -> str:
+    """What a line is called: ``hidden, whole run``, ``hidden_l1_reverse, whole run``; empty without one."""
+    state = of_cell(observed)
+    how = _NAMES.get(state, "").partition(", ")[2]
+    what = _NAMES.get(state, "").partition(", ")[0] + observed.removeprefix(state)
+    return f"{what}, {how}" if how else ""
 
 
 def _line(by_step: Array) -> str:

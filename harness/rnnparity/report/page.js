@@ -8,6 +8,13 @@ const names = {
   local_hidden: "hidden, step alone", local_cell: "cell, step alone",
 };
 const dashes = { hidden: "solid", cell: "solid", stepped_hidden: "dash", local_hidden: "dot", local_cell: "dot" };
+// Of a network an observed array has its layer and direction behind its name: hidden_l1_reverse.
+const cell = /_l(\d+)(_reverse)?$/;
+const state = (observed) => observed.replace(cell, "");
+const named = (observed) => {
+  const [, layer, backward] = observed.match(cell) ?? [];
+  return names[state(observed)] + (layer ? `, layer ${layer}${backward ? " backward" : ""}` : "");
+};
 const settings = { displayModeBar: false, responsive: true };
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -35,12 +42,12 @@ function curves(run) {
   const top = ceiling(run.curves.flatMap((curve) => curve.noise));
   const lowest = Math.min(limit / 10, ...run.curves.flatMap((c) => c.noise.filter((value) => value > 0)));
   const traces = run.curves.map((curve) => ({
-    type: "scatter", mode: curve.noise.length > 1 ? "lines" : "markers", name: names[curve.observed],
+    type: "scatter", mode: curve.noise.length > 1 ? "lines" : "markers", name: named(curve.observed),
     x: curve.noise.map((_, k) => k * curve.steps_per_point),
     y: drawable(curve.noise, top),
     text: curve.noise.map((value, k) => `${told(value)} at step ${span(k * curve.steps_per_point, curve.steps_per_point, steps)}`),
     hovertemplate: "%{text}<extra>%{fullData.name}</extra>",
-    line: { color: colour(curve.observed.includes("hidden") ? "hidden" : "cell"), dash: dashes[curve.observed], width: 2 },
+    line: { color: colour(curve.observed.includes("hidden") ? "hidden" : "cell"), dash: dashes[state(curve.observed)], width: 2 },
   }));
   const made = layout("Error by step", "step", "noise units");
   made.hovermode = "x";
@@ -92,7 +99,7 @@ function heatmap(run, which) {
       ticktext: ticks.map((k) => (k === 0 ? "limit" : k < 0 ? `limit/${10 ** -k}` : `×10<sup>${k}</sup>`)),
     },
   };
-  const made = layout(names[map.observed], "step", "unit");
+  const made = layout(named(map.observed), "step", "unit");
   made.xaxis.showgrid = made.yaxis.showgrid = false;
   return [[trace], made];
 }
@@ -119,11 +126,11 @@ function tabulate(figure) {
   const map = isMap ? run.heatmaps[figure.dataset.which] : null;
   const heads = isMap
     ? map.noise[0].map((_, k) => `unit ${span(k * map.units_per_cell, map.units_per_cell, units)}`)
-    : run.curves.map((curve) => names[curve.observed]);
+    : run.curves.map((curve) => named(curve.observed));
   const width = isMap ? map.steps_per_cell : run.curves[0].steps_per_point;
   const lines = isMap ? map.noise : run.curves[0].noise.map((_, k) => run.curves.map((curve) => curve.noise[k]));
   const table = document.createElement("table");
-  table.append(element("caption", isMap ? `${names[map.observed]}, noise units` : "Largest error, noise units"));
+  table.append(element("caption", isMap ? `${named(map.observed)}, noise units` : "Largest error, noise units"));
   const head = table.createTHead().insertRow();
   head.append(element("th", "step", "col"), ...heads.map((text) => element("th", text, "col")));
   const body = table.createTBody();
