@@ -128,7 +128,7 @@ class Comparing:
         if self._local is None or hides or case.inputs_noise is not None:
             self._local = None
             return False
-        found = self._local.add(case, hidden, cell, reference.arithmetic, mask)
+        found = self._local.add(case, hidden, cell, reference.arithmetic, mask, reference.linear)
         for name, errors in zip(LOCAL, found, strict=True):
             if errors.size:
                 size = np.abs(errors)

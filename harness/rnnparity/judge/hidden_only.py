@@ -75,37 +75,40 @@ def parts(
     if estimate.cell is not None and estimate.variance is not None:
         before, variance = before._replace(cell=estimate.cell), estimate.variance
     for now in pieces(case):
-        steps, linears = [], []
+        steps, linears, previous = [], [], []
         for t in range(now.start, now.stop):
             x, seen = (array[:, t].astype(np.float64) for array in (case.inputs, hidden))
             found, linear, cell, after = _filtered(step, x, before, variance, seen)
             steps.append(found)
             linears.append(linear)
+            previous.append(before.hidden)
             before, variance = States(seen, cell), after
         estimate.cell, estimate.variance = before.cell, variance
         x = case.inputs[:, now].swapaxes(0, 1).astype(np.float64).reshape(-1, case.input_size)
-        yield _part(step, x, now, steps, linears, repeats)
+        yield _part(step, x, np.concatenate(previous), now, steps, linears, repeats)
 
 
 def _filtered(
     step: Lstm, x: Array, before: States, variance: Array, seen: Array
 ) -> tuple[_Step, Any, Array, Array]:
     """One step of the filter: what it found, the linearised step, and the new estimate with its variance."""
-    sums = step.sums(step.of_inputs(x), before)
-    predicted = step.advance(sums, before)
-    spread = States(np.zeros_like(before.hidden), variance) if step.bends else None
-    linear = step.linearised(x, sums, before, States(seen, predicted.cell), spread)
-    _, own = step.local(linear)
+    sums = step.sums(x, before)
+    active = step.empty(sums)
+    predicted = step.advance(sums, before, active)
+    unit = step.a.unit**2
+    spread = States(np.zeros_like(before.hidden), variance / unit) if step.bends else None
+    linear = step.linearised(x, sums, active, before, States(seen, predicted.cell), spread)
+    own = States(*(unit * each for each in linear.made))
     by_cell, by_new = linear.by_cell, linear.by_new
     of_cell = by_cell**2 * variance + own.cell
-    scale = np.sqrt(by_new**2 * of_cell + noise.error(own.hidden, step.a) ** 2)
+    scale = np.sqrt(by_new**2 * of_cell + unit * noise.error(linear.made.hidden, step.a) ** 2)
     error = seen - predicted.hidden
     gain = of_cell * by_new / scale**2
     kept = 1 - gain * by_new
     cell, after = predicted.cell + gain * error, kept * of_cell
     wrong = np.abs(error) > LIMIT * scale
     if wrong.any():  # c' is not what was predicted, and only h' tells what it is
-        alone, uncertain = _solved(step, linear.o.value, seen, predicted.cell, own.hidden)
+        alone, uncertain = _solved(step, active[ORDER.index("o")], seen, predicted.cell, own.hidden)
         cell, after = np.where(wrong, alone, cell), np.where(wrong, uncertain, after)
         steep = np.where(np.abs(by_new) > _FLAT, by_new, np.inf)
         gain, kept = np.where(wrong, 1 / steep, gain), np.where(wrong, 0.0, kept)
@@ -166,6 +169,7 @@ def _weights(steps: list[_Step]) -> _Weights:
 def _part(
     step: Lstm,
     x: Array,
+    previous: Array,
     now: slice,
     steps: list[_Step],
     linears: list[Any],
@@ -177,23 +181,23 @@ def _part(
     always: list[Array] = []
     with_x: list[Array] = []
     for found, linear, of_x in zip(steps, linears, np.split(x, len(steps)), strict=True):
-        in_cell, in_product = step.systematic(linear)
-        systematic.append((np.abs(found.by_new) * in_cell + in_product) / found.scale)
+        in_product, in_cell = linear.systematic
+        scale = found.scale / step.a.unit
+        systematic.append((np.abs(found.by_new) * in_cell + in_product) / scale)
         for kept, states in zip((always, with_x), step.repeated(linear, of_x), strict=True):
             kept.append(found.by_new**2 * states.cell + states.hidden)
-        variances.append(found.scale**2)
+        variances.append(scale**2)
     none = np.zeros((len(x), 0))
     repeated = repeats.of(
         now, *(States(np.concatenate(each), none) for each in (variances, always, with_x))
     ).hidden
-    v = np.concatenate([linear.v for linear in linears])
-    slopes = np.concatenate([linear.slopes for linear in linears])
-    shown = {}
-    for which, gate in enumerate(ORDER):
-        errors, size = (
-            (weights.of_o, weights.size_of_o) if gate == "o" else (weights.of_cell, weights.size_of_cell)
-        )
-        slope = slopes[:, which]
-        shown[gate] = Sensitivity(v, slope * errors, np.abs(slope) * size, np.concatenate(systematic))
+    v = np.concatenate([x, previous], axis=1)
+    slopes = step.a.unit * np.concatenate([linear.slopes for linear in linears], axis=1)
+    of_o = np.array([[[gate == "o"]] for gate in ORDER])
+    errors, size = (
+        np.where(of_o, *both)
+        for both in ((weights.of_o, weights.of_cell), (weights.size_of_o, weights.size_of_cell))
+    )
+    shown = Sensitivity(ORDER, v, slopes * errors, np.abs(slopes) * size, np.concatenate(systematic))
     error = np.concatenate([found.error for found in steps])
-    return Part(now, error, none, shown, States(repeated * weights.alike, none))
+    return Part(now, error, none, (shown,), States(repeated * weights.alike, none))

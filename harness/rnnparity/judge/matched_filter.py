@@ -6,6 +6,7 @@ the errors are projected on that pattern. A difference that is too small to show
 the sum over thousands of them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,6 +35,10 @@ score is beyond its limit where that error is beyond its own.
 
 _ABOUT_AS_WELL = 0.9
 """A gate is at fault with the best one if its score is at least this part of the best score."""
+
+
+_ORDER = "ijfoznmrp"
+"""All gates, in the order in which they are named."""
 
 
 class Explanation(NamedTuple):
@@ -78,55 +83,61 @@ class Pattern:
 
 
 class _Sums:
-    """The sums over all steps that the projections on one gate's parameters need, for each unit.
+    """The sums over all steps that the projections on some gates' parameters need, for each gate and unit.
 
-    Arrays are ``[rows, units]`` for the kernel and ``[units]`` for the bias.
+    Arrays are ``[G, rows, U]`` for the kernel and ``[G, U]`` for the bias.
     """
 
-    def __init__(self, gate: str, shown: Sensitivity) -> None:
-        rows, units = shown.v.shape[1], shown.weighted_errors.shape[1]
-        self.gate, self.start, self.in_cell = gate, shown.start, shown.in_cell
-        self.error = np.zeros((rows, units))  # of v * sensitivity * error
-        self.first = np.zeros((rows, units))  # of v * sensitivity**2
-        self.second = np.zeros((rows, units))  # of v**2 * sensitivity**2
-        self.bias_error, self.bias_second = np.zeros(units), np.zeros(units)
-        self.systematic, self.systematic_second = np.zeros(units), np.zeros(units)
+    def __init__(self, shown: Sensitivity) -> None:
+        rows, (gates, _, units) = shown.v.shape[1], shown.size.shape
+        self.gates, self.start, self.in_cell = shown.gates, shown.start, shown.in_cell
+        self.error = np.zeros((gates, rows, units))  # of v * sensitivity * error
+        self.first = np.zeros((gates, rows, units))  # of v * sensitivity**2
+        self.second = np.zeros((gates, rows, units))  # of v**2 * sensitivity**2
+        self.bias_error, self.bias_second = np.zeros((2, gates, units))
+        self.systematic, self.systematic_second = np.zeros((gates, units)), np.zeros(units)
         self.different = np.zeros(units)  # how many errors there are, what repeats counted once
-        self.fourth = np.zeros(units)  # of sensitivity**4
+        self.fourth = np.zeros((gates, units))  # of sensitivity**4
         self.v_second, self.v_fourth, self.count = np.zeros(rows), np.zeros(rows), 0
 
-    def add(self, shown: Sensitivity, v_second: Array, part: Array) -> None:
-        """Add steps, of which each counts as a ``part`` ``[N, U]``; ``v_second`` ``[N, rows]`` is v**2."""
-        if part.shape != shown.size.shape:  # through a matrix all units of the state count
-            part = part.min(axis=1, keepdims=True)
-        v, errors, square = shown.v, shown.weighted_errors * part, shown.size * shown.size
-        second = square * part
-        self.error += v.T @ errors
-        self.first += v.T @ second
-        self.second += v_second.T @ second
-        self.fourth += (square * second).sum(axis=0)
+    def add(self, shown: Sensitivity, part: Array | None) -> None:
+        """Add steps, of which each counts as a ``part`` ``[N, U]``, or ``[N, 1]``; wholly if it is None."""
+        v, size, errors, systematic = shown.v, shown.size, shown.weighted_errors, shown.systematic
+        v_second, square = v * v, size * size
+        second = square
+        if part is None:
+            self.different += len(v)
+        else:  # through a matrix all units of the state count
+            least = part if part.shape[1] == size.shape[2] else np.min(part, axis=1, keepdims=True)
+            errors, second, systematic = errors * least, square * least, systematic * least
+            self.different += least.sum(axis=0)
+        self.error += np.matmul(v.T, errors)
+        self.first += np.matmul(v.T, second)
+        self.second += np.matmul(v_second.T, second)
         self.v_second += v_second.sum(axis=0)
-        self.v_fourth += (v_second * v_second).sum(axis=0)
+        self.v_fourth += np.square(v_second).sum(axis=0)
         self.count += len(v)
-        self.bias_error += errors.sum(axis=0)
-        self.bias_second += second.sum(axis=0)
-        systematic = shown.systematic * part
-        self.systematic += (shown.size * systematic).sum(axis=0)
+        self.bias_error += errors.sum(axis=1)
+        self.bias_second += second.sum(axis=1)
+        self.systematic += (size * systematic).sum(axis=1)
         self.systematic_second += (shown.systematic * systematic).sum(axis=0)
-        self.different += part.sum(axis=0)
+        self.fourth += np.multiply(square, second, out=square).sum(axis=1)
 
-    def best(self, scale: float) -> Explanation:
-        """The parameter that explains most; ``scale`` is the typical size of an error, in noise units."""
-        scores = np.concatenate([self.error, [self.bias_error]])
-        seconds = np.concatenate([self.second, [self.bias_second]])
-        seconds[seconds == 0] = np.inf
-        np.divide(np.abs(scores), np.sqrt(seconds), out=scores)
-        row, unit = np.unravel_index(np.argmax(scores), scores.shape)
-        is_bias = row == len(self.error)
-        error = self.bias_error[unit] if is_bias else self.error[row, unit]
-        change, score = error / seconds[row, unit], scores[row, unit] / scale
-        place = None if is_bias else self.start + int(row)
-        return Explanation(self.gate, place, int(unit), float(change), float(score))
+    def best(self, scale: float, unit: float) -> Iterator[Explanation]:
+        """Each gate's parameter that explains most.
+
+        ``scale`` is the typical size of an error, in noise units. The sums are those of sensitivities to a
+        change by a ``unit``.
+        """
+        for which, gate in enumerate(self.gates):
+            scores = np.concatenate([self.error[which], self.bias_error[which : which + 1]])
+            seconds = np.concatenate([self.second[which], self.bias_second[which : which + 1]])
+            seconds[seconds == 0] = np.inf
+            row, column = np.unravel_index(np.argmax(np.abs(scores) / np.sqrt(seconds)), scores.shape)
+            error, second = scores[row, column], seconds[row, column]
+            place = None if row == len(self.error[which]) else self.start + int(row)
+            score = np.abs(error) / np.sqrt(second) / scale
+            yield Explanation(gate, place, int(column), float(unit * error / second), float(score))
 
     def significance(self, scale: float) -> float:
         """The largest score / limit of any parameter; ``scale`` as for :meth:`best`."""
@@ -135,11 +146,11 @@ class _Sums:
 
     def _kernel(self, scale: float) -> float:
         """That of the kernel. v is centred, because its mean acts as a bias: see :meth:`_bias`."""
-        mean = self.first / np.where(self.bias_second > 0, self.bias_second, 1)
+        mean = self.first / np.where(self.bias_second > 0, self.bias_second, 1)[:, None]
         second = self.second - mean * self.first
         second[second <= 1e-9 * self.second] = np.inf  # v is constant but for rounding
-        centred = np.subtract(self.error, np.multiply(mean, self.bias_error, out=mean), out=mean)
-        even = self._even() * _even(self.v_second, self.v_fourth, self.count)[:, None]
+        centred = self.error - mean * self.bias_error[:, None]
+        even = self._even()[:, None] * _even(self.v_second, self.v_fourth, self.count)[:, None]
         limit = SCORE_LIMIT * self._scales(scale, even) + SYSTEMATIC * np.sqrt(self.systematic_second)
         return float(np.sqrt(np.max(centred * centred / (second * limit * limit))))
 
@@ -149,7 +160,7 @@ class _Sums:
         return float(np.max(np.abs(self.bias_error) / root / limit))
 
     def _even(self) -> Array:
-        """The part ``[units]`` of all steps that matters, by the sensitivity: 1 if it is the same at all."""
+        """The part ``[G, U]`` of all steps that matters, by the sensitivity: 1 if it is the same at all."""
         return _even(self.bias_second, self.fourth, self.different)
 
     def _scales(self, scale: float, even: Array) -> Array:
@@ -172,27 +183,23 @@ class Part(NamedTuple):
     """Some ``steps`` of a local analysis; N are these steps times all batch rows, step by step.
 
     ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]`` are the local errors in noise units, and ``sensitivities``
-    say how each gate's parameters show in them. Each of k errors that are the same rounding counts as the
+    say how the gates' parameters show in them. Each of k errors that are the same rounding counts as the
     k-th part of one: ``repeated`` has these numbers k, for ``hidden`` ``[N, P]`` and ``cell`` ``[N, U]``, or
-    ``[N, 1]`` for all units.
+    ``[N, 1]`` for all units; it is None where nothing repeats.
     """
 
     steps: slice
     hidden: Array
     cell: Array
-    sensitivities: dict[str, Sensitivity]
-    repeated: States
-
-    def error(self, gate: str) -> Array:
-        """The local errors in which the gate shows: ``cell`` ``[N, U]`` or ``hidden`` ``[N, P]``."""
-        return self.cell if self.sensitivities[gate].in_cell else self.hidden
+    sensitivities: tuple[Sensitivity, ...]
+    repeated: States | None
 
 
 class Filter:
     """The projections of all local errors of a run, part by part."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, _Sums] = {}
+        self._sums: list[_Sums] = []
         self._sizes = Typical(), Typical()
 
     def add(self, part: Part, batch: int, share: float = 1.0) -> States:
@@ -206,22 +213,20 @@ class Filter:
             if share:
                 size.add(by_step / np.sqrt(share))
             shown_errors.append(by_step.swapaxes(0, 1))
-        # Gates share what they multiply, and most what they show in.
-        squares = {id(shown.v): shown.v * shown.v for shown in part.sensitivities.values()}
-        parts = {True: 1 / part.repeated.cell, False: 1 / part.repeated.hidden}
-        for gate, shown in part.sensitivities.items():
-            if gate not in self._sums:
-                self._sums[gate] = _Sums(gate, shown)
-            self._sums[gate].add(shown, squares[id(shown.v)], parts[shown.in_cell])
+        self._sums = self._sums or [_Sums(shown) for shown in part.sensitivities]
+        parts = part.repeated and States(*(1 / each for each in part.repeated))
+        for sums, shown in zip(self._sums, part.sensitivities, strict=True):
+            sums.add(shown, parts and (parts.cell if shown.in_cell else parts.hidden))
         return States(*shown_errors)
 
-    def pattern(self) -> Pattern:
-        """The pattern of everything that was added."""
+    def pattern(self, unit: float) -> Pattern:
+        """The pattern of everything that was added, of which the unit roundoff is the ``unit``."""
         hidden, cell = (size.value for size in self._sizes)
-        each = [(gate, sums, cell if sums.in_cell else hidden) for gate, sums in self._sums.items()]
+        each = [(sums, cell if sums.in_cell else hidden) for sums in self._sums]
+        found = {best.gate: best for sums, size in each for best in sums.best(size, unit)}
         return Pattern(
-            {gate: sums.best(size) for gate, sums, size in each},
-            max(sums.significance(size) for _, sums, size in each),
+            {gate: found[gate] for gate in _ORDER if gate in found},
+            max(sums.significance(size) for sums, size in each),
         )
 
 

@@ -132,7 +132,8 @@ def _smaller(run: Run, answered: Answered) -> Run:
     """A run without what the one who asked has himself, or does not need."""
     needed = answered.keep or (answered.explain and run.comparison.verdict == comparison.DIVERGE)
     observed: dict[str, np.ndarray] | None = None if run.observed is None else {}
-    return replace(run, observed=observed, reference=run.reference if needed else None)
+    reference = replace(run.reference, linear=None) if needed and run.reference else None
+    return replace(run, observed=observed, reference=reference)
 
 
 def _whole(run: Run, answered: Answered) -> Run:

@@ -26,7 +26,7 @@ class Activation(NamedTuple):
     :func:`rnnparity.reference.noise.activation_error`. ``steepest`` takes z and how far it may be off, and
     gives the place within that reach where the derivative is largest. ``bound`` is the largest absolute value
     of the function. A ``kinked`` function has a derivative that jumps from nothing at zero, where z often is;
-    some have a ``jump`` themselves.
+    some have a ``jump`` themselves. That of a ``smooth`` one changes by no more than z does, nearly.
     """
 
     function: Callable[[Array], Array]
@@ -36,6 +36,7 @@ class Activation(NamedTuple):
     bound: float = np.inf
     kinked: bool = False
     jump: Jump | None = None
+    smooth: bool = False
 
 
 def _inwards(z: Array, reach: Array) -> Array:
@@ -50,9 +51,10 @@ def _upwards(z: Array, reach: Array) -> Array:
 
 def _sigmoid(z: Array) -> Array:
     """1 / (1 + exp(-z)) ``[...]``, correct to rounding for every z."""
-    small = np.exp(-np.abs(z))  # of -|z|, which cannot overflow
-    value: Array = np.where(z >= 0, 1.0, small) / (1 + small)
-    return value
+    with np.errstate(over="ignore"):  # where exp(-z) is infinite, this is 0
+        value: Array = np.exp(-z)
+    value += 1
+    return 1 / value
 
 
 def _softsign(z: Array) -> Array:
@@ -151,8 +153,12 @@ _FAMILIES: Mapping[str, Callable[..., Activation]] = {
 }
 """The functions of a family by alpha and, where it has one, beta."""
 _SINGLE: Mapping[str, Activation] = {
-    equations.SIGMOID: Activation(_sigmoid, lambda z, value: value * (1 - value), 0.5, _inwards, bound=1.0),
-    equations.TANH: Activation(np.tanh, lambda z, value: 1 - value * value, 0.0, _inwards, bound=1.0),
+    equations.SIGMOID: Activation(
+        _sigmoid, lambda z, value: value * (1 - value), 0.5, _inwards, bound=1.0, smooth=True
+    ),
+    equations.TANH: Activation(
+        np.tanh, lambda z, value: 1 - value * value, 0.0, _inwards, bound=1.0, smooth=True
+    ),
     equations.RELU: Activation(
         lambda z: np.maximum(z, 0.0),
         lambda z, value: np.where(z > 0, 1.0, 0.0),
@@ -160,7 +166,7 @@ _SINGLE: Mapping[str, Activation] = {
         steepest=_upwards,
         kinked=True,
     ),
-    equations.LINEAR: Activation(lambda z: z, lambda z, value: np.ones_like(z), 0.0, _inwards),
+    equations.LINEAR: Activation(lambda z: z, lambda z, value: np.ones_like(z), 0.0, _inwards, smooth=True),
     equations.SOFTSIGN: Activation(
         _softsign,
         lambda z, value: (1.0 - np.abs(value)) * (1.0 - np.abs(value)),
@@ -215,7 +221,11 @@ def _limited(inner: Activation, limit: float) -> Activation:
     ends = np.array([-limit, limit])
     bound = min(inner.bound, float(np.abs(inner.function(ends)).max()))
     return inner._replace(
-        function=lambda z: inner.function(inside(z)), derivative=derivative, steepest=steepest, bound=bound
+        function=lambda z: inner.function(inside(z)),
+        derivative=derivative,
+        steepest=steepest,
+        bound=bound,
+        smooth=False,
     )
 
 

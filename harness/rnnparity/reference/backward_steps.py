@@ -19,7 +19,7 @@ from rnnparity.reference.gru import Gru
 from rnnparity.reference.lstm import ORDER, Lstm
 from rnnparity.reference.noisy import Noisy, activated, joined
 from rnnparity.reference.rnn import Rnn
-from rnnparity.reference.steps import Affine, Step
+from rnnparity.reference.steps import Affine, Step, side_by_side
 from rnnparity_adapters import equation as equations
 from rnnparity_adapters.kinds import PEEPHOLES
 
@@ -71,12 +71,13 @@ class Backward(Step, ABC):
 
 
 def _affine(affine: Affine, known: Noisy | None, carried: Noisy | None) -> Noisy:
-    """The sums ``[N, columns]`` of an affine map."""
+    """The sums ``[N, S U]`` of an affine map."""
     parts = [each for each in (known, carried) if each is not None]
     v = joined(parts, 1) if len(parts) > 1 else parts[0]
-    sums = v.value @ np.concatenate([affine.known, affine.carried][: 2 if carried else 1]) + affine.bias
-    spread = affine.own(v.value, sums)
-    return Noisy(sums, spread if carried is None else spread + affine.through(carried.variance), v.a)
+    sums = v.value @ np.concatenate([affine.known, affine.carried][: 2 if carried else 1], 1) + affine.bias
+    spread = v.a.element**2 * affine.own(v.value, sums)
+    spread = spread if carried is None else spread + affine.through(carried.variance)
+    return Noisy(side_by_side(sums), side_by_side(spread), v.a)
 
 
 def _opposite(gate: Noisy) -> Noisy:
@@ -98,10 +99,10 @@ class RnnBackward(Rnn, Backward):
 
     def back(self, linear: Linear, hidden: Noisy, cell: Noisy) -> tuple[Made, Noisy, Noisy]:
         sums = hidden * linear["n"]
-        return (sums,), sums @ self.affine.carried.T, cell
+        return (sums,), sums @ self.affine.matrices[1].T, cell
 
     def by_inputs(self, sums: Noisy) -> Noisy:
-        return sums @ self.affine.known.T
+        return sums @ self.affine.matrices[0].T
 
     def by_weights(self, linear: Linear, made: Made) -> Weighed:
         return linear["v"].transposed @ made[0], made[0].summed()[0], None, None
@@ -127,22 +128,24 @@ class GruBackward(Gru, Backward):
         }  # fmt: skip
 
     def back(self, linear: Linear, hidden: Noisy, cell: Noisy) -> tuple[Made, Noisy, Noisy]:
+        (_, of_gates), (_, recurrent) = self._gates.matrices, self._recurrent.matrices
         n, z, before = hidden * linear["by_n"], hidden * linear["by_z"], hidden * linear["kept"]
         if self._after:
             m = n * linear["r"]
             r = n * linear["by_r"]
-            before = before + m @ self.recurrent_kernel.T
+            before = before + m @ recurrent.T
         else:
             m = n
-            scaled = m @ self.recurrent_kernel.T
+            scaled = m @ recurrent.T
             r = scaled * linear["by_r"]
             before = before + scaled * linear["r"]
         gates = joined([r, z], 1)
-        return (joined([gates, n, m], 1),), before + gates @ self._gates.carried.T, cell
+        return (joined([gates, n, m], 1),), before + gates @ of_gates.T, cell
 
     def by_inputs(self, sums: Noisy) -> Noisy:
         both = 2 * self.units
-        return sums[:, :both] @ self._gates.known.T + sums[:, both : 3 * self.units] @ self._new.known.T
+        (of_gates, _), (of_new, _) = self._gates.matrices, self._new.matrices
+        return sums[:, :both] @ of_gates.T + sums[:, both : 3 * self.units] @ of_new.T
 
     def by_weights(self, linear: Linear, made: Made) -> Weighed:
         (sums,) = made
@@ -160,11 +163,11 @@ def _rounding_of(one: Noisy, other: Noisy, slope: Noisy) -> Noisy:
     return Noisy(0 * one.value, u * u * squares * slope.value * slope.value, one.a)
 
 
-_I, _F, _O, _J = range(4)
+_O, _I, _F, _J = map(ORDER.index, "oifj")
 
 
 class LstmBackward(Lstm, Backward):
-    """The LSTM backwards. Its sums are those of i, f, o and j, in that order."""
+    """The LSTM backwards. Its sums are those of o, i, f and j, in that order."""
 
     def prepare(self, case: Case) -> None:
         super().prepare(case)
@@ -182,7 +185,7 @@ class LstmBackward(Lstm, Backward):
         j = activated(self._new, z[_J])
         squashed = activated(self.output, new_cell)
         by_i, by_f, entering, kept = j.value * i.slope, cell * f.slope, i.value, f.value
-        nothing = Noisy(0 * kept.value, 0.0, self.a)
+        nothing = Noisy(0 * kept.value, 0.0, x.a)
         if self.equation.coupled:
             kept, by_f = _opposite(i.value), nothing
             by_i = (j.value - cell) * i.slope + _rounding_of(j.value, cell, i.slope)
@@ -200,7 +203,7 @@ class LstmBackward(Lstm, Backward):
             linear["clip"] = activated(self._clip, kept * cell + entering * j.value).slope
         if self._projection is not None:
             linear["product"] = o.value * squashed.value
-            in_product = linear["product"] @ self._projection.carried
+            in_product = linear["product"] @ self._projection.matrices[1]
             linear["projected"] = activated(self._function, in_product).slope
         return linear
 
@@ -208,7 +211,7 @@ class LstmBackward(Lstm, Backward):
         projected = hidden
         if self._projection is not None:
             projected = hidden * linear["projected"]
-            hidden = projected @ self._projection.carried.T
+            hidden = projected @ self._projection.matrices[1].T
         o = hidden * linear["o"]
         new = cell + hidden * linear["new"]
         by_o = o * self._peepholes[_O] if _O in self._peepholes else None
@@ -222,11 +225,11 @@ class LstmBackward(Lstm, Backward):
                 before = before + gate * self._peepholes[which]
         if by_o is not None and self._previous:
             before = before + by_o
-        sums = joined([i, f, o, j], 1)
-        return (sums, projected), sums @ self.affine.carried.T, before
+        sums = joined([o, i, f, j], 1)
+        return (sums, projected), sums @ self.affine.matrices[1].T, before
 
     def by_inputs(self, sums: Noisy) -> Noisy:
-        return sums @ self.affine.known.T
+        return sums @ self.affine.matrices[0].T
 
     def by_weights(self, linear: Linear, made: Made) -> Weighed:
         sums, projected = made

@@ -1,5 +1,7 @@
 """A case run in float64, with the expected rounding error computed alongside."""
 
+import contextlib
+import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,14 +23,20 @@ memory.
 """
 
 
-def _keep_memory() -> None:
-    """Let glibc keep what is freed.
+_TRIM, _MAP = -1, -3
+"""glibc's M_TRIM_THRESHOLD and M_MMAP_THRESHOLD, https://man7.org/linux/man-pages/man3/mallopt.3.html."""
 
-    Above a threshold it gives freed memory back to the system: twice the largest block that it has freed so
-    far, https://man7.org/linux/man-pages/man3/mallopt.3.html. To map intermediate results anew each time
-    takes as long as to compute them. An array that nobody touches costs nothing, and raises the threshold.
+
+def _keep_memory() -> None:
+    """Let glibc keep so much of what is freed.
+
+    Otherwise it gives large blocks back to the system, and to have them mapped anew each time takes as long
+    as to compute what is in them.
     """
-    np.empty(31 * 2**20, np.uint8)
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_MAP, 2**25)
+        mallopt(_TRIM, 2**28)
 
 
 _keep_memory()
@@ -46,13 +54,26 @@ class Carried(NamedTuple):
     lost: NDArray[np.bool_]
 
 
+class Linear(NamedTuple):
+    """The steps of ``case``, linearised at the ``values`` of its trajectory, which began from ``start``.
+
+    ``pieces`` has what :meth:`~rnnparity.reference.steps.Step.linearised` gave in float32 for each of the
+    :func:`pieces` of the case, or None where float32 has not the range for it.
+    """
+
+    case: Case
+    values: States
+    start: States
+    pieces: tuple[Any, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """The trajectory of ``case``, and its noise: the standard errors of a correct run in ``arithmetic``.
 
     ``hidden`` and ``hidden_noise`` are ``[B, T, P]``, ``cell`` and ``cell_noise`` ``[B, T, U]``, all float64.
     P is U without a projection. Where the cell has no cell state, ``cell`` is ``[B, T, 0]``. It began from
-    ``start`` and ended with ``last``, both ``[B, ...]``.
+    ``start`` and ended with ``last``, both ``[B, ...]``. ``linear``, where it is known, makes comparing fast.
     """
 
     case: Case
@@ -63,6 +84,7 @@ class Reference:
     cell_noise: Array
     start: Carried
     last: States
+    linear: Linear | None = None
 
     @cached_property
     def horizon(self) -> NDArray[np.signedinteger]:
@@ -104,25 +126,31 @@ def run(case: Case, arithmetic: str | None = None, start: Carried | None = None)
     :mod:`rnnparity.reference.lstm`, :mod:`~rnnparity.reference.gru` and :mod:`~rnnparity.reference.rnn`.
     """
     a = ARITHMETICS[arithmetic or case.dtype]
-    step = CELLS[case.equation.cell](case, a)
+    kind = CELLS[case.equation.cell]
+    exact = kind(case, a)
+    fast = None if exact.bends else kind(case, a, np.float32)
     start = start or beginning(case)
     state, variance, _ = start
     true, noisy = (
         States(*(np.empty((case.batch, case.steps, part.shape[1])) for part in state)) for _ in range(2)
     )
+    linears = []
     for now in pieces(case):
-        x = case.inputs[:, now].swapaxes(0, 1).astype(np.float64)
-        values, sums = _values(step, x, state)
+        piece = _moved(exact, case.inputs[:, now].swapaxes(0, 1).astype(np.float64), state)
         fed = None
         if case.inputs_noise is not None:
             fed = np.square(np.broadcast_to(case.inputs_noise, case.inputs.shape)[:, now].swapaxes(0, 1))
-        spreads = _spreads(step, x, sums, values, variance, fed)
-        for kept, piece in zip(true, values, strict=True):
-            kept[:, now] = piece[1:].swapaxes(0, 1)
-        for kept, piece in zip(noisy, spreads, strict=True):
-            kept[:, now] = noise.error(piece[1:], a).swapaxes(0, 1)
-        state, variance = (States(both.hidden[-1], both.cell[-1]) for both in (values, spreads))
-    return Reference(case, a, *true, *noisy, start, variance)
+        linear, spreads = _fast_spreads(fast, piece, variance, fed) if fast else (None, None)
+        spreads = spreads or _spreads(exact, piece, variance, fed)
+        linears.append(linear)
+        for kept, values in zip(true, piece.values, strict=True):
+            kept[:, now] = values[1:].swapaxes(0, 1)
+        for kept, spread in zip(noisy, spreads, strict=True):
+            np.multiply(noise.error(spread[1:], exact.a).swapaxes(0, 1), exact.a.unit, out=kept[:, now])
+        state = States(*(values[-1] for values in piece.values))
+        variance = States(*(spread[-1].astype(np.float64) * exact.a.unit**2 for spread in spreads))
+    linearised = Linear(case, true, start.values, tuple(linears)) if exact.smooth else None
+    return Reference(case, a, *true, *noisy, start, variance, linearised)
 
 
 def beginning(case: Case) -> Carried:
@@ -136,10 +164,9 @@ def values(case: Case) -> States:
     step = CELLS[case.equation.cell](case, ARITHMETICS[case.dtype])
     state, found = initial(case), []
     for now in pieces(case):
-        x = case.inputs[:, now].swapaxes(0, 1).astype(np.float64)
-        piece, _ = _values(step, x, state)
-        state = States(piece.hidden[-1], piece.cell[-1])
-        found.append([each[1:] for each in piece])
+        piece = _moved(step, case.inputs[:, now].swapaxes(0, 1).astype(np.float64), state)
+        state = States(*(values[-1] for values in piece.values))
+        found.append([values[1:] for values in piece.values])
     return States(*(np.concatenate(each).swapaxes(0, 1) for each in zip(*found, strict=True)))
 
 
@@ -148,66 +175,105 @@ def initial(case: Case) -> States:
     return States(case.initial_hidden.astype(np.float64), case.initial_cell.astype(np.float64))
 
 
-def _values(step: Step, x: Array, start: States) -> tuple[States, Array]:
-    """The states ``[t+1, B, ...]`` of a piece with inputs ``[t, B, I]``, and the sums ``[t, B, S]``.
-
-    The first states are those that it starts from.
+class _Piece(NamedTuple):
+    """Steps that were computed: inputs ``x`` ``[t, B, I]``, ``sums`` ``[S, t, B, U]``, the activated gates
+    ``active`` ``[G, t, B, U]`` and states ``values`` ``[t+1, B, ...]``, the first those that it starts from.
     """
-    own = step.of_inputs(_rows(x)).reshape(len(x), len(x[0]), -1)
-    values = States(*(np.empty((len(x) + 1, *state.shape)) for state in start))
+
+    x: Array
+    sums: Array
+    active: Array
+    values: States
+
+
+def _moved(step: Step, x: Array, start: States) -> _Piece:
+    """The piece with inputs ``x`` ``[t, B, I]`` that starts from these states."""
+    steps, batch, _ = x.shape
+    sums = step.of_inputs(_rows(x))
+    sums = sums.reshape(len(sums), steps, batch, -1)
+    active = step.empty(sums)
+    values = States(*(np.empty((steps + 1, *state.shape)) for state in start))
     values.hidden[0], values.cell[0] = state = start
-    sums: Array | None = None
-    for t in range(len(x)):
-        now = step.sums(own[t], state)
-        if sums is None:
-            sums = np.empty((len(x), *now.shape))
-        sums[t] = now
-        state = step.advance(now, state)
+    for t in range(steps):
+        now = sums[:, t]
+        step.add_state(now, state)
+        state = step.advance(now, state, active[:, t])
         values.hidden[t + 1], values.cell[t + 1] = state
-    assert sums is not None
-    return values, sums
+    return _Piece(x, sums, active, values)
 
 
-def _spreads(step: Step, x: Array, sums: Array, values: States, start: States, fed: Array | None) -> States:
-    """The variances ``[t+1, B, ...]`` of a piece's states ``values``, the first those that it starts from.
+_LEAST, _MOST = 1e-30, 1e30
+"""Between these variances, in units of the squared unit roundoff, float32 loses nothing that counts."""
 
-    ``fed`` ``[t, B, I]`` are the variances of its inputs, unless these are exact.
+
+def _fast_spreads(
+    step: Step, piece: _Piece, start: States, fed: Array | None
+) -> tuple[Any, States] | tuple[None, None]:
+    """The linearised piece and what :func:`_spreads` gives, by a step in float32, if that has the range."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        x, sums, active = (_as(step.dtype, each) for each in (piece.x, piece.sums, piece.active))
+        piece = _Piece(x, sums, active, _as_states(step.dtype, piece.values))
+        linear = _linearised(step, piece)
+        spreads = _spreads(step, piece, start, fed, linear)
+    least = min(float(made.min(initial=_MOST)) for made in linear.made)
+    most = max(float(spread[1:].max(initial=0)) for spread in spreads)
+    return (linear, spreads) if least > _LEAST and most < _MOST else (None, None)
+
+
+def _as(dtype: type[Any], array: Array) -> Array:
+    return array.astype(dtype, copy=False)
+
+
+def _as_states(dtype: type[Any], states: States) -> States:
+    return States(*(_as(dtype, state) for state in states))
+
+
+def _spreads(
+    step: Step, piece: _Piece, start: States, fed: Array | None, linear: Any | None = None
+) -> States:
+    """The variances ``[t+1, B, ...]`` of a piece's states, in units of the squared unit roundoff.
+
+    The first are those that it starts from. ``fed`` ``[t, B, I]`` are the variances of its inputs, unless
+    these are exact. ``linear`` is the linearised piece, if it is known.
     """
+    x, sums, active, values = piece
+    steps, batch, _ = x.shape
     spreads = States(*(np.empty_like(state) for state in values))
-    spreads.hidden[0], spreads.cell[0] = variance = start
-    whole = None if step.bends else _linearised(step, x, sums, values).noise
-    if whole is not None and fed is not None:
-        whole = step.fed(whole, _rows(fed))
-    for t in range(len(x)):
-        before, after = (States(values.hidden[k], values.cell[k]) for k in (t, t + 1))
+    unit = step.a.unit**2
+    variance = _as_states(step.dtype, States(*(each / unit for each in start)))
+    fed = None if fed is None else _as(step.dtype, fed / unit)
+    spreads.hidden[0], spreads.cell[0] = variance
+    whole: Any = None
+    if not step.bends:
+        flat = step.squared(_linearised(step, piece) if linear is None else linear)
+        flat = flat if fed is None else step.fed(flat, _rows(fed))
+        whole = [None if each is None else each.reshape(*each.shape[:-2], steps, batch, -1) for each in flat]
+        whole = type(flat)(*whole)
+    for t in range(steps):
         if whole is None:
-            one = step.linearised(x[t], sums[t], before, after, variance).noise
-            one = one if fed is None else step.fed(one, fed[t])
+            before, after = (States(values.hidden[k], values.cell[k]) for k in (t, t + 1))
+            squares = step.squared(step.linearised(x[t], sums[:, t], active[:, t], before, after, variance))
+            squares = squares if fed is None else step.fed(squares, fed[t])
         else:
-            one = _at(whole, t, len(x[t]))
-        variance = step.spread(one, variance)
+            squares = type(whole)(*(None if each is None else each[..., t, :, :] for each in whole))
+        variance = step.spread(squares, variance)
         spreads.hidden[t + 1], spreads.cell[t + 1] = variance
     return spreads
 
 
-def _linearised(step: Step, x: Array, sums: Array, values: States) -> Any:
-    """All steps of a piece with the states ``values`` ``[t+1, B, ...]``, as rows ``[t B, ...]``."""
-    before, after = (States(*(_rows(state[part]) for state in values)) for part in (_FIRST, _LAST))
-    return step.linearised(_rows(x), _rows(sums), before, after, None)
+def _linearised(step: Step, piece: _Piece) -> Any:
+    """All steps of a piece, as rows ``[..., t B, n]``."""
+    before, after = (States(*(_rows(state[part]) for state in piece.values)) for part in (_FIRST, _LAST))
+    return step.linearised(_rows(piece.x), _rows(piece.sums), _rows(piece.active), before, after)
 
 
 _FIRST, _LAST = slice(None, -1), slice(1, None)
 
 
 def _rows(array: Array) -> Array:
-    """``[t, B, n]`` -> ``[t B, n]``."""
-    return array.reshape(array.shape[0] * array.shape[1], array.shape[2])
-
-
-def _at(linear: Any, t: int, batch: int) -> Any:
-    """The step ``t`` of a linearised piece."""
-    now = slice(t * batch, (t + 1) * batch)
-    return type(linear)(*(None if array is None else array[now] for array in linear))
+    """``[..., t, B, n]`` -> ``[..., t B, n]``."""
+    *first, steps, batch, width = array.shape
+    return array.reshape(*first, steps * batch, width)
 
 
 def ensemble(reference: Reference, members: int = 16) -> Reference:
@@ -255,19 +321,18 @@ def erring(reference: Reference, members: int, inputs: Array | None = None) -> I
     )
     for t in range(case.steps):
         x = case.inputs[:, t].astype(np.float64)
-        own = step.of_inputs(x)
         now = States(reference.hidden[:, t], reference.cell[:, t])
-        bends = States.zeros_like(true) if step.bends else None
-        linear = step.linearised(x, step.sums(own, true), true, now, bends)
-        variances = step.local(linear)[1]
-        hidden_error, cell_error = repeats.drawn(t, members, variances, *step.repeated(linear, x))
+        linear = step.known(x, true, now).linear
+        hidden_error, cell_error = repeats.drawn(t, members, linear.made, *step.repeated(linear, x))
         true = now
 
-        of_each = np.tile(own, (members, 1))
-        if inputs is not None:
-            of_each = step.of_inputs((x + inputs[:, :, t]).reshape(-1, case.input_size))
-        member = step.advance(step.sums(of_each, member), member, cell_error)
-        member = States(member.hidden + hidden_error, member.cell)
+        if inputs is None:
+            sums = np.tile(step.of_inputs(x), (1, members, 1))
+        else:
+            sums = step.of_inputs((x + inputs[:, :, t]).reshape(-1, case.input_size))
+        step.add_state(sums, member)
+        member = step.advance(sums, member, cell_error=step.a.unit * cell_error)
+        member = States(member.hidden + step.a.unit * hidden_error, member.cell)
         yield States(
             *(
                 each.reshape(members, *expected.shape) - expected

@@ -34,7 +34,8 @@ class Arithmetic:
     ``element`` is the unit roundoff of states, and of each product and sum of gates. ``accumulation`` is that
     of the sums in a matrix product. ``factor`` is that to which a matrix product first rounds its factors,
     or 0 where it does not. ``activation`` is the relative error of an activation. ``smallest`` is the
-    smallest normal number: below it numbers have fewer digits, or are zero.
+    smallest normal number: below it numbers have fewer digits, or are zero. All are in units of ``unit``,
+    and so are the errors that are computed with them.
     """
 
     element: float
@@ -42,6 +43,14 @@ class Arithmetic:
     factor: float
     activation: float
     smallest: float
+    unit: float = 1.0
+
+    @property
+    def relative(self) -> "Arithmetic":
+        """The same in units of the unit roundoff: float32 then has the range for all but tiny variances."""
+        u = self.element
+        sizes = self.accumulation / u, self.factor / u, self.activation / u, self.smallest / u
+        return Arithmetic(1.0, *sizes, unit=u * self.unit)
 
 
 def _plain(u: float, smallest: float) -> Arithmetic:
@@ -74,30 +83,33 @@ ARITHMETICS = {
 
 
 def dot(vector: Array, squared_matrix: Array, a: Arithmetic) -> Array:
-    """Variance of ``vector @ matrix``, ``[N, n]`` by ``[n, m]`` -> ``[N, m]``; :func:`summed` adds the rest.
+    """Variance of ``vector @ matrix``, ``[N, n]`` by ``[..., n, m]`` -> ``[..., N, m]``.
 
-    ``squared_matrix`` has the squares of the matrix's elements. Each of the n products is rounded, and so is
-    each partial sum: together that is about n/3 roundings of every product. Where a matrix product rounds
-    its factors first, that is two more errors, each uniform, so that its variance is a third of the
-    largest one's square.
+    :func:`summed` adds the rest. ``squared_matrix`` has the squares of the matrix's elements. Each of the n
+    products is rounded, and so is each partial sum: together that is about n/3 roundings of every product.
+    Where a matrix product rounds its factors first, that is two more errors, each uniform, so that its
+    variance is a third of the largest one's square.
     """
     each = a.accumulation**2 * vector.shape[-1] / 3 + a.factor**2 * 2 / 3
-    variance: Array = (each * vector * vector) @ squared_matrix
+    variance: Array = np.matmul(each * vector * vector, squared_matrix)
     return variance
 
 
 def summed(products: Array, variance: Array, terms: int, bias: Array, a: Arithmetic) -> Array:
-    """Variance ``[N, m]`` of a sum of ``terms`` products plus biases.
+    """Variance ``[..., N, m]`` of a sum of ``terms`` products plus biases.
 
-    ``products`` ``[N, m]`` is the sum of the products, ``variance`` ``[N, m]`` what :func:`dot` gave, and
-    ``bias`` ``[m]`` or scalar the sum of the absolute values of all biases. The k-th of n partial sums is on
-    average k/n of the whole. The squares of these fractions average 1/3, and a rounding error is uniform,
-    with a variance of a third: n/9 in all. A sum may begin with a bias, so that each partial sum is rounded
-    at the bias's own size, even where two biases cancel afterwards.
+    ``products`` ``[..., N, m]`` is the sum of the products, ``variance`` what :func:`dot` gave, and ``bias``
+    ``[..., 1, m]`` the sum of the absolute values of all biases. The k-th of n partial sums is on average
+    k/n of the whole. The squares of these fractions average 1/3, and a rounding error is uniform, with a
+    variance of a third: n/9 in all. A sum may begin with a bias, so that each partial sum is rounded at the
+    bias's own size, even where two biases cancel afterwards.
     """
     each = a.accumulation**2 * terms
-    rounding = a.element**2 * (products * products + bias * bias) + (terms + 1) * underflow(a)
-    return variance + rounding + each / 9 * products * products + each / 3 * bias * bias
+    found: Array = (a.element**2 + each / 9) * products
+    found *= products
+    found += variance
+    found += (a.element**2 + each / 3) * bias * bias + (terms + 1) * underflow(a)
+    return found
 
 
 def underflow(a: Arithmetic) -> float:

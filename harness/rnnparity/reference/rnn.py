@@ -9,10 +9,10 @@ from rnnparity.reference.activations import functions
 from rnnparity.reference.case import Case
 from rnnparity.reference.noise import Array
 from rnnparity.reference.sensitivities import Sensitivity, of_own_unit
-from rnnparity.reference.steps import Affine, Gate, States, Step, gate, reach_of
+from rnnparity.reference.steps import Affine, States, Step, gate, largest, reach_of
 
 
-class RnnNoise(NamedTuple):
+class RnnSquares(NamedTuple):
     """A variance in the sums counts ``by_sums`` ``[N, U]`` times in h'; ``made`` is made in the step."""
 
     by_sums: Array
@@ -20,15 +20,16 @@ class RnnNoise(NamedTuple):
 
 
 class RnnLinear(NamedTuple):
-    """Steps at known states: ``v`` ``[N, I+U]`` is [x, h], the gate n ``[N, U]`` the new state.
+    """Steps at known states: ``slope`` ``[N, U]`` is the derivative of h' by the sums.
 
-    ``alone`` is what the step adds to variances apart from the sums.
+    ``alone`` is what the step adds to variances apart from the sums, ``made`` with them. ``systematic``
+    ``[N, U]`` is the error of an approximated activation.
     """
 
-    noise: RnnNoise
+    slope: Array
     alone: States
-    v: Array
-    n: Gate
+    made: States
+    systematic: Array
 
 
 class Rnn(Step):
@@ -37,47 +38,73 @@ class Rnn(Step):
     Source: Elman 1990, https://doi.org/10.1207/s15516709cog1402_1
     """
 
+    gates = 1
+
     def prepare(self, case: Case) -> None:
-        self.affine = Affine(self.kernel, self.bias, self.input_size, self.a)
+        self.affine = Affine(self.kernel[None], self.bias, self.input_size, self.a)
         self._activation = functions(self.equation).new
         self.activations, self.bound = (self._activation,), self._activation.bound
 
-    def advance(self, sums: Array, before: States, cell_error: Array | None = None) -> States:
-        return States(self._activation.function(sums), before.cell)
+    def advance(
+        self, sums: Array, before: States, active: Array | None = None, cell_error: Array | None = None
+    ) -> States:
+        active = self.empty(sums) if active is None else active
+        active[:] = self._activation.function(sums)
+        return States(active[0], before.cell)
+
+    def activated(self, sums: Array, before: States, after: States) -> Array:
+        return self._activation.function(sums)
+
+    def values(self, active: Array, before: States) -> States:
+        return States(active[0], before.cell)
 
     def linearised(
-        self, x: Array, sums: Array, before: States, after: States, variance: States | None
+        self,
+        x: Array,
+        sums: Array,
+        active: Array,
+        before: States,
+        after: States,
+        variance: States | None = None,
     ) -> RnnLinear:
-        v = np.concatenate([x, before.hidden], axis=-1)
-        own = self.affine.own(v, sums)
-        reach = None if variance is None else reach_of(own + self.affine.through(variance.hidden))
-        n = gate(self._activation, sums, reach, self.a)
-        by_sums = n.derivative**2
-        alone = States(n.own**2 + noise.underflow(self.a), before.cell)
-        return RnnLinear(RnnNoise(by_sums, by_sums * own + alone.hidden), alone, v, n)
+        own = self.affine.own(np.concatenate([x, before.hidden], axis=-1), sums)
+        reach = None if variance is None else reach_of(own + self.affine.through(variance.hidden), self.a)
+        n = gate(self._activation, sums, active, reach, self.a)
+        slope = n.derivative[0]
+        alone = np.square(n.own[0])
+        alone += noise.underflow(self.a)
+        made = slope * slope
+        made *= own[0]
+        made += alone
+        none = before.cell
+        return RnnLinear(slope, States(alone, none), States(made, none), n.own[0])
 
-    def spread(self, linear: RnnNoise, variance: States) -> States:
-        return States(linear.made + linear.by_sums * self.affine.through(variance.hidden), variance.cell)
+    def squared(self, linear: RnnLinear) -> RnnSquares:
+        return RnnSquares(np.square(linear.slope), linear.made.hidden)
 
-    def fed(self, linear: RnnNoise, variance: Array) -> RnnNoise:
-        return linear._replace(made=linear.made + linear.by_sums * self.affine.fed(variance))
+    def spread(self, squares: RnnSquares, variance: States) -> States:
+        hidden = squares.by_sums * self.affine.through(variance.hidden)[0]
+        hidden += squares.made
+        return States(hidden, variance.cell)
 
-    def local(self, linear: RnnLinear) -> tuple[States, States]:
-        none = np.zeros((len(linear.v), 0))
-        return States(linear.n.value, none), States(linear.noise.made, none)
+    def fed(self, squares: RnnSquares, variance: Array) -> RnnSquares:
+        return squares._replace(made=squares.made + squares.by_sums * self.affine.fed(variance)[0])
+
+    def errors(self, linear: RnnLinear, before: States, after: States) -> tuple[States, float]:
+        sums = np.matmul(before.hidden, self.affine.carried)[0]
+        return States(linear.slope * sums, before.cell), largest(sums, before.hidden)
 
     def repeated(self, linear: RnnLinear, x: Array) -> tuple[States, States]:
-        by_sums, alone = linear.noise.by_sums, linear.alone
+        by_sums, alone = np.square(linear.slope), linear.alone
         return (
-            alone._replace(hidden=by_sums * self.affine.of_constants()),
-            alone._replace(hidden=by_sums * self.affine.of_known(x) + alone.hidden),
+            alone._replace(hidden=by_sums * self.affine.of_constants()[0]),
+            alone._replace(hidden=by_sums * self.affine.of_known(x)[0] + alone.hidden),
         )
 
     def sensitivities(
-        self, linear: RnnLinear, before: States, errors: States, scales: States
-    ) -> dict[str, Sensitivity]:
+        self, linear: RnnLinear, x: Array, before: States, errors: States, scales: States
+    ) -> tuple[Sensitivity, ...]:
         """The gate n, seen in h' ``[N, U]``."""
-        n = linear.n
-        return {
-            "n": of_own_unit(linear.v, n.derivative / scales.hidden, errors.hidden, n.own / scales.hidden)
-        }
+        v = np.concatenate([x, before.hidden], axis=-1)
+        slope, systematic = linear.slope[None] / scales.hidden, linear.systematic / scales.hidden
+        return (of_own_unit("n", v, slope, errors.hidden, systematic),)

@@ -25,15 +25,17 @@ class LocalErrors(NamedTuple):
 
 
 class Sensitivity(NamedTuple):
-    """How one gate's parameters show in the local errors: the cell state's if ``in_cell``, or the hidden's.
+    """How the parameters of some ``gates`` show in the local errors, each by its letter.
 
-    ``v`` ``[N, rows]`` is what the gate's rows multiply, beginning at the row ``start`` of the kernel.
-    ``size`` ``[N, U]`` is by how many noise units the state changes where the gate's pre-activation changes
-    by one. ``weighted_errors`` ``[N, U]`` are the local errors times their derivative by the pre-activation.
-    ``systematic`` ``[N, U]`` is the size, in noise units, of the errors that may repeat at every step: those
-    of approximated activations.
+    They show in those of the cell state if ``in_cell``, or of the hidden state. ``v`` ``[N, rows]`` is what
+    the gates' rows multiply, beginning at the row ``start`` of the kernel. ``size`` ``[G, N, U]`` is by how
+    many noise units the state changes where a gate's pre-activation changes by one unit roundoff.
+    ``weighted_errors`` ``[G, N, U]`` are the local errors times their derivative by that. ``systematic``
+    ``[N, U]``, or ``[G, N, U]``, is the size, in noise units, of the errors that may repeat at every step:
+    those of approximated activations.
     """
 
+    gates: str
     v: Array
     weighted_errors: Array
     size: Array
@@ -42,17 +44,19 @@ class Sensitivity(NamedTuple):
     start: int = 0
 
 
-def of_own_unit(v: Array, slope: Array, errors: Array, systematic: Array, **where: Any) -> Sensitivity:
-    """The sensitivity of a gate of which each unit acts on the same unit of the state only.
+def of_own_unit(
+    gates: str, v: Array, slopes: Array, errors: Array, systematic: Array, **where: Any
+) -> Sensitivity:
+    """The sensitivity of gates of which each unit acts on the same unit of the state only.
 
-    ``v`` is ``[N, rows]``; ``slope``, the derivative of the state by the pre-activation, ``errors`` and
-    ``systematic`` are ``[N, U]``, in noise units.
+    ``v`` is ``[N, rows]``; ``slopes`` ``[G, N, U]``, the derivatives of the state by the pre-activations in
+    unit roundoffs, and ``errors`` and ``systematic`` ``[N, U]`` are in noise units.
     """
-    return Sensitivity(v, slope * errors, np.abs(slope), systematic, **where)
+    return Sensitivity(gates, v, slopes * errors, np.abs(slopes), systematic, **where)
 
 
 def through_matrix(
-    v: Array, factor: Array, matrix: Array, slope: Array, errors: Array, systematic: Array
+    gate: str, v: Array, factor: Array, matrix: Array, slope: Array, errors: Array, systematic: Array
 ) -> Sensitivity:
     """The sensitivity of a gate ``[N, U]`` that acts on the state ``[N, P]`` through a ``matrix`` ``[U, P]``.
 
@@ -63,8 +67,9 @@ def through_matrix(
     spread = np.sqrt((slope * slope) @ (matrix * matrix).T)
     together = (np.abs(slope) * systematic) @ np.abs(matrix).T
     return Sensitivity(
+        gate,
         v,
-        factor * ((slope * errors) @ matrix.T),
-        np.abs(factor) * spread,
+        (factor * ((slope * errors) @ matrix.T))[None],
+        (np.abs(factor) * spread)[None],
         np.divide(together, spread, out=np.zeros_like(together), where=spread > 0),
     )

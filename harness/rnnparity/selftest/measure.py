@@ -243,11 +243,12 @@ def _ideal(case: Case, found: Iterable[Part], weight: Nudge) -> float:
     projection = second = 0.0
     errors = []
     for part in found:
-        shown = part.sensitivities[gate]
+        shown = next(each for each in part.sensitivities if gate in each.gates)
+        place = np.s_[shown.gates.index(gate), :, unit]
         seen = np.ones(len(shown.v)) if weight.row is None else shown.v[:, weight.row]
-        projection += float(seen @ shown.weighted_errors[:, unit])
-        second += float(np.sum(np.square(seen * shown.size[:, unit])))
-        errors.append(part.error(gate))
+        projection += float(seen @ shown.weighted_errors[place])
+        second += float(np.sum(np.square(seen * shown.size[place])))
+        errors.append(part.cell if shown.in_cell else part.hidden)
     return abs(projection) / float(np.sqrt(max(second, 1e-300))) / _typical(np.concatenate(errors))
 
 
