@@ -12,9 +12,10 @@ from rnnparity.apis.api import Api
 from rnnparity.apis.catalogue import APIS
 from rnnparity.diagnosis import causes, findings, kinds, output_findings
 from rnnparity.diagnosis.causes import CONFIRMED, Cause
-from rnnparity.diagnosis.equation_hypotheses import PROJECTED, with_forget_bias
+from rnnparity.diagnosis.equation_hypotheses import LSTM, PROJECTED
 from rnnparity.diagnosis.explain import told
 from rnnparity.diagnosis.findings import Finding, GateOrder, OtherEquation
+from rnnparity.diagnosis.hypothesis import both
 from rnnparity.diagnosis.sentences import note
 from rnnparity.diagnosis.vocabulary import Vocabulary
 from rnnparity.diagnosis.weight_hypotheses import tables
@@ -28,9 +29,10 @@ README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 def hypotheses(cell: str) -> list[tuple[Finding, ...]]:
     """What the search can find of a kind of cell, by itself."""
     found = [hypothesis.findings for table in tables(cell) for hypothesis in table]
+    (forget_bias,) = (equation for equation in LSTM if equation.fitted == "forget_bias")
     for equation in (*kinds.KINDS[cell].equations, *(PROJECTED if cell == "lstm" else ())):
-        paired = cell == "lstm" and not equation.fitted
-        for each in (equation, with_forget_bias(equation)) if paired else (equation,):
+        pair = both(equation, forget_bias) if cell == "lstm" else None
+        for each in (equation, pair) if pair else (equation,):
             value = 0.25 if each.fitted else None
             found.append(
                 tuple(

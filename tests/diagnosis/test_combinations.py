@@ -24,6 +24,10 @@ MISTAKES: dict[str, Change] = {
     "activation": equation(activation=eq.RELU, output_activation=eq.TANH),
     "initial-state": changes.states_zeroed,
     "direction": changes.inputs_reversed,
+    "forget-bias-after-sigmoid": changes.forget_bias_times(0, 1),
+    "coupled-gates": equation(coupled=True),
+    "pre-activation-clip": changes.gates_clipped("gate_clip"),
+    "cell-clip": changes.clipped,
 }
 TOGETHER = [
     ("gate-order", "forget-bias", "recurrent-activation"),
@@ -37,6 +41,13 @@ TOGETHER = [
     ("bias-dropped", "direction"),
     ("activation", "initial-state"),
     ("kernel-transposed", "initial-state"),
+    ("forget-bias-after-sigmoid", "bias-dropped"),
+    ("kernel-transposed", "forget-bias-after-sigmoid"),
+    ("kernel-transposed", "pre-activation-clip"),
+    ("pre-activation-clip", "initial-state"),
+    ("bias-dropped", "coupled-gates", "recurrent-activation"),
+    ("initial-state", "direction"),
+    ("gate-order", "cell-clip", "initial-state"),
 ]
 
 
@@ -50,6 +61,29 @@ def test_several_mistakes_are_all_named(names: tuple[str, ...], with_cell: bool)
     observed = plain_cells.run(really)
     cause = search(case, observed.hidden, observed.cell if with_cell else None, shares=shares)[0]
     assert (set(single(cause.id)), cause.status) == (set(names), CONFIRMED), cause
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("steps", [1, -2])
+def test_a_shift_hides_no_other_mistake(cell: str, steps: int) -> None:
+    """Settings in which other steps count are never screened together."""
+    case = rnnparity.make_case(5, batch=3, steps=10, input_size=5, units=6, cell=cell)
+    shares, random = split(case, two=True), np.random.RandomState(2)
+    really = weights.kernel(weights.transposed)(case, shares, random)
+    late = changes.shifted(steps)(plain_cells.run(really), case, random)
+    cause = search(case, late.hidden, late.cell if case.has_cell_state else None, shares=shares)[0]
+    assert (set(single(cause.id)), cause.status) == ({"time-shift", "kernel-transposed"}, CONFIRMED), cause
+
+
+def test_a_part_that_is_right_leads_to_the_rest() -> None:
+    """Where the orders are right, most states are: what is limited in some of the others is found then."""
+    case = rnnparity.make_case(3, batch=4, steps=12, input_size=5, units=6)
+    shares, random = split(case, two=True), np.random.RandomState(1)
+    largest = float(np.quantile(np.abs(plain_cells.run(case).cell), 0.85))
+    ordered = weights.gate_order("b", (3, 1, 0, 2))(case, shares, random)
+    observed = plain_cells.run(equation(cell_clip=largest)(ordered, shares, random))
+    cause = search(case, observed.hidden, observed.cell, shares=shares)[0]
+    assert (set(single(cause.id)), cause.status) == ({"gate-order", "cell-clip"}, CONFIRMED), cause
 
 
 def test_noise_is_not_a_combination() -> None:

@@ -97,11 +97,6 @@ GRU = (
 )
 
 
-def with_forget_bias(hypothesis: EquationHypothesis) -> EquationHypothesis:
-    """The hypothesis together with a forget bias of another size, which is fitted."""
-    return EquationHypothesis((*hypothesis.parts, ("forget-bias", {})), "forget_bias", "forget-bias")
-
-
 def several_functions(base: Equation) -> Iterator[EquationHypothesis]:
     """Hypotheses that two or all of the three functions of an LSTM are not those of ``base``."""
     own: Mapping[str, tuple[tuple[EquationHypothesis, ...], str]] = {

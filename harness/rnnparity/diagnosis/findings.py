@@ -58,7 +58,12 @@ class GateOrder(Finding):
     @property
     def is_permutation(self) -> bool:
         """Whether all tensors have the same other order, with each gate once."""
-        return self.tensors == "xhb" and len(set(self.order)) == len(self.order)
+        return self.tensors == "xhb" and self.keeps_all
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether each gate is there once."""
+        return len(set(self.order)) == len(self.order)
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,16 @@ class EquationHypothesis:
         return tuple(id_ for id_, _ in self.parts)
 
 
+def both(first: EquationHypothesis, second: EquationHypothesis) -> EquationHypothesis | None:
+    """The hypothesis that both are true; None where they contradict each other, or need two constants."""
+    if set(first.ids) & set(second.ids) or set(first.fields) & set(second.fields):
+        return None
+    if first.fitted and second.fitted:
+        return None
+    one = first if first.fitted else second
+    return EquationHypothesis((*first.parts, *second.parts), one.fitted, one.by)
+
+
 def together(first: Hypothesis, second: Hypothesis) -> Hypothesis:
     """The hypothesis that both are true; the second change is applied to the result of the first."""
 

@@ -124,6 +124,8 @@ def _always_initial(setting: Setting) -> Setting | None:
 
 _PROBE = 64
 """The steps that are compared to find a shift: enough that no other shift fits by chance."""
+USUAL_SHIFTS = (1, -1, 2, -2)
+"""Those that happen together with other mistakes, which hide how far the trajectory is shifted."""
 _SHIFTS = 4
 """The number of shifts, the most likely ones, that become hypotheses."""
 # Hidden and cell state. A cell without cell state has the first line of each table.
@@ -148,6 +150,12 @@ def _shifts(seen: Array, own: Array) -> list[int]:
     # A shift fits if its distance is not far from the smallest, or is no more than rounding in float32.
     enough = 10 * min(distances.values(), default=0.0) + 1e-6
     return sorted(distances, key=lambda k: (distances[k] > enough and distances[k], abs(k)))[:_SHIFTS]
+
+
+def usual_shifts(base: Reference) -> Iterator[Hypothesis]:
+    """The hypotheses that a run that should be ``base`` is shifted by a step or two."""
+    for steps in USUAL_SHIFTS:
+        yield Hypothesis((TimeShift(steps),), _shifted(steps, base))
 
 
 def run_hypotheses(base: Reference, hidden_seen: Array) -> Iterator[Hypothesis]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnparity.diagnosis.findings import Finding
 from rnnparity.diagnosis.fitted_constants import Fitted, fit
 from rnnparity.diagnosis.hypothesis import EquationHypothesis, Hypothesis, together
 from rnnparity.diagnosis.kinds import in_full, teacher_forced
@@ -28,6 +29,10 @@ _TOGETHER = 150
 """The settings that are evaluated together: many for speed, but not so many that memory runs short."""
 _NUMBERS = 2**22
 """The weights that these may have together, unless it is one setting alone: 32 MiB."""
+_PARTLY = 0.2
+"""A hypothesis explains a part if at least this share of all states is right with it, and not without."""
+_BEST = 6
+"""The hypotheses that explain a part and are remembered: those that explain most."""
 _BUDGET = 3 * 2**26
 """The weights that may be changed in all, in hypotheses that need those of all units: a second or two."""
 
@@ -36,7 +41,7 @@ class Candidate(NamedTuple):
     """A hypothesis on the setting and one on the equation, each of which may be None.
 
     ``left`` is the RMS of the errors that remain, ``order`` the place in the order of hypotheses, ``value``
-    that of a fitted constant.
+    that of a fitted constant. ``share`` is the part of the states that are right.
     """
 
     left: float
@@ -44,6 +49,20 @@ class Candidate(NamedTuple):
     layout: Hypothesis | None
     equation: EquationHypothesis | None
     value: float = 0.0
+    share: float = 0.0
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What is found if it is true."""
+        of_equation = self.equation.findings(self.value) if self.equation else ()
+        return (*(self.layout.findings if self.layout else ()), *of_equation)
+
+    def changed(self, setting: Setting) -> Setting | None:
+        """The setting in which it is true, with the constant as it was fitted in the window."""
+        changed = self.layout.change(setting) if self.layout else setting
+        if changed is None or self.equation is None:
+            return changed
+        equation = replace(changed.case.equation, **self.equation.fields)
+        return replace(changed, case=replace(changed.case, equation=equation))
 
 
 _Layouts = Sequence[tuple[int, Hypothesis | None]]
@@ -63,6 +82,21 @@ class Screen:
         self._window, self.start, self.passing = _found(setting, base)
         self._few = of_units(setting, self._window.units) if setting.case.projection is None else setting
         self._spent, self.complete = 0, True
+        self._partly: list[Candidate] = []
+        self._right = 0.0
+        (alone,) = self._tried(self._few, [(0, None)], [(0, None)])
+        self._right = alone.share + _PARTLY
+
+    @property
+    def partly(self) -> tuple[Candidate, ...]:
+        """Those of all hypotheses tried so far that explain a part of the states, the largest part first."""
+        return tuple(self._partly)
+
+    def _remembered(self, found: list[Candidate]) -> list[Candidate]:
+        """``found``, of which those that explain a part are remembered."""
+        some = [each for each in found if each.share >= self._right and each.left >= self.passing]
+        self._partly = sorted((*self._partly, *some), key=lambda each: -each.share)[:_BEST]
+        return found
 
     def passed(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """The candidates that pass."""
@@ -72,21 +106,27 @@ class Screen:
         self,
         layouts: Iterable[Hypothesis | None],
         equations: Iterable[EquationHypothesis | None] = (None,),
+        *,
+        every: bool = False,
     ) -> list[Candidate]:
-        """All pairs of a hypothesis on the setting and one on the equation, with the RMS that each leaves."""
+        """The pairs of a hypothesis on the setting and one on the equation that pass or explain a part.
+
+        With ``every`` all pairs, with the RMS that each leaves.
+        """
         numbered, tried = list(enumerate(layouts)), list(enumerate(equations))
         by_unit = [each for each in numbered if each[1] is None or each[1].by_unit]
         others = [each for each in numbered if not (each[1] is None or each[1].by_unit)]
         for_few = [each for each in tried if self._has_parts(each[1])]
         for_all = [each for each in tried if not self._has_parts(each[1])]
-        return [
-            *self._tried(self._few, by_unit, for_few),
-            *self._tried(self._setting, by_unit, for_all),
-            *self._tried(self._setting, others, tried),
+        found = [
+            *self._tried(self._few, by_unit, for_few, every),
+            *self._tried(self._setting, by_unit, for_all, every),
+            *self._tried(self._setting, others, tried, every),
         ]
+        return self._remembered(found)
 
     def pairs(self, firsts: Iterable[Hypothesis], seconds: Sequence[Hypothesis]) -> list[Candidate]:
-        """All pairs of two hypotheses on the weights, the second after the first."""
+        """As :meth:`candidates`, of pairs of two hypotheses on the weights, the second after the first."""
         found: list[Candidate] = []
         parts = self._has_parts(None)
         for first in firsts:
@@ -103,7 +143,7 @@ class Screen:
                         if each.layout is not None
                     ]
             found += self._tried(self._setting, list(enumerate(others, number + len(seconds))), [(0, None)])
-        return found
+        return self._remembered(found)
 
     def _has_parts(self, hypothesis: EquationHypothesis | None) -> bool:
         equation = self._setting.case.equation
@@ -117,13 +157,18 @@ class Screen:
             self.complete = False
         return self.complete
 
-    def _tried(self, setting: Setting, layouts: _Layouts, equations: _Equations) -> Iterator[Candidate]:
+    def _tried(
+        self, setting: Setting, layouts: _Layouts, equations: _Equations, every: bool = False
+    ) -> Iterator[Candidate]:
         for some in self._batches(setting, layouts) if equations else ():
             forced = teacher_forced([each for _, _, each in some], self._fitting(some[0][2]))
             for number, equation in equations:
-                values, left = self._left(forced, equation)
-                for k, (place, layout, _) in enumerate(some):
-                    yield Candidate(float(left[k]), place + 1000 * number, layout, equation, float(values[k]))
+                (values, left), shares = self._left(forced, equation)
+                telling = every | (left < self.passing) | (shares >= self._right)
+                for k in np.flatnonzero(telling):
+                    place, layout, _ = some[k]
+                    found = float(left[k]), place + 1000 * number, layout, equation
+                    yield Candidate(*found, float(values[k]), float(shares[k]))
 
     def _batches(
         self, setting: Setting, layouts: _Layouts
@@ -137,6 +182,9 @@ class Screen:
             changed = layout.change(setting) if layout else setting
             if changed is None or (setting is self._setting and not self._affords(changed)):
                 continue
+            if some and not _same_steps(some[0][2], changed):
+                yield some
+                some = []
             some.append((place, layout, changed))
             if len(some) == most:
                 yield some
@@ -153,17 +201,21 @@ class Screen:
         rows = self._window.rows if same else np.arange(min(batch, 3))
         return Window(rows, self._window.units, min(steps, self._window.steps))
 
-    def _left(self, forced: TeacherForced, hypothesis: EquationHypothesis | None) -> Fitted:
-        """The RMS ``[S]`` that an equation leaves, and its constant ``[S]`` if one is fitted."""
+    def _left(self, forced: TeacherForced, hypothesis: EquationHypothesis | None) -> tuple[Fitted, Array]:
+        """The RMS ``[S]`` that an equation leaves, its constant ``[S]`` if one is fitted, and what is right.
+
+        That is the share ``[S]`` of the states that are explained; zero where a constant is fitted.
+        """
         equation, none = self._setting.case.equation, np.zeros(len(forced.z))
-        if hypothesis is None:
-            return Fitted(none, _rms(forced.residual(equation)))
-        changed = replace(equation, **hypothesis.fields)
-        if changed == equation and not hypothesis.fitted:
-            return Fitted(none, np.full(len(forced.z), np.inf))
-        if hypothesis.fitted:
-            return fit(forced, changed, hypothesis.fitted)
-        return Fitted(none, _rms(forced.residual(changed)))
+        changed = replace(equation, **hypothesis.fields) if hypothesis else equation
+        if hypothesis and hypothesis.fitted:
+            return fit(forced, changed, hypothesis.fitted), none
+        if hypothesis and changed == equation:
+            return Fitted(none, np.full(len(forced.z), np.inf)), none
+        residual = forced.residual(changed)
+        count = 1.0 if forced.mask is None else float(forced.mask.mean())
+        wrong: Array = np.mean(np.abs(residual) >= self.passing, axis=1)
+        return Fitted(none, _rms(residual)), 1 - wrong / count if count else none
 
 
 def _found(setting: Setting, base: Reference) -> tuple[Window, float, float]:
@@ -184,6 +236,15 @@ def _found(setting: Setting, base: Reference) -> tuple[Window, float, float]:
     place = np.ix_(rows, np.arange(steps), units)
     passing = _PASS * float(np.sqrt(np.mean(np.square(np.minimum(noise[place], 1e-3)))))
     return Window(rows, units, steps), float(np.sqrt(np.mean(np.square(error[place])))), passing
+
+
+def _same_steps(one: Setting, other: Setting) -> bool:
+    """Whether both have the same steps, and the same ones count, so that they can be evaluated together."""
+    if one.hidden.shape != other.hidden.shape:
+        return False
+    if one.mask is None or other.mask is None:
+        return one.mask is other.mask
+    return np.array_equal(one.mask, other.mask)
 
 
 def _rms(residual: Array) -> Array:

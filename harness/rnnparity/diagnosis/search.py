@@ -18,7 +18,6 @@ from threadpoolctl import threadpool_limits
 
 from rnnparity.diagnosis import (
     combinations,
-    equation_hypotheses,
     evidence,
     input_hypotheses,
     mixed_runs,
@@ -35,10 +34,10 @@ from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, Cause
 from rnnparity.diagnosis.findings import Block, Finding, Precision
 from rnnparity.diagnosis.fitted_constants import CONSTANTS, fit, is_certain, nice
 from rnnparity.diagnosis.hypothesis import EquationHypothesis, Found, Hypothesis
-from rnnparity.diagnosis.kinds import equations_for, in_full, kind_of
+from rnnparity.diagnosis.kinds import equations_for, in_full
 from rnnparity.diagnosis.parts import first_steps
 from rnnparity.diagnosis.run_findings import MixedRuns
-from rnnparity.diagnosis.run_hypotheses import run_hypotheses
+from rnnparity.diagnosis.run_hypotheses import run_hypotheses, usual_shifts
 from rnnparity.diagnosis.screen import Candidate, Screen
 from rnnparity.diagnosis.teacher_forcing import Setting, filled
 from rnnparity.judge import compare, comparison
@@ -121,6 +120,7 @@ class _Search:
         self.setting = replace(known, away=evidence.away(known.hidden, known.cell, self.base))
         compared = self._compare(self.setting).comparison
         self.verdict, self.before = compared.verdict, _noise(compared)
+        self._parts: list[Candidate] = []
 
     def causes(self) -> list[Cause]:
         """The causes. Single hypotheses come first, then causes without a structure, then pairs."""
@@ -140,7 +140,9 @@ class _Search:
             or self._first(tensor_fits.bias_added(self.setting, self.base))
             or self._first(tensor_fits.peepholes_unrecorded(self.setting, self.base))
             or self._confirmed(self._pairs())
+            or self._partly()
             or self._combined()
+            or self._partly()
             or self._parameters(unstructured.block(self.setting, self._screen.passing))
             or self._first(tensor_fits.weights_differ(self.setting, self.base))
             or self._of_hidden_alone()
@@ -158,14 +160,15 @@ class _Search:
 
     @functools.cached_property
     def _singles(self) -> list[Candidate]:
-        equations = self._screen.candidates([None], equations_for(self.setting))
+        equations = self._screen.candidates([None], equations_for(self.setting), every=True)
         of_units = unit_hypotheses.tables(self.setting.case.kind, self.setting.case.units)
-        return [*self._screen.candidates((*self._of_same_size(), *of_units)), *equations]
+        of_weights = self._screen.candidates((*self._of_same_size(), *of_units), every=True)
+        return [*of_weights, *equations]
 
     @functools.cached_property
     def _runs(self) -> list[Candidate]:
         ways = enumerate(run_hypotheses(self.base, self.setting.hidden))
-        return [self._run(c, n) for n, way in ways for c in self._screen.candidates([way])]
+        return [self._run(c, n) for n, way in ways for c in self._screen.candidates([way], every=True)]
 
     def _run(self, candidate: Candidate, order: int) -> Candidate:
         """A candidate on the run; it passes the screen where its first steps were not observed."""
@@ -243,32 +246,41 @@ class _Search:
         yield apply(changed, value), value
 
     def _pairs(self) -> list[Candidate]:
-        """Pairs: weights with equations, then weights with weights, then runs with equations."""
-        screen, (orders, layouts, biases) = self._screen, self.tables
-        equations, base = equations_for(self.setting), self.setting.case.equation
-        pairs = screen.candidates(self._of_same_size(), equations)
-        if any(equation.fitted == "forget_bias" for equation in equations):
-            others = (e for e in equations if not e.fitted)
-            pairs += screen.candidates([None], map(equation_hypotheses.with_forget_bias, others))
-        pairs += screen.candidates([None], kind_of(self.setting).several_functions(base))
-        whole_orders = [order for order in orders if weight_hypotheses.is_permutation(order)]
-        if not screen.passed(pairs):
-            pairs += screen.pairs(layouts, biases)
-            pairs += screen.pairs(whole_orders, (*layouts, *biases))
-        if not screen.passed(pairs):
-            clips = [equation for equation in equations if equation.fitted == "cell_clip"]
-            for order in whole_orders if clips else ():
-                for clip in clips:
-                    pairs += screen.candidates([order], [clip])
-        if not screen.passed(pairs):
-            with_runs = [equation for equation in equations if set(equation.ids) <= _WITH_RUNS]
-            for run in self._runs:
-                pairs += screen.candidates([run.layout], with_runs)
-        return pairs
+        """Pairs of hypotheses."""
+        known = self.tables, self._of_same_size(), self._runs
+        return combinations.pairs(self._screen, self.setting, *known)
+
+    def _partly(self) -> list[Cause]:
+        """What explains a part of the states, together with a single cause of the others."""
+        for candidate in self._screen.partly:
+            if candidate in self._parts:
+                continue
+            self._parts.append(candidate)
+            setting = candidate.changed(self.setting)
+            if setting is None:
+                continue
+            rest = _Search(replace(setting, away=None), self.arithmetic, self.searched)
+            if rest.verdict != comparison.DIVERGE:
+                continue
+            for cause in rest.of_the_rest()[:1]:
+                if cause.status == CONFIRMED:
+                    findings = (*candidate.findings(), *cause.findings)
+                    return [replace(cause, findings=findings, before=self.before, equals=())]
+        return []
+
+    def of_the_rest(self) -> list[Cause]:
+        """The causes of what another one has left."""
+        return (
+            self._single()
+            or _distinct(self._outputs())
+            or self._first(filter(state_hypotheses.is_known, self._replaced))
+            or self._parameters(unstructured.single(self.setting, self.base))
+        )
 
     def _combined(self) -> list[Cause]:
         """Two and three hypotheses at once, stage by stage, because there are many."""
-        ways = [run.layout for run in self._runs if run.layout]
+        known = (run.layout for run in self._runs if run.layout)
+        ways = {way.findings: way for way in (*known, *usual_shifts(self.base))}.values()
         for layouts, equations in combinations.stages(self.setting, self.tables, ways):
             found = self._confirmed(self._screen.candidates(layouts, equations))
             if found:
@@ -348,8 +360,6 @@ class _Search:
         return [*_distinct(settled), Cause((known,), SUSPECT, self.before, self.before)]
 
 
-_WITH_RUNS = {"forget-bias", "recurrent-activation", "reset-gate"}
-"""The causes that are tried together with those on the run: what a port often gets wrong as well."""
 _AGREES = (comparison.AGREE, comparison.CHAOTIC)
 
 
