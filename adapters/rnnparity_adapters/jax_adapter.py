@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .adapter import Adapter, States, stepped, whole
+from .adapter import Adapter, States, derivatives, stepped, whole
 
 Parameters = Dict[str, Any]
 """Arrays by name, with the parts of a name apart by slashes."""
@@ -35,6 +35,7 @@ class _Cell(Adapter):
     def build(self) -> None:
         self.parameters = self._initial(0)
         self.compiled = jax.jit(self._step)
+        self.differentiate = jax.jit(jax.grad(self._loss, argnums=(0, 1, 2)))
 
     @abc.abstractmethod
     def _initial(self, seed: int) -> Parameters:
@@ -60,6 +61,21 @@ class _Cell(Adapter):
             now = self.compiled(self.parameters, x, now)
             steps.append([np.asarray(state) for state in now])
         return stepped(steps)
+
+    def gradients(self, inputs: np.ndarray, states: States, cotangent: np.ndarray) -> Dict[str, np.ndarray]:
+        now = tuple(jnp.asarray(state[0]) for state in states)
+        by_inputs, by_states, named = self.differentiate(inputs, now, self.parameters, cotangent)
+        arrays = {name: np.asarray(each) for name, each in named.items()}
+        by_state = [np.asarray(each) for each in by_states]
+        return derivatives(self.setup, np.asarray(by_inputs), by_state, arrays)
+
+    def _loss(self, inputs: Any, states: Any, parameters: Parameters, cotangent: Any) -> Any:
+        def step(now: Any, x: Any) -> Any:
+            new = tuple(self._step(parameters, x, now))
+            return new, new[0]
+
+        _, hidden = jax.lax.scan(step, states, inputs.swapaxes(0, 1))
+        return (hidden.swapaxes(0, 1) * cotangent).sum()
 
     def _api(self) -> Any:
         """The class that is the api."""

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from . import keras_names
-from .adapter import Adapter, States, layer, outputs, whole
+from .adapter import Adapter, States, derivatives, layer, outputs, whole
 from .tensorflow_graph_adapter import CALLER_THREAD
 
 NAMES = "kernel", "recurrent_kernel", "bias"
@@ -33,6 +33,7 @@ class Layer(Adapter):
     session: Any
     layer: Any
     model: Any
+    differentiate: Any = None
 
     def build(self) -> None:
         units = self.setup.units
@@ -73,6 +74,19 @@ class Layer(Adapter):
                 _, *now = self.model.predict_on_batch([inputs[:, step : step + 1], *now])
                 steps.append(now)
         return layer(sequence, [state[None] for state in last], steps)
+
+    def gradients(self, inputs: np.ndarray, states: States, cotangent: np.ndarray) -> Dict[str, np.ndarray]:
+        backend = keras.backend
+        with _active(self):
+            if self.differentiate is None:
+                given, weights = self.model.inputs, self.layer.weights
+                factor = backend.placeholder((None, None, self.setup.units))
+                found = backend.gradients(backend.sum(self.model.outputs[0] * factor), given + weights)
+                self.differentiate = backend.function([factor, *given], found)
+            result = self.differentiate([cotangent, inputs, *(state[0] for state in states)])
+        count = 1 + len(states)
+        named = keras_names.parted(dict(zip(NAMES, result[count:])))
+        return derivatives(self.setup, result[0], result[1:count], named)
 
     def close(self) -> None:
         self.session.close()

@@ -1,5 +1,6 @@
 """The recurrent layers and cells of Keras 3, on the backend that KERAS_BACKEND names."""
 
+import functools
 import importlib
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
@@ -7,7 +8,7 @@ import keras
 import numpy as np
 
 from . import keras_names
-from .adapter import Adapter, Setup, States, layer, outputs, stepped, whole
+from .adapter import Adapter, Setup, States, derivatives, layer, outputs, stepped, whole
 
 # How a user of each backend wraps a call for inference. Without a tf.function TensorFlow's LSTM takes ten
 # times as long.
@@ -17,6 +18,54 @@ _INFERENCE: Dict[str, Any] = {
     # jax.jit would take the weights for constants.
     "jax": lambda jax: lambda call: call,
 }
+
+
+def _by_tensorflow(adapter: "_Object") -> Any:
+    tensorflow = importlib.import_module("tensorflow")
+
+    def differentiate(cotangent: Any, x: Any, states: Any) -> Any:
+        with tensorflow.GradientTape() as tape:
+            tape.watch([x, *states])
+            loss = tensorflow.reduce_sum(adapter.hidden(adapter.object, x, states) * cotangent)
+        return tape.gradient(loss, [x, *states, *(weight.value for weight in adapter.object.weights)])
+
+    return tensorflow.function(differentiate)
+
+
+def _by_torch(adapter: "_Object") -> Any:
+    def differentiate(cotangent: Any, x: Any, states: Any) -> Any:
+        given = [each.requires_grad_() for each in (x, *states)]
+        loss = (adapter.hidden(adapter.object, given[0], given[1:]) * cotangent).sum()
+        weights = [weight.value for weight in adapter.object.weights]
+        return importlib.import_module("torch").autograd.grad(loss, given + weights)
+
+    return differentiate
+
+
+def _by_jax(adapter: "_Object") -> Any:
+    jax, held = importlib.import_module("jax"), adapter.object
+    # Not all of it: a cell's steps in a row take a minute to compile.
+    compiled = jax.jit(lambda *given, **named: held.stateless_call(*given, **named)[0])
+
+    def loss(x: Any, states: Any, values: Any, rest: Any, cotangent: Any) -> Any:
+        call = functools.partial(compiled, values, rest)
+        return (adapter.hidden(call, x, states) * cotangent).sum()
+
+    found = jax.grad(loss, argnums=(0, 1, 2))
+
+    def differentiate(cotangent: Any, x: Any, states: Any) -> Any:
+        values, rest = (
+            [variable.value for variable in variables]
+            for variables in (held.trainable_variables, held.non_trainable_variables)
+        )
+        by_x, by_states, by_values = found(x, states, values, rest, cotangent)
+        return [by_x, *by_states, *by_values]
+
+    return differentiate
+
+
+_DIFFERENTIATED = {"tensorflow": _by_tensorflow, "torch": _by_torch, "jax": _by_jax}
+"""How a user of each backend differentiates: by inputs, states and weights, in this order."""
 
 
 def _inference(call: Any) -> Any:
@@ -71,6 +120,7 @@ class _Object(Adapter):
         new.build(shape)
         self.object, self.shape = new, shape
         self.infer = _inference(new.__call__)
+        self.differentiate = _DIFFERENTIATED[keras.config.backend()](self)
 
     def copy(self, given: Any) -> None:
         setup, sequences = self.setup, "return_sequences" in given.get_config()
@@ -88,6 +138,18 @@ class _Object(Adapter):
 
     def read(self) -> Dict[str, np.ndarray]:
         return _read(self.object)
+
+    def gradients(self, inputs: np.ndarray, states: States, cotangent: np.ndarray) -> Dict[str, np.ndarray]:
+        given = self._states(states)
+        result = self.differentiate(self._tensor(cotangent), self._tensor(inputs), given)
+        found = [_array(each) for each in result]
+        count = 1 + len(given)
+        weights = {weight.name: each for weight, each in zip(self.object.weights, found[count:])}
+        return derivatives(self.setup, found[0], found[1:count], keras_names.parted(weights))
+
+    def hidden(self, call: Any, x: Any, states: Any) -> Any:
+        """The hidden states ``[B, T, U]`` that ``call``, the object or what stands for it, makes of ``x``."""
+        raise NotImplementedError
 
     def _new(self, **more: Any) -> Any:
         """A new object of the api."""
@@ -115,6 +177,13 @@ class Cell(_Object):
             steps.append([_array(state) for state in now])
         return stepped(steps)
 
+    def hidden(self, call: Any, x: Any, states: Any) -> Any:
+        steps = []
+        for each in keras.ops.unstack(x, axis=1):
+            _, states = call(each, states)
+            steps.append(states[0])
+        return keras.ops.stack(steps, axis=1)
+
 
 class Layer(_Object):
     """A layer, called for the whole sequence and for one step at a time."""
@@ -131,6 +200,9 @@ class Layer(_Object):
             _, *now = self.infer(one, initial_state=now)
             steps.append([_array(state) for state in now])
         return layer(_array(sequence), [_array(state)[None] for state in last], steps)
+
+    def hidden(self, call: Any, x: Any, states: Any) -> Any:
+        return call(x, initial_state=states)[0]
 
 
 class Network(Adapter):

@@ -15,7 +15,7 @@ from nnabla.initializer import ConstantInitializer, UniformInitializer, calc_uni
 from nnabla.parameter import get_parameter_or_create
 
 from . import layouts, nnabla_article
-from .adapter import Adapter, States, layer, stepped, whole
+from .adapter import Adapter, States, derivatives, layer, stepped, whole
 
 Variables = Sequence[Any]
 """A variable for each state."""
@@ -28,6 +28,8 @@ class _Graph(Adapter):
     """The scope in which the api puts its parameters, if their names in the layout leave it out."""
     time_axis = 1
     """1 where the api takes inputs ``[B, T, I]``, 0 where it takes ``[T, B, I]``."""
+    hidden_axis = 0
+    """1 where the hidden states are differentiated as ``[B, T, U]``, 0 where as ``[T, B, U]``."""
 
     @property
     def state_axes(self) -> Tuple[int, ...]:
@@ -57,7 +59,8 @@ class _Graph(Adapter):
         batch, size, units = self.setup.batch, self.setup.input_size, self.setup.units
         inputs = (batch, steps, size) if self.time_axis else (steps, batch, size)
         state = (*self.state_axes, batch, units)
-        return [nn.Variable(inputs)] + [nn.Variable(state) for _ in self.setup.kind.states]
+        shapes = [inputs] + [state] * len(self.setup.kind.states)
+        return [nn.Variable(shape, need_grad=True) for shape in shapes]
 
     def initialise(self, seed: int) -> None:
         nn.random.set_parameter_seed(seed)
@@ -71,11 +74,33 @@ class _Graph(Adapter):
     def read(self) -> Dict[str, np.ndarray]:
         return {name: parameter.d.copy() for name, parameter in self.parameters.items()}
 
-    def _feed(self, inputs: np.ndarray, states: States) -> None:
-        """Run the graph."""
+    def gradients(self, inputs: np.ndarray, states: States, cotangent: np.ndarray) -> Dict[str, np.ndarray]:
+        hidden, factor = self._hidden(), cotangent if self.hidden_axis else cotangent.swapaxes(0, 1)
+        loss = F.sum(hidden * nn.Variable.from_numpy_array(factor.reshape(hidden.shape)))
+        self._give(inputs, states)
+        given = [self.inputs, *self.states, *self.parameters.values()]
+        for variable in given:
+            variable.grad.zero()  # backward() adds to it
+        loss.forward()
+        loss.backward()
+        by_inputs, *rest = (variable.g.copy() for variable in given)
+        by_batch = by_inputs if self.time_axis else by_inputs.swapaxes(0, 1)
+        by_states = [each.reshape(state.shape) for each, state in zip(rest, states)]
+        return derivatives(self.setup, by_batch, by_states, dict(zip(self.parameters, rest[len(states) :])))
+
+    def _hidden(self) -> Any:
+        """The hidden states of the graph, whose steps are on the axis ``hidden_axis``."""
+        return self.outputs[0]
+
+    def _give(self, inputs: np.ndarray, states: States) -> None:
+        """Put inputs ``[B, T, I]`` and states ``[K, B, U]`` into the variables of the graph."""
         self.inputs.d = inputs if self.time_axis else inputs.swapaxes(0, 1)
         for variable, state in zip(self.states, states):
             variable.d = state.reshape(variable.shape)
+
+    def _feed(self, inputs: np.ndarray, states: States) -> None:
+        """Run the graph."""
+        self._give(inputs, states)
         nn.forward_all(self.outputs)
 
     def _steps(self, states: int) -> List[Tuple[np.ndarray, ...]]:
@@ -150,6 +175,9 @@ class _Layer(_Graph):
         """Whether it is one layer in one direction, which can be stepped."""
         return self.setup.layers == self.setup.directions == 1
 
+    def _hidden(self) -> Any:
+        return self.sequence
+
     def run(self, inputs: np.ndarray, states: States) -> Dict[str, np.ndarray]:
         self._feed(inputs, states)
         sequence = np.moveaxis(self.sequence.d, self.time_axis, 1).copy()
@@ -161,6 +189,7 @@ class ArticleLayer(_Layer):
     """The article's function for a whole sequence."""
 
     scope = "lstm"
+    hidden_axis = 1
 
     def _call(self, x: Any, *states: Any) -> Variables:
         h, c = states

@@ -5,7 +5,7 @@ from typing import Any, Dict, Tuple
 import numpy as np
 import tensorflow as tf
 
-from .adapter import Adapter, States, layer
+from .adapter import Adapter, States, derivatives, layer
 
 
 class BlockLSTM(Adapter):
@@ -46,11 +46,26 @@ class BlockLSTM(Adapter):
             steps.append(now)
         return layer(sequence.swapaxes(0, 1), [sequence[-1:], cells[-1:]], steps)
 
+    def gradients(self, inputs: np.ndarray, states: States, cotangent: np.ndarray) -> Dict[str, np.ndarray]:
+        given = [tf.constant(each) for each in (inputs.swapaxes(0, 1), *(state[0] for state in states))]
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            loss = tf.reduce_sum(self._outputs(*given).h * cotangent.swapaxes(0, 1))
+        by_inputs, *by_states, by_weights = tape.gradient(loss, [*given, self.variables])
+        named = {name: each.numpy() for name, each in by_weights.items()}
+        by_batch = by_inputs.numpy().swapaxes(0, 1)
+        return derivatives(self.setup, by_batch, [each.numpy() for each in by_states], named)
+
     def _block(
         self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray
     ) -> Tuple[np.ndarray, np.ndarray]:
         """``inputs`` ``[T, B, I]``, ``hidden`` and ``cell`` ``[B, U]`` -> both states, each ``[T, B, U]``."""
-        outputs = tf.raw_ops.BlockLSTM(
+        outputs = self._outputs(inputs, hidden, cell)
+        return outputs.h.numpy(), outputs.cs.numpy()
+
+    def _outputs(self, inputs: Any, hidden: Any, cell: Any) -> Any:
+        """All outputs of the op, of which ``h`` and ``cs`` are those of :meth:`_block`."""
+        return tf.raw_ops.BlockLSTM(
             seq_len_max=len(inputs),
             x=inputs,
             cs_prev=cell,
@@ -61,4 +76,3 @@ class BlockLSTM(Adapter):
             **self.variables,
             **self.setup.options,
         )
-        return outputs.h.numpy(), outputs.cs.numpy()

@@ -3,13 +3,13 @@
 import functools
 import posixpath
 import random
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 import tensorflow
 import tensorflow.compat.v1 as tf
 
-from .adapter import Adapter, States, layer, whole
+from .adapter import Adapter, States, derivatives, layer, whole
 
 CALLER_THREAD = tf.ConfigProto(inter_op_parallelism_threads=-1)
 """Run each op in the thread that calls the session, which a negative number asks for. For steps as small as
@@ -31,6 +31,7 @@ class StaticRNN(Adapter):
     _fetch: Callable[..., List[np.ndarray]]
     _sequence: Callable[..., List[np.ndarray]]
     _step: Callable[..., List[np.ndarray]]
+    _differentiate: Optional[Callable[..., List[np.ndarray]]] = None
 
     def build(self) -> None:
         batch, steps = self.setup.batch, self.setup.steps
@@ -44,7 +45,7 @@ class StaticRNN(Adapter):
             outputs, last = tf.nn.static_rnn(cell, tf.unstack(inputs, axis=1), _packed(first))
             sequence = tf.stack(outputs, axis=1)
             _, state = tf.nn.static_rnn(cell, [x], _packed(first))
-        graph.finalize()
+        self._differentiable = sequence, [inputs, *first], cell.weights
         self.session = tf.Session(graph=graph, config=CALLER_THREAD)
         self._sequence = self.session.make_callable([sequence, *_unpacked(last)], [inputs, *first])
         self._step = self.session.make_callable(_unpacked(state), [x, *first])
@@ -76,6 +77,21 @@ class StaticRNN(Adapter):
             now = self._step(x, *now)
             steps.append(now)
         return layer(sequence, [state[None] for state in last], steps)
+
+    def gradients(self, inputs: np.ndarray, states: States, cotangent: np.ndarray) -> Dict[str, np.ndarray]:
+        if self._differentiate is None:
+            self._differentiate = self._backward()
+        found = self._differentiate(cotangent, inputs, *(state[0] for state in states))
+        count = 1 + len(states)
+        return derivatives(self.setup, found[0], found[1:count], dict(zip(self.names, found[count:])))
+
+    def _backward(self) -> Callable[..., List[np.ndarray]]:
+        """The gradients of the graph of all steps, which takes as long to build as the graph itself."""
+        sequence, given, weights = self._differentiable
+        with self.session.graph.as_default():
+            cotangent = tf.placeholder(self.setup.dtype, sequence.shape)
+            found = tf.gradients(tf.reduce_sum(sequence * cotangent), given + weights)
+        return self.session.make_callable(found, [cotangent, *given])
 
     def close(self) -> None:
         self.session.close()

@@ -16,6 +16,7 @@ from rnnparity.apis.selection import TARGETS
 from rnnparity.judge import comparison
 from rnnparity.live.result import Row
 from rnnparity.live.workers import Pool
+from rnnparity.pytest_plugin.known_differences import read_known_differences
 from rnnparity_adapters import layouts
 from rnnparity_adapters.kinds import KINDS
 
@@ -113,19 +114,25 @@ def test_what_has_no_gradients_is_unsupported() -> None:
     assert "has several pieces" in rnnparity.run(steps, fault("Sound"), gradients=True).rows[0].reason
 
 
-DIFFERENTIATED = [target.key for target in TARGETS if target.live.environment == "torch"]
+KNOWN = read_known_differences(Path(__file__).parents[2] / "fixtures" / "known_differences.txt")
+_COMPILING = ("jax", "keras-jax", "keras-tf")
+"""Environments that take seconds for each cell: of these the LSTMs must do."""
+DIFFERENTIATED = [
+    target.key
+    for target in TARGETS
+    if not target.live.no_gradients and (target.cell == "lstm" or target.live.environment not in _COMPILING)
+]
 
 
 @pytest.fixture(scope="module")
 def results() -> Mapping[str, Row]:
-    """Every row by its key, differentiated: some small cases, and one of usual size."""
+    """Every row by its key, differentiated: a small case, for most frameworks compile or build a graph."""
     rows: dict[str, Row] = {}
     with Pool() as pool:
         for cell in KINDS:
             targets = [t for t in TARGETS if t.cell == cell and t.key in DIFFERENTIATED]
-            small = [rnnparity.make_case(seed, **SIZES, cell=cell) for seed in (7, 1)]
-            cases = [rnnparity.make_case(0, cell=cell), *small]
-            result: Result = rnnparity.run(cases, targets, gradients=True, pool=pool)
+            case = rnnparity.make_case(7, batch=3, steps=3, input_size=5, units=4, cell=cell)
+            result: Result = rnnparity.run(case, targets, gradients=True, pool=pool)
             rows |= {row.target.key: row for row in result}
     return rows
 
@@ -134,6 +141,9 @@ def results() -> Mapping[str, Row]:
 @pytest.mark.parametrize("key", DIFFERENTIATED)
 def test_gradients_of_every_row_agree(key: str, results: Mapping[str, Row]) -> None:
     row = needs.row(results[key])
+    if any(known.matches(key, "seed7") for known in KNOWN):  # another function has other gradients
+        assert (row.verdict, row.gradient) == (comparison.DIVERGE, None)
+        return
     assert row.agree, f"{row.verdict}: {row.reason}\n{row.log}"
     assert row.gradient is not None
     assert 0 < row.gradient.noise < 6

@@ -67,10 +67,10 @@ def with_gradients(
 ) -> Comparison:
     """A comparison of a trajectory, and of the gradients that were ``observed`` along with it.
 
-    These are named and shaped as :func:`rnnparity_adapters.adapter.derivatives` says. Where rounding alone
-    decides the trajectory from some step on, it decides the gradients too, and they are not judged.
+    These are named and shaped as :func:`rnnparity_adapters.adapter.derivatives` says. Unless the trajectory
+    agrees, they are not judged: they are those of another function, or rounding alone decides them too.
     """
-    if compared.verdict in (FAILED, NONFINITE):
+    if compared.verdict != AGREE:
         return compared
     expected = native(stored_as, of_reference(reference))
     wrong = _wrong_form(observed, expected, reference.case.dtype)
@@ -79,14 +79,12 @@ def with_gradients(
     for name, array in observed.items():
         if not np.isfinite(array).all():
             return replace(compared, verdict=NONFINITE, reason=f"{said_by(name)} is not finite")
-    if reference.horizon.min() < reference.case.steps:
-        return compared
     found = compare(observed, expected, stored_as, reference.case)
     if LIMIT < max(each.noise for each in found) < _DOUBTFUL:  # the noise may be too small
         wider = backward.ensemble(reference, of_reference(reference))
         found = compare(observed, native(stored_as, wider), stored_as, reference.case)
     judged = replace(compared, gradients=found)
-    if compared.verdict != AGREE or max(each.noise for each in found) <= LIMIT:
+    if max(each.noise for each in found) <= LIMIT:
         return judged
     gates = tuple(dict.fromkeys(gate for each in found for gate in each.gates))
     return replace(judged, verdict=DIVERGE, reason=_divergence(found), gates=gates)

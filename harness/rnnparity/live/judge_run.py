@@ -55,13 +55,13 @@ def judge(
     except LayoutError as error:
         return Run(case.seed, direction, Comparison(comparison.FAILED, f"weights read back: {error}"))
     expected = loaded if direction == worker.LOADED else forward.run(ran, arithmetic)
-    compared = compare.compare(observed, expected)
+    compared = same.followed_by(compare.compare(observed, expected))
     if direction == worker.LOADED and case.cotangent is not None:
         by_name = wire.group(worker.GRADIENTS, dict(arrays))
         compared = gradients.with_gradients(compared, by_name, expected, stored_as)
     if direction == worker.OWN:  # nothing else is compared with it
         expected = replace(expected, linear=None)
-    return Run(case.seed, direction, same.followed_by(compared), observed, expected)
+    return Run(case.seed, direction, compared, observed, expected)
 
 
 def read_back(
