@@ -187,10 +187,10 @@ def _part(
         for kept, states in zip((always, with_x), step.repeated(linear, of_x), strict=True):
             kept.append(found.by_new**2 * states.cell + states.hidden)
         variances.append(scale**2)
-    none = np.zeros((len(x), 0))
-    repeated = repeats.of(
-        now, *(States(np.concatenate(each), none) for each in (variances, always, with_x))
-    ).hidden
+    none, alike = np.zeros((len(x), 0)), weights.alike
+    if repeats.any:
+        parts = (States(np.concatenate(each), none) for each in (variances, always, with_x))
+        alike = alike * repeats.of(now, *parts).hidden
     v = np.concatenate([x, previous], axis=1)
     slopes = step.a.unit * np.concatenate([linear.slopes for linear in linears], axis=1)
     of_o = np.array([[[gate == "o"]] for gate in ORDER])
@@ -200,4 +200,4 @@ def _part(
     )
     shown = Sensitivity(ORDER, v, slopes * errors, np.abs(slopes) * size, np.concatenate(systematic))
     error = np.concatenate([found.error for found in steps])
-    return Part(now, error, none, (shown,), States(repeated * weights.alike, none))
+    return Part(now, error, none, (shown,), States(alike, none))

@@ -48,11 +48,12 @@ class Analysis:
         arithmetic: Arithmetic,
         mask: NDArray[np.bool_] | None = None,
         linear: Linear | None = None,
-    ) -> States:
-        """The local errors of the next piece, ``hidden`` ``[B, t, P]`` and ``cell`` ``[B, t, U]``.
+    ) -> Iterator[tuple[int, States]]:
+        """The local errors of the next piece, part by part: the first step of each, and its errors.
 
-        The initial states of ``case`` are those that were observed before the piece. ``linear`` is what
-        :func:`parts` takes. The other arguments, and their shapes, are those of :func:`analyse`.
+        These are ``hidden`` ``[B, n, P]`` and ``cell`` ``[B, n, U]``. All must be taken: they are counted on
+        their way. The initial states of ``case`` are those that were observed before the piece. ``linear`` is
+        what :func:`parts` takes. The other arguments, and their shapes, are those of :func:`analyse`.
         """
         self._unit = arithmetic.element
         if cell is None:
@@ -62,8 +63,8 @@ class Analysis:
         if mask is not None:
             found = _counted(found, mask)
         share = 1.0 if mask is None else float(mask.mean())
-        errors = [self._filter.add(part, case.batch, share) for part in found]
-        return States(*(np.concatenate(each, axis=1) for each in zip(*errors, strict=True)))
+        for part in found:
+            yield part.steps.start, self._filter.add(part, case.batch, share)
 
     def pattern(self) -> Pattern:
         """The pattern of the errors of all pieces."""
@@ -84,7 +85,8 @@ def analyse(
     framework. ``mask`` ``[B, T]`` says which steps count, all if it is None; the others have no errors.
     """
     analysis = Analysis(case.steps)
-    errors = analysis.add(case, hidden, cell, arithmetic, mask)
+    found = [errors for _, errors in analysis.add(case, hidden, cell, arithmetic, mask)]
+    errors = (np.concatenate(each, axis=1) for each in zip(*found, strict=True))
     pattern = analysis.pattern()
     return LocalAnalysis(pattern.parameters, pattern.significance, *errors)
 

@@ -98,7 +98,7 @@ class Case:
         return str(self.initial_hidden.dtype)
 
 
-_PIECE = 10**7
+_PIECE = 7 * 10**6
 """Numbers in a piece of a long run, of which inputs count once and states four times: what is run, compared
 and reported of a piece then takes some hundred MiB.
 """

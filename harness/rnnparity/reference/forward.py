@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -236,29 +237,44 @@ def _spreads(
     The first are those that it starts from. ``fed`` ``[t, B, I]`` are the variances of its inputs, unless
     these are exact. ``linear`` is the linearised piece, if it is known.
     """
-    x, sums, active, values = piece
-    steps, batch, _ = x.shape
-    spreads = States(*(np.empty_like(state) for state in values))
+    steps, batch, _ = piece.x.shape
+    spreads = States(*(np.empty_like(state) for state in piece.values))
     unit = step.a.unit**2
     variance = _as_states(step.dtype, States(*(each / unit for each in start)))
     fed = None if fed is None else _as(step.dtype, fed / unit)
     spreads.hidden[0], spreads.cell[0] = variance
-    whole: Any = None
-    if not step.bends:
-        flat = step.squared(_linearised(step, piece) if linear is None else linear)
-        flat = flat if fed is None else step.fed(flat, _rows(fed))
-        whole = [None if each is None else each.reshape(*each.shape[:-2], steps, batch, -1) for each in flat]
-        whole = type(flat)(*whole)
-    for t in range(steps):
-        if whole is None:
-            before, after = (States(values.hidden[k], values.cell[k]) for k in (t, t + 1))
-            squares = step.squared(step.linearised(x[t], sums[:, t], active[:, t], before, after, variance))
-            squares = squares if fed is None else step.fed(squares, fed[t])
-        else:
-            squares = type(whole)(*(None if each is None else each[..., t, :, :] for each in whole))
+    if step.bends:
+        each_step = _bent(step, piece, spreads, fed)
+    else:
+        whole = step.squared(_linearised(step, piece) if linear is None else linear)
+        each_step = _each(whole if fed is None else step.fed(whole, _rows(fed)), steps, batch)
+    for t, squares in enumerate(each_step):
         variance = step.spread(squares, variance)
         spreads.hidden[t + 1], spreads.cell[t + 1] = variance
     return spreads
+
+
+def _each(squares: Any, steps: int, batch: int) -> Iterator[Any]:
+    """The squares of each step, from those of rows ``[..., t B, n]``."""
+    fields = (
+        itertools.repeat(None)
+        if array is None
+        else np.moveaxis(array.reshape(*array.shape[:-2], steps, batch, -1), -3, 0)
+        for array in squares
+    )
+    return map(type(squares)._make, zip(*fields, strict=False))
+
+
+def _bent(step: Step, piece: _Piece, spreads: States, fed: Array | None) -> Iterator[Any]:
+    """The squares of each step within reach of the variances ``spreads`` before it, when they are there."""
+    x, sums, active, values = piece
+    for t in range(len(x)):
+        before, after, variance = (
+            States(*(state[k] for state in states))
+            for states, k in ((values, t), (values, t + 1), (spreads, t))
+        )
+        squares = step.squared(step.linearised(x[t], sums[:, t], active[:, t], before, after, variance))
+        yield squares if fed is None else step.fed(squares, fed[t])
 
 
 def _linearised(step: Step, piece: _Piece) -> Any:

@@ -129,7 +129,8 @@ def activation_error(value: Array, middle: float, a: Arithmetic) -> Array:
     plus something, so a small sigmoid has lost its last digits. ONNX Runtime even returned small negative
     ones: https://github.com/microsoft/onnxruntime/issues/22557
     """
-    return a.activation * np.maximum(np.abs(value), middle)
+    size: Array = a.activation * np.abs(value)
+    return np.maximum(size, np.full(size.shape[-1:], a.activation * middle, size.dtype), out=size)
 
 
 def error(variance: Array, a: Arithmetic) -> Array:

@@ -5,6 +5,7 @@ state that has come to rest, inputs that are constant. So what is equal is count
 """
 
 from collections.abc import Iterable
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,10 +77,20 @@ class Repeats:
         # is the same, and so is what rounding takes from that until the cell state has another exponent.
         before = np.concatenate([case.initial_hidden[:, None], hidden[:, :-1]], axis=1)
         matters = past.scale(_matters(case, case.inputs, before)) / (_PLACES * max(a.element, a.factor))
-        self._x_keys = _keys(case.inputs, matters[: case.input_size])
-        self._h_keys = _keys(before, matters[case.input_size :])
+        self._x, self._h = (case.inputs, matters[: case.input_size]), (before, matters[case.input_size :])
+        self.any = case.added_sizes is not None
+        if not self.any and past.steps == case.steps and not any(map(_may_repeat, (self._x, self._h))):
+            return
         self._same_x, self._same_h = past.counts(self._x_keys, self._h_keys)
-        self.any = case.added_sizes is not None or bool(max(self._same_x.max(), self._same_h.max()) > 1)
+        self.any = self.any or bool(max(self._same_x.max(), self._same_h.max()) > 1)
+
+    @cached_property
+    def _x_keys(self) -> NDArray[np.int64]:
+        return _keys(*self._x)
+
+    @cached_property
+    def _h_keys(self) -> NDArray[np.int64]:
+        return _keys(*self._h)
 
     def of(self, steps: slice, variances: States, always: States, with_x: States) -> States:
         """How often each local error of some ``steps`` repeats: ``hidden`` ``[N, P]``, ``cell`` ``[N, U]``.
@@ -144,6 +155,18 @@ def _matters(case: Case, x: np.ndarray, h: np.ndarray) -> Array:
     return matters
 
 
+_LOOK = 4
+"""So many numbers of each row tell that none repeats, if they are in no other row."""
+
+
+def _may_repeat(rows: tuple[np.ndarray, Array]) -> bool:
+    """Whether any row may be another one again: an array ``[B, T, n]``, and ``cells`` ``[n]`` as for keys."""
+    array, cells = rows
+    some = slice(None, None, -(-len(cells) // _LOOK))
+    keys = np.sort(_keys(array[:, :, some], cells[some]).reshape(2, -1))
+    return bool(np.any(keys[:, 1:] == keys[:, :-1]))
+
+
 def _keys(array: np.ndarray, cells: Array) -> NDArray[np.int64]:
     """A number ``[2, B, T]`` for each row of ``array`` ``[B, T, n]``, the same for rows nearly equal.
 
@@ -151,10 +174,16 @@ def _keys(array: np.ndarray, cells: Array) -> NDArray[np.int64]:
     apart: values that are equal but for rounding may be parted by one of them.
     """
     scaled = np.clip(array.astype(np.float64) * cells, -(2.0**62), 2.0**62)
-    factors = np.random.RandomState(0).randint(1, 2**62, array.shape[2], dtype=np.int64)
+    factors = _factors(array.shape[2])
     with np.errstate(over="ignore"):  # a hash may wrap round
         grids = [np.floor(scaled + shift).astype(np.int64) @ factors for shift in (0.25, 0.75)]
     return np.stack(grids)
+
+
+@cache
+def _factors(count: int) -> NDArray[np.int64]:
+    """Those of a hash ``[count]``."""
+    return np.random.RandomState(0).randint(1, 2**62, count, dtype=np.int64)
 
 
 def _counts(keys: NDArray[np.int64]) -> NDArray[np.int64]:

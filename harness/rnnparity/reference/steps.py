@@ -99,7 +99,7 @@ def sum_of_sizes(*arrays: Array) -> Array:
 
 def largest(*arrays: Array) -> float:
     """The largest absolute value in arrays ``[...]``."""
-    return max(float(np.abs(each).max(initial=0)) for each in arrays)
+    return max(float(max(each.max(initial=0), -each.min(initial=0))) for each in arrays)
 
 
 class Bias(NamedTuple):
