@@ -13,6 +13,7 @@ import rnnparity
 from rnnparity import Api, Live, Result, Target
 from rnnparity.apis.api import Option
 from rnnparity.apis.selection import TARGETS
+from rnnparity.diagnosis import causes
 from rnnparity.judge import comparison
 from rnnparity.live.result import Row
 from rnnparity.live.workers import Pool
@@ -83,6 +84,43 @@ def test_each_fault_is_noticed(name: str) -> None:
     found = {each.tensor.rpartition("/")[2] for each in row.runs[0].comparison.gradients if each.noise > 6}
     assert wrong <= found
     assert len(found) == len(wrong) or len(wrong) > 2 or name == "GatesSwapped"
+
+
+CAUSES: Mapping[str, tuple[str, str]] = {
+    "ForgetGateScaled": (
+        "gradient-scaled", "the gradient by weight_hh of the forget gate is 1.001 times what it should be",
+    ),
+    "Truncated": ("gradient-path", "gradients are not passed back to the steps before step 3"),
+    "HiddenNotPassed": (
+        "gradient-path", "the gradient by the hidden state is not passed back from step to step",
+    ),
+    "CellNotPassed": ("gradient-path", "the gradient by the cell state is not passed back from step to step"),
+    "InitialStatesDetached": (
+        "gradient-scaled", "the gradient by the initial hidden state, the initial cell state is zero",
+    ),
+    "RecurrentBiasMissing": ("gradient-scaled", "the gradient by bias_hh is zero"),
+    "BiasDoubled": ("gradient-scaled", "the gradient by bias_ih is 2 times what it should be"),
+    "MeanOverBatch": ("gradient-scaled", "every gradient is 0.333333 times what it should be"),
+    "GatesSwapped": (
+        "gate-order",
+        "where i, f, j, o belong, the gradient by weight_ih, weight_hh, bias_ih, bias_hh has f, i, j, o",
+    ),
+    "LastStepOnly": ("gradient-loss", "only the last step's hidden state is in the loss"),
+    "Odd": ("unknown", "nothing known explains the gradient by weight_ih, in the output gate"),
+    "ClipIgnored": (
+        "gradient-clip", "the gradient goes through the clipped cell state as if it were not clipped",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_has_its_cause(name: str) -> None:
+    (cause,) = row_of(name, **FAULTS[name][0]).causes
+    assert (cause.id, cause.detail) == CAUSES[name]
+    assert cause.before > 6
+    assert cause.fix
+    assert (cause.after <= 6) == (cause.id != "unknown")
+    assert set(causes.single(cause.id)) <= set(causes.IDS)
 
 
 FORMS = {

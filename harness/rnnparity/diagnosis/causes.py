@@ -21,7 +21,8 @@ IDS = (
     "time-shift", "masking", "dropout", "dead-unit", "dead-row", "zeroed-step", "output-function",
     "precision", "parameter", "state-replaced", "bias-added", "bias-swapped", "pre-activation-clip",
     "quantised", "weights-differ", "unit-order", "row-order", "input-changed", "layers-swapped",
-    "directions-swapped", "mixed-runs", UNKNOWN,
+    "directions-swapped", "mixed-runs", "gradient-scaled", "gradient-path", "gradient-clip", "gradient-loss",
+    UNKNOWN,
 )  # fmt: skip
 """The ids of all causes. Users and reports rely on these names, so they do not change."""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnnparity.apis.api import PEEPHOLES, PROJECTION, Target
-from rnnparity.diagnosis import explain
+from rnnparity.diagnosis import explain, gradient_search
 from rnnparity.environments import declarations
 from rnnparity.judge import compare, comparison, gradients
 from rnnparity.judge.comparison import Comparison
@@ -99,6 +99,9 @@ def explained(
     observed, expected, compared = run.observed, run.reference, run.comparison
     if compared.verdict != comparison.DIVERGE or not compared.differences or not observed or not expected:
         return run
+    if compared.gradients:  # these are judged where the trajectory agrees
+        found = wire.group(worker.GRADIENTS, dict(arrays))
+        return replace(run, causes=gradient_search.diagnose(expected, found, target.layout, target.api))
     # The cell state is that of the stepped run, where there are two.
     hidden = observed.get(STEPPED_HIDDEN, observed[HIDDEN])
     weights = wire.group("weights", wire.group(run.direction, dict(arrays)))

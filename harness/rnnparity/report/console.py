@@ -30,9 +30,7 @@ _LEGEND = (
     f"rounding error to be expected at that element, the limit is {LIMIT:g}; step: the first one beyond it"
 )
 
-_GRADIENTS = (
-    "gradient: the same of the derivatives of sum(hidden * cotangent) by inputs, initial states and weights"
-)
+_GRADIENTS = "gradient: likewise, of the derivatives by inputs, initial states and weights"
 
 
 def console(stream: IO[str] | None = None) -> Console:
