@@ -37,7 +37,9 @@ def network(seed: int, form: NetworkForm, **drawn: Any) -> rnnparity.NetworkCase
 
 def forms_of(target: Target) -> list[NetworkForm]:
     has = [
-        form for form in FORMS if not forms.refused(target, form.layers, 1 + form.bidirectional, form.lengths)
+        form
+        for form in FORMS
+        if not forms.refused(target, form.layers, 1 + form.bidirectional, bool(form.lengths))
     ]
     return has[:1] + has[-1:] if target.name.startswith("tf.nn.") else has[:1]
 
@@ -165,3 +167,24 @@ def test_cases_of_several_forms_are_refused() -> None:
         rnnparity.run([network(0, NetworkForm(2)), network(0, NetworkForm(3))], "numpy.*")
     with pytest.raises(InputError, match="layers"):
         rnnparity.make_network(0, layers=0)
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_rows_of_no_steps_are_held_refused_or_known(bidirectional: bool, live: RunLive) -> None:
+    case = rnnparity.make_network(1, bidirectional=bidirectional, lengths=[7, 0, 3], cell="gru", **SIZES)
+    refuses, holds, ends_in_zero = live(
+        case, ["torch.nn.GRU", "tf.nn.rnn_cell.GRUCell", "onnx.GRU@onnxruntime"]
+    )
+    assert (refuses.verdict, refuses.reason) == (comparison.UNSUPPORTED, "takes no row of no steps")
+    assert holds.agree, holds.reason
+    assert ends_in_zero.verdict == comparison.DIVERGE
+    cause = ends_in_zero.causes[0]
+    assert (cause.id, cause.status, cause.about["steps"]) == ("masking", "confirmed", "zeroed")
+    assert "rows of no steps" in cause.about["where"]
+
+
+def test_lengths_that_fit_no_row_are_refused() -> None:
+    for wrong in ([7, 0], [7, 8, 0], [-1, 2, 3], [1.5, 2, 3]):
+        with pytest.raises(InputError, match="integers from 0 to 7"):
+            rnnparity.make_network(0, lengths=wrong, **SIZES)  # type: ignore[arg-type]

@@ -35,6 +35,36 @@ def test_known_differences_of_lengths(rnnparity_run: Outcome) -> None:
 
 
 @pytest.mark.frameworks
+@pytest.mark.rnnparity(
+    "onnx.LSTM@onnxruntime",
+    "flax.linen.GRUCell",
+    lengths=[[7, 0, 3]],
+    batch=3,
+    steps=7,
+    input_size=5,
+    units=4,
+)
+def test_known_differences_of_rows_of_no_steps(rnnparity_run: Outcome) -> None:
+    """Likewise."""
+    needs.row(rnnparity_run.row)
+    rnnparity_run.check()
+
+
+@pytest.mark.frameworks
+@pytest.mark.rnnparity(
+    "keras.layers.LSTM@keras-torch",
+    "keras.layers.GRU@keras-torch",
+    "keras.layers.SimpleRNN@keras-torch",
+    dtype=["float64"],
+    lengths=[True],
+)
+def test_known_differences_of_masks(rnnparity_run: Outcome) -> None:
+    """Likewise."""
+    needs.row(rnnparity_run.row)
+    rnnparity_run.check()
+
+
+@pytest.mark.frameworks
 @pytest.mark.rnnparity("keras.*@keras-torch", "flax.nnx.GRUCell", "onnx.LSTM*@onnx", dtype=["float64"])
 def test_known_differences(rnnparity_run: Outcome) -> None:
     """They are in fixtures/known_differences.txt: one that is no more, or has another cause, is an error."""

@@ -109,7 +109,8 @@ class Live:
     arguments that distinguish this row from others of the same api, and so do its ``parts``, peepholes or a
     projection. ``fixed`` are always given, so that the api computes the plain cell. A row that is not
     ``everyday`` runs only if it is asked for. ``network`` is the adapter of several layers and directions,
-    empty where there is none, and ``lengths`` says whether it takes rows of different lengths.
+    empty where there is none, and ``lengths`` says whether it takes rows of different lengths; with
+    ``empty_rows`` such a row may have no steps at all.
     ``no_gradients`` says why it has none, and is empty if it has.
     """
 
@@ -123,6 +124,7 @@ class Live:
     everyday: bool = True
     network: str = ""
     lengths: bool = False
+    empty_rows: bool = True
     no_gradients: str = ""
 
 

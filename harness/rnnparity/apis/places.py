@@ -27,7 +27,9 @@ def _torch(adapter: str, *options: Mapping[str, Any], **more: Any) -> tuple[Live
     return tuple(Live(*where, options=given, **more) for given in options or ({},))
 
 
-_torch_layer = functools.partial(_torch, "Layer", network="torch_adapter:Layer", lengths=True)
+_torch_layer = functools.partial(
+    _torch, "Layer", network="torch_adapter:Layer", lengths=True, empty_rows=False
+)
 _TORCH: Places = {
     "torch.nn.LSTM": (*_torch_layer(), *_torch_layer(parts=(PROJECTION,), everyday=False)),
     "torch.nn.LSTMCell": _torch("Cell"),

@@ -167,7 +167,8 @@ def _(action: act.Exchange, words: Vocabulary) -> str:
 
 @instruction.register
 def _(action: act.LeaveOut, words: Vocabulary) -> str:
-    return f"start from zero: leave out {_listed(_arrays(action.arrays, words))}"
+    without = "count every step" if "mask" in action.arrays else "start from zero"
+    return f"{without}: leave out {_listed(_arrays(action.arrays, words))}"
 
 
 @instruction.register
@@ -291,6 +292,7 @@ RERUNS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "steps": lambda about: "return the state after step t as that of step t, from the first step on",
     "mask": lambda about: "hand the mask or the lengths to the call, and look whether it takes them",
+    "empty rows": lambda about: "where a row has no steps, take its initial states for the last ones",
     "layers": lambda about: "give each layer its own weights",
     "directions": lambda about: "give the forward direction its own weights, and the backward one its own",
     "states of layers": lambda about: (

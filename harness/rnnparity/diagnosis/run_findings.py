@@ -100,6 +100,22 @@ class MaskUnused(Finding):
 
 
 @dataclass(frozen=True)
+class EmptyRows(Finding):
+    """The last states of a row of no steps are not its initial ones: ``zero``, or others.
+
+    onnxruntime returns zeros, flax.linen.RNN what it has computed at the end of the padding.
+    """
+
+    zero: bool
+    id = "masking"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The details by their names in JSON."""
+        return {"steps": "zeroed" if self.zero else "computed", "where": "rows of no steps"}
+
+
+@dataclass(frozen=True)
 class InputChanged(Finding):
     """The inputs were others than recorded: ``what`` became of them.
 

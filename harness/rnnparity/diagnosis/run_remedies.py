@@ -132,6 +132,11 @@ def _(finding: run_findings.MaskUnused, words: Vocabulary) -> Changes:
     return (LeaveOut(("mask", "lengths")),), (Rerun("mask"),)
 
 
+@changes.register
+def _(finding: run_findings.EmptyRows, words: Vocabulary) -> Changes:
+    return (), (Rerun("empty rows"),)
+
+
 _AS_THEY_WERE = {
     "scaled": "{0} * b", "permuted": "b[:, :, {1}]",
     "missing": "np.where(np.isin(np.arange(I), {1}), 0, b)",

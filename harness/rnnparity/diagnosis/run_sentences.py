@@ -76,6 +76,12 @@ def _(finding: findings.MaskUnused, words: Vocabulary) -> str:
     return "the mask is not used: every step is computed, whether it counts or not"
 
 
+@sentence.register
+def _(finding: findings.EmptyRows, words: Vocabulary) -> str:
+    found = "zero" if finding.zero else "others"
+    return f"the last states of a row of no steps are {found}, where its initial states should have been held"
+
+
 _INPUTS = {
     "scaled": "the inputs are {value:.6g} times as large",
     "shifted": "the inputs are larger by {value:.6g}",

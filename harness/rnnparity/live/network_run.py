@@ -59,6 +59,8 @@ def refused(target: Target, case: NetworkCase) -> str:
     """Why a row does not run a network of this form; empty if it does."""
     if APIS.get(target.name) is not target.api:
         return forms.PLAIN_ONLY  # a recording knows the apis of the catalogue alone
+    if case.lengths is not None and not case.lengths.all() and not target.live.empty_rows:
+        return "takes no row of no steps"
     return forms.refused(target, len(case.layers), case.directions, case.lengths is not None)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rnnparity.diagnosis import explain, parts
 from rnnparity.diagnosis.causes import CONFIRMED, Cause
 from rnnparity.diagnosis.parts import Part
-from rnnparity.diagnosis.run_findings import MaskUnused
+from rnnparity.diagnosis.run_findings import EmptyRows, MaskUnused
 from rnnparity.judge import compare
 from rnnparity.judge.compare import Comparing
 from rnnparity.judge.comparison import AGREE, DIVERGE, Comparison
@@ -23,7 +23,7 @@ from rnnparity.recordings.recording import STATES, Recording
 from rnnparity.recordings.stored import read
 from rnnparity.reference import forward
 from rnnparity.reference.forward import Reference
-from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
+from rnnparity_adapters.adapter import CELL, HIDDEN, LAST_CELL, LAST_HIDDEN, STEPPED_HIDDEN
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,8 @@ def check_cell(recording: Recording, explained: bool = True) -> tuple[Comparison
     elif masked is not None:
         compared = replace(compared, verdict=DIVERGE, reason=masked.detail)
         causes = [masked, *causes]
+    elif compared.verdict == DIVERGE and explained and not causes:
+        causes = _empty_rows(recording, expected, compared)
     return compared, causes
 
 
@@ -121,13 +123,7 @@ def against(
     ``mask`` ``[B, T]`` says which steps count, all if it is None. Returns the comparison, and the causes if
     it diverges and is to be ``explained``.
     """
-    counted = dict(observed)
-    if mask is not None:
-        for name, state in observed.items():
-            if name not in STATES:
-                continue
-            known = expected.cell if name == CELL else expected.hidden
-            counted[name] = np.where(mask[:, :, None], state, known).astype(state.dtype)
+    counted = _counted(observed, expected, mask)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         compared = compare.compare_recording(counted, expected, mask)
     causes = [] if compared.verdict != DIVERGE or not explained else explain.diagnose(
@@ -136,6 +132,38 @@ def against(
         mask=mask, arithmetic=arithmetic,
     )  # fmt: skip
     return compared, causes
+
+
+def _counted(
+    observed: Mapping[str, np.ndarray], expected: Reference, mask: NDArray[np.bool_] | None
+) -> dict[str, np.ndarray]:
+    """What was ``observed``, with what the reference has in the place of steps that do not count."""
+    counted = dict(observed)
+    if mask is not None:
+        for name in set(STATES) & set(observed):
+            known = expected.cell if name == CELL else expected.hidden
+            counted[name] = np.where(mask[:, :, None], observed[name], known).astype(observed[name].dtype)
+    return counted
+
+
+def _empty_rows(recording: Recording, expected: Reference, compared: Comparison) -> list[Cause]:
+    """The cause if all that is wrong are the last states of rows of which no step counts; else none."""
+    counts, initial = recording.counts, expected.start.values
+    empty: NDArray[np.bool_] = np.zeros(0, bool) if counts is None else counts.sum(axis=1) == 0
+    if not empty.any():
+        return []
+    ends = {LAST_HIDDEN: initial.hidden, LAST_CELL: initial.cell}
+    held = _counted(recording.observed, expected, recording.mask)
+    for name, first in ends.items():
+        if name in held:
+            held[name] = np.where(empty[:, None], first, held[name]).astype(held[name].dtype)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        after = compare.compare_recording(held, expected, recording.mask)
+    if after.verdict == DIVERGE:
+        return []
+    zero = all(not recording.observed[name][:, empty].any() for name in ends if name in held)
+    was, left = (max(d.noise for d in both.differences) for both in (compared, after))
+    return explain.told([Cause((EmptyRows(zero),), CONFIRMED, was, left)], words(recording))
 
 
 def _unmasked(recording: Recording, compared: Comparison) -> Cause | None:

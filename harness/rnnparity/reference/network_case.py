@@ -1,5 +1,6 @@
 """The case of a network: its layers and directions of cells, inputs, and how long each row is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -22,13 +23,13 @@ class NetworkForm(NamedTuple):
 
     layers: int = 1
     bidirectional: bool = False
-    lengths: bool = False
+    lengths: bool | Sequence[int] = False
 
     def __str__(self) -> str:
         said = (
             f"{self.layers} layers" if self.layers > 1 else "",
             "bidirectional" if self.bidirectional else "",
-            "lengths" if self.lengths else "",
+            "lengths" if self.lengths is not False else "",
         )
         return ", ".join(filter(None, said))
 
@@ -118,15 +119,21 @@ def draw(seed: int, form: NetworkForm, **drawn: Any) -> Case | NetworkCase:
 
 
 def make_network(
-    seed: int = 0, *, layers: int = 1, bidirectional: bool = False, lengths: bool = False, **drawn: Any
+    seed: int = 0,
+    *,
+    layers: int = 1,
+    bidirectional: bool = False,
+    lengths: bool | Sequence[int] = False,
+    **drawn: Any,
 ) -> NetworkCase:
     """Draw a network of so many ``layers``, each of one direction or, if ``bidirectional``, of two.
 
-    With ``lengths`` each row has a length of its own from 1 to T, and one of them has T. What else is
+    With ``lengths`` each row has a length of its own from 1 to T, and one of them has T; or they are given,
+    from 0 to T for each of the B rows. What else is
     ``drawn`` is as in :func:`~rnnparity.reference.case.make_case`, and every cell is drawn as that draws it,
     with initial states of its own. The same arguments give the same arrays, bit for bit, everywhere.
 
-    Raises :class:`~rnnparity.errors.InputError` as that does, and for a number of layers out of range.
+    Raises :class:`~rnnparity.errors.InputError` as that does, and for layers or lengths out of range.
     """
     if isinstance(layers, bool) or not isinstance(layers, int) or not 1 <= layers <= MAX_LAYERS:
         raise InputError("layers", layers, f"an integer from 1 to {MAX_LAYERS}")
@@ -145,12 +152,23 @@ def make_network(
                 cell = replace(make_case(int(seeds[k, d]), **size), inputs=read)
             of_layer.append(Direction(cell, backwards=d == 1))
         made.append(Layer(tuple(of_layer)))
-    return NetworkCase(tuple(made), first.inputs, _drawn_lengths(first) if lengths else None, seed)
+    return NetworkCase(tuple(made), first.inputs, _lengths(first, lengths), seed)
 
 
 def _unread(like: Case, width: int) -> NDArray[np.floating]:
     """Inputs ``[B, T, width]`` of a layer that reads another one; they say their shape and dtype alone."""
     return np.broadcast_to(np.zeros((), like.inputs.dtype), (like.batch, like.steps, width))
+
+
+def _lengths(case: Case, asked: bool | Sequence[int]) -> NDArray[np.signedinteger] | None:
+    """The lengths ``[B]`` of a case's rows: none, drawn or given."""
+    if isinstance(asked, bool):
+        return _drawn_lengths(case) if asked else None
+    given = np.asarray(asked)
+    right = given.shape == (case.batch,) and given.dtype.kind in "iu"
+    if not right or not np.all((given >= 0) & (given <= case.steps)):
+        raise InputError("lengths", list(asked), f"{case.batch} integers from 0 to {case.steps}")
+    return given.astype(np.int64)
 
 
 def _drawn_lengths(case: Case) -> NDArray[np.signedinteger]:
