@@ -188,6 +188,7 @@ def _(action: act.RecordLengths, words: Vocabulary) -> str:
 _PAST = {
     "zeroed": "zeros",
     "held": "each row's last state before them",
+    "computed": "what the cell computes there",
 }
 
 
