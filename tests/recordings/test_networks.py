@@ -12,7 +12,9 @@ from rnnparity.diagnosis.causes import CONFIRMED
 from rnnparity.errors import InputError
 from rnnparity.judge.comparison import AGREE, CHAOTIC, DIVERGE
 from rnnparity.recordings.check import check
+from rnnparity.recordings.network_recording import NetworkRecording
 from rnnparity.recordings.stored import from_arrays
+from rnnparity.reference import network
 
 Change = Callable[[Weights], Weights]
 
@@ -163,6 +165,24 @@ def test_a_network_that_rounding_decides_is_not_judged() -> None:
     net.weights = {name: 12 * tensor for name, tensor in net.weights.items()}
     net.inputs = np.random.RandomState(2).standard_normal((B, 60, SIZE)).astype("float32")
     assert net.check(net.run(net.weights)).verdict in (AGREE, CHAOTIC)
+
+
+@pytest.mark.parametrize(("layers", "two"), [(1, True), (2, False), (2, True)])
+def test_what_stands_past_the_lengths_of_a_network_is_judged(layers: int, two: bool) -> None:
+    """Zeros or the last state are what apis return there; anything else is said, whatever was recorded."""
+    net, lengths = Network("GRU", layers, two), np.array([9, 4, 6])
+    arrays = {**net.recorded(net.run(net.weights)), "lengths": lengths}
+    recording = from_arrays(arrays)
+    assert isinstance(recording, NetworkRecording)
+    counts = np.arange(recording.inputs.shape[1]) < lengths[:, None]
+    ran = network.run([layer.layer for layer in recording.layers], recording.inputs, counts)
+    hidden = ran[-1].outputs.values.astype("float32")
+    assert check(from_arrays({**arrays, "hidden": hidden})).verdict == AGREE
+    other = np.where(counts[:, :, None], hidden, np.float32(0.3))
+    found = check(from_arrays({**arrays, "hidden": other}))
+    assert found.verdict == DIVERGE
+    assert found.causes[0].id == "masking"
+    assert "return zeros as `hidden` at the steps past the lengths" in found.causes[0].fix
 
 
 WRONG: dict[str, tuple[Callable[[Arrays], Any], str]] = {

@@ -45,7 +45,10 @@ def wrong(recording: Recording, hidden: np.ndarray, expected: Reference) -> Caus
     if set(recording.fills) & set(holds):
         return None
     lengths = tuple(counts.sum(axis=1).tolist())
-    finding = Masking(holds[0] if holds else NEITHER, lengths, " or ".join(recording.fills))
+    # In a network either may be: by itself, the cell's api does one of the two.
+    alone = recording.known.masked_by(recording.options)
+    usual = alone if alone in recording.fills else recording.fills[0]
+    finding = Masking(holds[0] if holds else NEITHER, lengths, usual)
     return explain.told([Cause((finding,), CONFIRMED, float(away.max()), 0.0)], words(recording))[0]
 
 
