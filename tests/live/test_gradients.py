@@ -185,3 +185,15 @@ def test_gradients_of_every_row_agree(key: str, results: Mapping[str, Row]) -> N
     assert row.agree, f"{row.verdict}: {row.reason}\n{row.log}"
     assert row.gradient is not None
     assert 0 < row.gradient.noise < 6
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("cell", KINDS)
+def test_autograd_in_float64(cell: str) -> None:
+    """The reference's own digits, where gates are saturated: PyTorch's are another implementation's."""
+    targets = [t for t in TARGETS if t.cell == cell and t.live.environment == "torch"]
+    cases = [rnnparity.make_case(seed, **SIZES, cell=cell, dtype="float64", scale=6.0) for seed in (5, 6)]
+    for row in rnnparity.run(cases, targets, gradients=True):
+        assert needs.row(row).agree, f"{row.verdict}: {row.reason}"
+        assert row.gradient is not None
+        assert row.gradient.absolute < 1e-10

@@ -10,8 +10,10 @@ import pytest
 import rnnparity
 from rnnparity import Case
 from rnnparity.reference import backward, forward
+from rnnparity.reference.activations import activation
 from rnnparity.reference.backward_steps import Passed
-from rnnparity.reference.noise import Array
+from rnnparity.reference.noise import ARITHMETICS, Array
+from rnnparity.reference.noisy import Noisy, activated
 from rnnparity_adapters import equation as equations
 from rnnparity_adapters.layout import Weights
 
@@ -160,3 +162,20 @@ def test_a_cotangent_is_drawn_from_the_seed() -> None:
     assert first.dtype == np.float32
     np.testing.assert_array_equal(first, again)
     assert (first != other).all()
+
+
+def test_a_saturated_gate_has_its_small_slope() -> None:
+    """Where float64 hardly tells two values of tanh apart, its derivative is still known to all digits."""
+    a = ARITHMETICS["float64"]
+    z = np.array([[8.0, -9.0, 10.0]])
+    slope = activated(activation(equations.TANH), Noisy(z, 0.0, a)).slope
+    exact = 4 * np.exp(-2 * np.abs(z)) / (1 + np.exp(-2 * np.abs(z))) ** 2
+    assert (np.abs(slope.value - exact) < 6 * slope.error).all()
+    assert (slope.error < 1e-14).all()
+
+
+def test_a_clipped_value_has_no_slope() -> None:
+    a = ARITHMETICS["float32"]
+    z = np.array([[0.39, 0.4 + 1e-6, 2.0]])
+    slope = activated(activation(equations.LINEAR, 0.4), Noisy(z, 0.0, a)).slope
+    np.testing.assert_array_equal(slope.value, [[1, 0, 0]])

@@ -142,8 +142,17 @@ _STEP, _FLAT = 1e-4, 1e-11
 """How far apart a function is looked at, to see how its slope follows its value, and where it has none."""
 
 
+_SURE = 1e-14
+"""By more than this, relative to itself or to 1, a value moves for another reason than float64's rounding."""
+
+
 def _slope(activation: Activation, z: Array) -> Array:
-    """The derivative ``[...]``, which is zero where the function does not move at all."""
-    near = _NEAR * (1 + np.abs(z))
+    """The derivative ``[...]``, but zero where the function does not move though it says that it does.
+
+    :class:`~rnnparity.reference.activations.Activation` takes the steeper side close to a kink.
+    """
+    near, value = _NEAR * (1 + np.abs(z)), activation.function(z)
+    slope = activation.derivative(z, value)
     still = activation.function(z + near) == activation.function(z - near)
-    return np.where(still, 0.0, activation.derivative(z, activation.function(z)))
+    told = np.abs(slope) * near > _SURE * np.maximum(1, np.abs(value))
+    return np.where(still & told, 0.0, slope)
