@@ -1,6 +1,6 @@
 """Judge what an adapter returned, and find out why it differs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from rnnparity.live.result import Run
 from rnnparity.reference import forward
 from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference
+from rnnparity.reference.network_case import NetworkCase
 from rnnparity_adapters import layout, wire, worker
 from rnnparity_adapters.adapter import CELL, HIDDEN, STEPPED_HIDDEN
 from rnnparity_adapters.layout import Layout, LayoutError
@@ -23,6 +24,16 @@ from rnnparity_adapters.layout import Layout, LayoutError
 def reference_of(case: Case, form: Form, arithmetic: str | None) -> Reference:
     """The reference of a case in a form."""
     return forward.run(fitted(case, form), arithmetic)
+
+
+_REFERENCE_BYTES = 4 * 8 + 13 * 4
+"""What a reference has for each element of a state: values and noise, and its linearised steps in float32."""
+
+
+def references_in(memory: int, cases: Iterable[Case | NetworkCase]) -> int:
+    """How many references of such cases fit into so many bytes; one is allowed always."""
+    largest = max(_REFERENCE_BYTES * case.batch * case.steps * case.units for case in cases)
+    return max(1, memory // largest)
 
 
 def judge_both(

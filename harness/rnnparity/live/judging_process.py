@@ -22,7 +22,7 @@ import numpy as np
 from rnnparity.environments.processes import Processes, Stopped
 from rnnparity.judge import comparison
 from rnnparity.live.fitting import Form
-from rnnparity.live.judge_run import judge_both, reference_of
+from rnnparity.live.judge_run import judge_both, reference_of, references_in
 from rnnparity.live.result import Run
 from rnnparity.reference.case import Case
 from rnnparity.reference.forward import Reference
@@ -105,9 +105,8 @@ def serve(requests: IO[bytes], responses: IO[bytes]) -> None:
     """Judge until the pipe ends. What raises here is judged again by the one who asked, and raises there."""
     cases: Sequence[Case]
     cases, arithmetic = pickle.load(requests)
-    largest = max(4 * case.batch * case.steps * case.units * np.dtype(np.float64).itemsize for case in cases)
 
-    @functools.lru_cache(maxsize=max(1, _KEPT_BYTES // largest))
+    @functools.lru_cache(maxsize=references_in(_KEPT_BYTES, cases))
     def reference(case: int, form: Form) -> Reference:
         return reference_of(cases[case], form, arithmetic)
 

@@ -22,7 +22,7 @@ from rnnparity.errors import CorruptEnvironment, InputError, Unavailable, Worker
 from rnnparity.judge import compare, comparison
 from rnnparity.live import network_run, request
 from rnnparity.live.fitting import Form, fitted, form
-from rnnparity.live.judge_run import explained, judge_both, reference_of
+from rnnparity.live.judge_run import explained, judge_both, reference_of, references_in
 from rnnparity.live.judging_process import Answered, JudgingProcess
 from rnnparity.live.long_run import LongRun
 from rnnparity.live.network_run import NetworkRun
@@ -46,6 +46,8 @@ MAX_TIMEOUT = 10.0**6
 """
 _MANY = 8
 """So many cases are judged in processes: starting one takes as long as judging some tens of answers."""
+_KEPT_BYTES = 2**31
+"""References that are kept for other apis."""
 _LISTEN = 0.5
 """Seconds that a wait is without a look at signals: one that comes just before a wait begins does not wake
 it.
@@ -168,7 +170,8 @@ class _Plan:
         self.pool = pool
         self.processes = pool.processes if pool else Processes()
         # Enough for some cases in each equation that the apis compute; a reference of a large case is large.
-        self._reference = functools.lru_cache(maxsize=64)(reference_of)
+        most = min(64, references_in(_KEPT_BYTES, cases))
+        self._reference = functools.lru_cache(maxsize=most)(reference_of)
         self._one_at_a_time = threading.Lock()
         self._idle: queue.SimpleQueue[JudgingProcess] = queue.SimpleQueue()
         self._diagnosed: set[tuple[Target, Equation]] = set()
