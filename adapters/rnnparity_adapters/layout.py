@@ -146,6 +146,19 @@ class Layout:
         return [tensor for tensor in self.tensors if not tensor.rows]
 
     @property
+    def recurrent_biases(self) -> List[Tensor]:
+        """The tensors that hold a second bias of every gate, the recurrent kernel's."""
+        first, second = "", []
+        for tensor in self.biases:
+            own = tensor.gates.replace("m", "n") if "n" not in tensor.gates else tensor.gates
+            if set(own) <= set(first):
+                second.append(tensor)
+            else:
+                first += own
+        held = sorted("".join(tensor.gates for tensor in second))
+        return second if held == sorted(self.kind.recurrent_bias_gates) else []
+
+    @property
     def optional(self) -> Tuple[Tensor, ...]:
         """The tensors that exist only if an option asks for them."""
         return self.peepholes + self.projection
@@ -153,6 +166,10 @@ class Layout:
     def holds(self, gate: str) -> bool:
         """Whether a tensor holds the bias of a gate."""
         return any(gate in tensor.gates for tensor in self.biases)
+
+    def multiplies(self, gate: str) -> bool:
+        """Whether a tensor holds the kernel of a gate."""
+        return any(gate in tensor.gates for tensor in self.tensors if tensor.rows)
 
     def shapes(self, input_size: int, units: int) -> Dict[str, Tuple[int, ...]]:
         """Native name -> native shape."""
@@ -170,11 +187,13 @@ def fold(kind: Kind, weights: Weights) -> Weights:
 
 
 def held(layout: Layout, weights: Weights) -> Weights:
-    """Canonical weights without the biases for which the layout has no tensor."""
-    gates = layout.kind.bias_gates
-    bias = weights.bias.reshape(len(gates), -1).copy()
-    bias[[not layout.holds(gate) for gate in gates]] = 0
-    return Weights(weights.kernel, bias.reshape(-1))
+    """Canonical weights without those for which the layout has no tensor."""
+    gates, bias_gates = layout.kind.gates, layout.kind.bias_gates
+    kernel = weights.kernel.reshape(len(weights.kernel), len(gates), -1).copy()
+    bias = weights.bias.reshape(len(bias_gates), -1).copy()
+    kernel[:, [not layout.multiplies(gate) for gate in gates]] = 0
+    bias[[not layout.holds(gate) for gate in bias_gates]] = 0
+    return Weights(kernel.reshape(weights.kernel.shape), bias.reshape(-1))
 
 
 def load(
@@ -191,7 +210,8 @@ def load(
     that is neither U nor told by the projection.
 
     Where the api stores two biases, both get a part, so that a run shows whether both are used.
-    Raises :class:`LayoutError` where the layout has no place for a gate's bias that is not zero.
+    Raises :class:`LayoutError` where the layout has no place for a gate's bias, or for its kernel, that is
+    not zero.
     """
     gates, bias_gates = layout.kind.gates, layout.kind.bias_gates
     bias = weights.bias.reshape(len(bias_gates), -1)
@@ -209,6 +229,9 @@ def load(
     for gate, holding in holders.items():
         if not holding and bias[bias_gates.index(gate)].any():
             raise LayoutError("no tensor holds the bias of the %s" % GATE_NAMES[gate])
+    for position, gate in enumerate(gates):
+        if not layout.multiplies(gate) and kernel[:, position].any():
+            raise LayoutError("no tensor holds the kernel of the %s" % GATE_NAMES[gate])
 
     def part(tensor: Tensor, gate: str) -> np.ndarray:
         holding = holders[gate]
@@ -272,6 +295,7 @@ def extract(layout: Layout, tensors: Mapping[str, np.ndarray], forget_bias: floa
     input_size, units, hidden = _native_sizes(layout, tensors)
     gates, bias_gates = layout.kind.gates, layout.kind.bias_gates
     kernel = np.full((input_size + hidden, len(gates), units), np.nan)
+    kernel[:, [not layout.multiplies(gate) for gate in gates]] = 0
     bias = np.zeros((len(bias_gates), units))
     rows = _rows(input_size)
     for tensor in layout.tensors:

@@ -31,6 +31,27 @@ BLOCK_LSTM = Layout(
     peepholes=tuple(Tensor("wc%s" % gate, "(gate unit)", gate) for gate in "ifo"),
 )
 
+# The later op has the columns i, f, ci, o, and no forget bias:
+# https://www.tensorflow.org/api_docs/python/tf/raw_ops/BlockLSTMV2
+BLOCK_LSTM_V2 = Layout(
+    tensors=(Tensor("w", "xh (gate unit)", "ifjo"), Tensor("b", "(gate unit)", "ifjo")),
+    forget_bias="bias",
+    peepholes=BLOCK_LSTM.peepholes,
+)
+
+# CudnnCompatibleLSTMCell adds no forget bias:
+# https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/contrib/cudnn_rnn/python/ops/cudnn_rnn_ops.py
+CUDNN_LSTM = Layout(tensors=TENSORFLOW.tensors, forget_bias="bias")
+
+# CoupledInputForgetGateLSTMCell has no input gate, which is 1 - f:
+# https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/contrib/rnn/python/ops/rnn_cell.py
+TENSORFLOW_COUPLED = Layout(
+    tensors=(Tensor("W_0", "xh (gate unit)", "jfo"), Tensor("B", "(gate unit)", "jfo")),
+    forget_bias="equation",
+    peepholes=(Tensor("W_F_diag", "(gate unit)", "f"), Tensor("W_O_diag", "(gate unit)", "o")),
+    projection=(Tensor("W_P_0", "(gate unit) h", "p"),),
+)
+
 
 def _keras(cell: str, gates: str, *biases: Tensor, **more: Any) -> Layout:
     """A layout of Keras: two kernels, and ``biases``, or else one bias of all gates."""
@@ -173,6 +194,30 @@ TENSORFLOW_GRU = Layout(
         Tensor("gates/bias", "(gate unit)", "rz"),
         Tensor("candidate/kernel", "xh (gate unit)", "n"),
         Tensor("candidate/bias", "(gate unit)", "n"),
+    ),
+    cell="gru",
+)
+
+# The raw op, and GRUBlockCell: https://www.tensorflow.org/api_docs/python/tf/raw_ops/GRUBlockCell
+BLOCK_GRU = Layout(
+    tensors=(
+        Tensor("w_ru", "xh (gate unit)", "rz"),
+        Tensor("b_ru", "(gate unit)", "rz"),
+        Tensor("w_c", "xh (gate unit)", "n"),
+        Tensor("b_c", "(gate unit)", "n"),
+    ),
+    cell="gru",
+)
+
+# CudnnCompatibleGRUCell's hidden_projection is inside of the product with the reset gate.
+CUDNN_GRU = Layout(
+    tensors=(
+        Tensor("gates/kernel", "xh (gate unit)", "rz"),
+        Tensor("gates/bias", "(gate unit)", "rz"),
+        Tensor("candidate/input_projection/kernel", "x (gate unit)", "n"),
+        Tensor("candidate/input_projection/bias", "(gate unit)", "n"),
+        Tensor("candidate/hidden_projection/kernel", "h (gate unit)", "n"),
+        Tensor("candidate/hidden_projection/bias", "(gate unit)", "m"),
     ),
     cell="gru",
 )

@@ -26,9 +26,10 @@ from rnnparity_adapters.kinds import KINDS
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
 
-def hypotheses(cell: str) -> list[tuple[Finding, ...]]:
-    """What the search can find of a kind of cell, by itself."""
-    found = [hypothesis.findings for table in tables(cell) for hypothesis in table]
+def hypotheses(cell: str, without: str = "") -> list[tuple[Finding, ...]]:
+    """What the search can find of a kind of cell, by itself; ``without`` are gates that it does not store."""
+    every = [hypothesis.findings for table in tables(cell, without) for hypothesis in table]
+    found = [each for each in every if not any(getattr(one, "gate", "x") in [*without] for one in each)]
     (forget_bias,) = (equation for equation in LSTM if equation.fitted == "forget_bias")
     for equation in (*kinds.KINDS[cell].equations, *(PROJECTED if cell == "lstm" else ())):
         pair = both(equation, forget_bias) if cell == "lstm" else None
@@ -81,8 +82,11 @@ OTHERS: list[Finding] = [
 def can_be(finding: Finding, api: Api) -> bool:
     """Whether an api is of an LSTM, and has what the finding is about."""
     layout = api.layout
+    gate = getattr(finding, "gate", "") or ""
+    if any(not layout.multiplies(each) for each in gate if each in layout.kind.gates):
+        return False
     if isinstance(finding, findings.PeepholesDropped | findings.PeepholeOrder):
-        return bool(layout.peepholes)
+        return len(layout.peepholes) > 0
     return layout.kind.name == "lstm" and (
         bool(layout.projection) or not isinstance(finding, findings.Projection)
     )
@@ -92,7 +96,8 @@ def can_be(finding: Finding, api: Api) -> bool:
 def test_every_finding_is_a_cause_with_sentences(name: str) -> None:
     api = APIS[name]
     words = Vocabulary(api, api.equation({}))
-    found = hypotheses(api.layout.cell) + [(one,) for one in OTHERS if can_be(one, api)]
+    without = "".join(gate for gate in api.layout.kind.gates if not api.layout.multiplies(gate))
+    found = hypotheses(api.layout.cell, without) + [(one,) for one in OTHERS if can_be(one, api)]
     for cause in told([Cause(each, CONFIRMED, 10, 1) for each in found], words):
         assert set(causes.single(cause.id)) <= set(causes.IDS)
         assert cause.detail

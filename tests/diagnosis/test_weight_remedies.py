@@ -19,9 +19,10 @@ from rnnparity.diagnosis.hypothesis import Hypothesis
 from rnnparity.diagnosis.remedies import remedy_for
 from rnnparity.diagnosis.teacher_forcing import Setting
 from rnnparity.diagnosis.vocabulary import Vocabulary
-from rnnparity.diagnosis.weight_hypotheses import of_extras, tables
+from rnnparity.diagnosis.weight_hypotheses import of_extras, tables_for
 from rnnparity.recordings.recording import Recording, from_arrays
-from rnnparity_adapters.layout import Weights
+from rnnparity_adapters.kinds import PEEPHOLES
+from rnnparity_adapters.layout import held
 
 SIZES: dict[str, Any] = {"batch": 2, "steps": 3, "input_size": 3, "units": 4}
 EACH_LAYOUT = {id(api.layout): api for api in APIS.values()}.values()
@@ -32,13 +33,12 @@ def arrays_of(api: Api, square: bool) -> dict[str, np.ndarray]:
     kind = api.layout.kind
     case = rnnparity.make_case(5, cell=kind.name, **{**SIZES, "input_size": 4 if square else 3})
     case = replace(case, equation=api.equation({}))
-    held = {gate for tensor in api.layout_for(case.equation).biases for gate in tensor.gates}
-    bias = case.weights.bias.reshape(len(kind.bias_gates), -1).copy()
-    bias[[gate not in held for gate in kind.bias_gates]] = 0
     random = np.random.RandomState(6)
-    case = replace(case, weights=Weights(case.weights.kernel, bias.reshape(-1)))
+    case = replace(case, weights=held(api.layout_for(case.equation), case.weights))
     if api.layout.peepholes:
-        case = replace(case, peepholes=random.uniform(-1, 1, (3, 4)))
+        seeing = {gate for tensor in api.layout.peepholes for gate in tensor.gates}
+        peepholes = random.uniform(-1, 1, (3, 4)) * [[gate in seeing] for gate in PEEPHOLES]
+        case = replace(case, peepholes=peepholes)
     if api.layout.projection:
         case = replace(case, projection=random.uniform(-1, 1, (4, 4)))
     return written(api, case, 0 * case.initial_hidden[:, None].repeat(3, axis=1), None, {})
@@ -52,7 +52,7 @@ def setting_of(recording: Recording) -> Setting:
 
 
 def hypotheses(setting: Setting) -> Iterator[Hypothesis]:
-    for table in tables(setting.case.equation.cell):
+    for table in tables_for(setting.case):
         yield from table
     yield from of_extras(setting)
 

@@ -14,7 +14,7 @@ from rnnparity.recordings.check import check
 from rnnparity.recordings.recording import Recording, read_recording
 
 SCRIPT = Path(__file__).parents[1] / "support" / "foreign_recordings.py"
-HOW_MANY = {"torch": 11, "keras-tf": 14, "keras-torch": 9, "tf1": 14, "tf2": 6, "nnabla": 11}
+HOW_MANY = {"torch": 11, "keras-tf": 14, "keras-torch": 9, "tf1": 22, "tf2": 7, "nnabla": 11}
 ROOTS = [Path(package.__file__ or "").parents[1] for package in (rnnparity, rnnparity_adapters)]
 
 pytestmark = pytest.mark.frameworks

@@ -16,7 +16,8 @@ from rnnparity.judge import compare, comparison
 from rnnparity.judge.comparison import Comparison
 from rnnparity.recordings.recording import from_arrays
 from rnnparity.reference import forward
-from rnnparity_adapters.layout import Weights
+from rnnparity_adapters.kinds import PEEPHOLES
+from rnnparity_adapters.layout import Weights, held
 
 FUNCTIONS = (
     "sigmoid", "tanh", "relu", "linear", "softsign", "hard_sigmoid", "softplus", "elu",
@@ -53,6 +54,8 @@ class Given(NamedTuple):
 def values(option: Option) -> tuple[Any, ...]:
     if option.only:
         return option.only
+    if option.mirrors:  # what it has to be where the other one is not given
+        return (None,)
     if option.functions:
         return (None, ["Relu", "Softsign", "Tanh"][: len(option.functions)])
     if option.field:
@@ -75,15 +78,15 @@ def recording(given: Given) -> Arrays:
     case = rnnparity.make_case(11, batch=3, steps=6, input_size=5, units=4, cell=kind.name)
     case = replace(case, equation=api.equation(options))
     layout = api.layout_for(case.equation)
-    bias = case.weights.bias.reshape(len(kind.bias_gates), -1).copy()
-    held = {gate for tensor in layout.biases for gate in tensor.gates}
     has_biases = not (given.option.biases and given.value is False)
-    bias[[not has_biases or gate not in held for gate in kind.bias_gates]] = 0
-    case = replace(case, weights=Weights(case.weights.kernel, bias.reshape(-1)))
+    kernel, bias = held(layout, case.weights)
+    case = replace(case, weights=Weights(kernel, bias if has_biases else 0 * bias))
     random = np.random.RandomState(3)
     seen_by_peepholes = given.option.field == "output_peephole_previous"
     if seen_by_peepholes or (given.option.brings == "peepholes" and given.value):
-        case = replace(case, peepholes=random.uniform(-1, 1, (3, 4)).astype("float32").astype("float64"))
+        seeing = {gate for tensor in layout.peepholes for gate in tensor.gates}
+        peepholes = random.uniform(-1, 1, (3, 4)).astype("float32").astype("float64")
+        case = replace(case, peepholes=peepholes * [[gate in seeing or not seeing] for gate in PEEPHOLES])
     projected = given.option.field == "projection_clip"
     if projected or (given.option.brings == "projection" and given.value):
         matrix = random.uniform(-1, 1, (4, 3)).astype("float32").astype("float64")

@@ -178,7 +178,7 @@ def test_other_axes_and_another_cell_are_guessed(tmp_path: Path, arrays: Arrays)
         InputError, match=r"got shape \[7, 3, 4\], but should be \[3, 7, P\]: batch before time"
     ):
         read_recording(written(tmp_path, turned))
-    with pytest.raises(InputError, match=r"do not fit torch\.nn\.GRU, .*; they would fit torch\.nn\.LSTM$"):
+    with pytest.raises(InputError, match=r"fit torch\.nn\.GRU, .*; they would fit torch\.nn\.LSTM or paddle"):
         read_recording(written(tmp_path, meta(api="torch.nn.GRU")(arrays)))
 
 

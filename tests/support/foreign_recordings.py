@@ -12,6 +12,7 @@ drawn anew for each file, from its name: it does not depend on what else is reco
 
 # pyright: reportMissingImports=false, reportMissingModuleSource=false
 
+import functools
 import importlib.util
 import json
 import os
@@ -181,27 +182,43 @@ def tensorflow1_recordings() -> None:
     import tensorflow as tf
 
     plain: Dict[str, Any] = {"num_proj": P, "use_peepholes": True, "forget_bias": 0.5}
-    for name, cls, options in kinds(
+    block: Dict[str, Any] = {"use_peephole": True, "forget_bias": 0.5, "cell_clip": 0.6}
+    for name, api, options in kinds(
         (
-            ("tensorflow", "LSTMCell", plain), ("tensorflow_gru", "GRUCell", {}),
-            ("tensorflow_rnn", "BasicRNNCell", {}),
+            ("tensorflow", "nn.rnn_cell.LSTMCell", plain), ("tensorflow_gru", "nn.rnn_cell.GRUCell", {}),
+            ("tensorflow_rnn", "nn.rnn_cell.BasicRNNCell", {}),
+            ("tensorflow_coupled", "contrib.rnn.CoupledInputForgetGateLSTMCell", plain),
+            ("block_gru", "contrib.rnn.GRUBlockCell", {}),
+            ("cudnn_lstm", "contrib.cudnn_rnn.CudnnCompatibleLSTMCell", {}),
+            ("cudnn_gru", "contrib.cudnn_rnn.CudnnCompatibleGRUCell", {}),
         ),
-        (("clipped", "LSTMCell", dict(plain, cell_clip=0.6)),),
+        (
+            ("clipped", "nn.rnn_cell.LSTMCell", dict(plain, cell_clip=0.6)),
+            ("block", "contrib.rnn.LSTMBlockCell", block), ("fused", "contrib.rnn.LSTMBlockFusedCell", block),
+            ("block_gru_v2", "contrib.rnn.GRUBlockCellV2", {}),
+            ("coupled_clip", "contrib.rnn.CoupledInputForgetGateLSTMCell", dict(plain, proj_clip=0.2)),
+        ),
     ):  # fmt: skip
         with tf.Graph().as_default(), tf.Session() as session:
-            cell = getattr(tf.nn.rnn_cell, cls)(U, **options)
-            state, starts = tf.constant(H), {"initial_hidden": H}
-            if cls == "LSTMCell":
-                state = tf.nn.rnn_cell.LSTMStateTuple(c=tf.constant(C), h=tf.constant(PROJECTED))
-                starts = {"initial_hidden": PROJECTED, "initial_cell": C}
-            outputs, _ = tf.nn.dynamic_rnn(cell, tf.constant(X), initial_state=state)
+            cell: Any = functools.reduce(getattr, api.split("."), tf)
+            cell = cell(U, **options)
+            start = PROJECTED if "num_proj" in options else H
+            state: Any = tf.constant(start)
+            starts = {"initial_hidden": start}
+            if "LSTM" in api:
+                state = tf.nn.rnn_cell.LSTMStateTuple(c=tf.constant(C), h=state)
+                starts["initial_cell"] = C
+            if "Fused" in api:  # it is no cell, and has [T, B, ...]
+                outputs, _ = cell(tf.constant(X.swapaxes(0, 1).copy()), initial_state=tuple(state))
+                outputs = tf.transpose(outputs, [1, 0, 2])
+            else:
+                outputs, _ = tf.nn.dynamic_rnn(cell, tf.constant(X), initial_state=state)
             session.run(tf.global_variables_initializer())
             weights = {}
             for variable in cell.weights:
                 weights[variable.name] = draw(*variable.shape.as_list())
                 variable.load(weights[variable.name], session)
-            api, hidden = "tf.nn.rnn_cell." + cls, session.run(outputs)
-            write(name, api, tf.__version__, weights, hidden, options, **starts)
+            write(name, "tf." + api, tf.__version__, weights, session.run(outputs), options, **starts)
     own_keras = (("keras", keras, keras.__version__), ("tf.keras", tf.keras, tf.__version__))
     for module, package, version in own_keras:
         for name, cls, options in kinds(
@@ -232,7 +249,10 @@ def tensorflow2_recordings() -> None:
     keras_layers("tf_keras", tf_keras, tf_keras.__version__, own, tf.constant, np.array)
 
     for name, op, options in kinds(
-        (("block_lstm", "BlockLSTM", {"use_peephole": True, "forget_bias": 0.5, "cell_clip": -1.0}),)
+        (
+            ("block_lstm", "BlockLSTM", {"use_peephole": True, "forget_bias": 0.5, "cell_clip": -1.0}),
+            ("block_lstm_v2", "BlockLSTMV2", {"use_peephole": True, "cell_clip": 0.6}),
+        )
     ):
         weights = {"w": draw(IN + U, 4 * U), "b": draw(4 * U)}
         weights.update((peephole, draw(U)) for peephole in ("wci", "wcf", "wco"))

@@ -14,7 +14,7 @@ from rnnparity.selftest.planted_mistakes import FORGET_BIAS, MISTAKES, STATE, TW
 from rnnparity.selftest.planted_weights import split
 from rnnparity_adapters.equation import Equation
 from rnnparity_adapters.kinds import KINDS
-from rnnparity_adapters.layout import LayoutError, Weights
+from rnnparity_adapters.layout import LayoutError, held
 from support.writer import Arrays, expressed, written
 
 SMALL = {"batch": 3, "steps": 8, "input_size": 5, "units": 6}
@@ -54,15 +54,12 @@ def planted_recording(api: str, mistake: str, seed: int, sizes: dict[str, Any]) 
     if random.rand() < 0.5 and STATE not in planted.needs:
         case = replace(case, initial_hidden=0 * case.initial_hidden, initial_cell=0 * case.initial_cell)
     layout = known.layout_for(equation)
-    two = len([t for t in layout.biases if len(t.gates) == len(case.gates)]) == 2
+    two = bool(layout.recurrent_biases)
     m = any("m" in tensor.gates for tensor in layout.biases)
     has = {STATE: True, FORGET_BIAS: equation.forget_bias != 0, TWO_BIASES: two, M: m}
     if not all(has[need] for need in planted.needs):
         return None
-    if "m" in case.kind.bias_gates and not m:
-        bias = case.weights.bias.reshape(len(case.kind.bias_gates), -1).copy()
-        bias[-1] = 0
-        case = replace(case, weights=Weights(case.weights.kernel, bias.reshape(-1)))
+    case = replace(case, weights=held(layout, case.weights))
     hidden_only = random.rand() < 0.5
     drawn = int(random.randint(2**31))
     made = planted.plant(case, np.random.RandomState(drawn), split(case, two))

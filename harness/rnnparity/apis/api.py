@@ -64,7 +64,8 @@ class Option:
     Its value is that of the equation's ``field``, and of the fields ``also``. ``field`` is empty if the
     argument says nothing about the function; a list of functions gives those of several fields, the
     ``functions``. If ``only`` has values, no others are supported, and a number has to be ``above`` that one.
-    To be without what the field says, the argument is ``off``. A true value ``brings`` tensors: ``peepholes``
+    To be without what the field says, the argument is ``off``. What ``mirrors`` another argument has the
+    opposite number. A true value ``brings`` tensors: ``peepholes``
     or a ``projection``. ``orders`` has the values that change the order of the sequence. If ``zeroes``, a
     true value zeroes masked steps. Where ``biases`` is true, the argument False means that no biases are
     stored. ``as_int`` says that true is written 1.
@@ -81,6 +82,7 @@ class Option:
     functions: tuple[str, ...] = ()
     as_int: bool = False
     zeroes: bool = False
+    mirrors: str = ""
 
     def check(self, name: str, value: Any) -> None:
         """Raise :class:`~rnnparity.errors.InputError` for a value that is not supported."""
@@ -136,9 +138,10 @@ class Api:
     there is one. ``options`` are its constructor arguments. ``defaults`` are the fields of the equation that
     each version of the framework has by default, and ``hard_sigmoid`` is the function that it has under that
     name. ``masked`` says what the hidden state is at a masked step. ``letters`` has the api's letters for
-    gates where they are not the canonical ones, ``joined`` the stored tensors that hold two. ``live`` says
-    where it runs; it is empty for an api that can only be recorded. ``source`` says where a published
-    equation is printed, and is empty for an api of a framework.
+    gates where they are not the canonical ones, ``joined`` the stored tensors that hold two. ``separators``
+    stand between a tensor's name and the scopes before it. ``live`` says where it runs; it is empty for an
+    api that can only be recorded. ``source`` says where a published equation is printed, and is empty for an
+    api of a framework.
     """
 
     name: str
@@ -151,6 +154,7 @@ class Api:
     masked: str = ZEROED
     letters: Mapping[str, str] = field(default_factory=dict)
     joined: Mapping[str, Joined] = field(default_factory=dict)
+    separators: tuple[str, ...] = ("/",)
     source: str = ""
 
     @property
@@ -181,6 +185,9 @@ class Api:
                 near = difflib.get_close_matches(name, known, 3) or sorted(known)
                 raise InputError("option", name, " or ".join(near) or "none")
             known[name].check(name, value)
+            mirrored = known[name].mirrors
+            if mirrored and value != _opposite(options.get(mirrored)):
+                raise InputError(f"option {name}", value, f"{mirrored} with the opposite sign")
             if known[name].field:
                 one = self._value(name, known[name].field, value, version)
                 fields |= dict.fromkeys((known[name].field, *known[name].also), one)
@@ -208,6 +215,11 @@ class Api:
             if any(own[field] != wanted[field] for field in option.functions):
                 functions = [wanted[field] or equation.output for field in option.functions]
                 changed |= listed_functions.written(name, functions)
+        changed |= {
+            name: _opposite(changed[option.mirrors])
+            for name, option in self.arguments.items()
+            if option.mirrors in changed
+        }
         try:
             found = self.equation({**options, **changed}, version)
         except InputError:
@@ -323,6 +335,10 @@ class Target:
     @property
     def _asked(self) -> dict[str, Any]:
         return {**self.live.fixed, **self.live.options}
+
+
+def _opposite(number: Any) -> Any:
+    return None if number is None else -number
 
 
 def _shown(option: tuple[str, Any]) -> str:

@@ -10,35 +10,31 @@ from dataclasses import replace
 from typing import Any
 
 from rnnparity.apis.api import COMPUTED, HELD, Api, Joined, Live, Option, Order, Since
+from rnnparity.apis.archived import ARCHIVED
+from rnnparity.apis.options import (
+    ACTIVATION,
+    BIASES,
+    FORGET_BIAS_1,
+    OFF,
+    TANH_OR_RELU,
+    Options,
+    ignored,
+)
 from rnnparity.apis.places import NUMPY, PLACES
+from rnnparity.apis.tensorflow_cells import TENSORFLOW
 from rnnparity.errors import InputError
 from rnnparity.printable import one_line
 from rnnparity_adapters import layouts
 from rnnparity_adapters.equation import HARD_SIGMOID_5, HARD_SIGMOID_6, RELU, SIGMOID
 from rnnparity_adapters.layout import Layout
 
-Options = Mapping[str, Option]
-
-_OFF = Option(only=(False, 0, None))
-_BIASES = Option(biases=True)
-_ACTIVATION = Option("activation")
-_CELL_CLIP = Option("cell_clip", off=-1.0)
-_PEEPHOLES = Option(brings="peepholes")
-_TANH_OR_RELU = Option("activation", only=("tanh", "relu"))
-
-
-def _ignored(names: str) -> dict[str, Option]:
-    """Options for the names of arguments that do not change the function."""
-    return dict.fromkeys(names.split(), Option())
-
-
 # Keras. Its options mean the same in keras, tf.keras and tf_keras.
 
 _KERAS_RNN: Options = {
-    "activation": _ACTIVATION,
-    "use_bias": _BIASES,
-    **dict.fromkeys(("dropout", "recurrent_dropout"), _OFF),
-    **_ignored(
+    "activation": ACTIVATION,
+    "use_bias": BIASES,
+    **dict.fromkeys(("dropout", "recurrent_dropout"), OFF),
+    **ignored(
         "units implementation name dtype trainable seed kernel_initializer recurrent_initializer "
         "bias_initializer kernel_regularizer recurrent_regularizer bias_regularizer kernel_constraint "
         "recurrent_constraint bias_constraint"
@@ -49,7 +45,7 @@ _KERAS_LAYER: Options = {
     # The outputs stay in the order of computation: https://keras.io/api/layers/recurrent_layers/lstm/
     "go_backwards": Option(orders=((True, Order(backwards=True)),)),
     "zero_output_for_mask": Option(zeroes=True),
-    **_ignored("return_sequences return_state stateful unroll time_major use_cudnn activity_regularizer"),
+    **ignored("return_sequences return_state stateful unroll time_major use_cudnn activity_regularizer"),
 }
 """What a layer has beside its cell's arguments."""
 _KERAS_CELLS: Mapping[str, dict[str, Any]] = {
@@ -57,7 +53,7 @@ _KERAS_CELLS: Mapping[str, dict[str, Any]] = {
     # https://github.com/keras-team/keras/blob/2.2.4/keras/layers/recurrent.py
     "LSTM": {
         "layout": layouts.KERAS,
-        "options": {**_KERAS_GATED, **_ignored("unit_forget_bias")},
+        "options": {**_KERAS_GATED, **ignored("unit_forget_bias")},
         "letters": {"j": "c"},
     },
     "GRU": {
@@ -111,75 +107,18 @@ _KERAS_APIS = [
     for kind, more in (("", _KERAS_LAYER), ("Cell", {}))
 ]
 
-# The cells of TensorFlow 1, which TensorFlow 2 still has in compat.v1. The forget bias is added at each step:
-# https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/python/ops/rnn_cell_impl.py
-
-_FORGET_BIAS_1: Since[Mapping[str, Any]] = (((), {"forget_bias": 1.0}),)
-_TF1_RNN: Options = {"activation": _ACTIVATION, **_ignored("num_units reuse name dtype trainable")}
-_TF1_CELLS: Mapping[str, dict[str, Any]] = {
-    "LSTMCell": {
-        "layout": layouts.TENSORFLOW,
-        "options": {
-            **_TF1_RNN,
-            "use_peepholes": _PEEPHOLES,
-            "num_proj": Option(brings="projection"),
-            # tf.clip_by_value(c, -cell_clip, cell_clip): only the block ops take 0 and less for none.
-            "cell_clip": Option("cell_clip", above=0.0),
-            "proj_clip": Option("projection_clip", above=0.0),
-            **_ignored("initializer state_is_tuple"),
-        },
-        "defaults": _FORGET_BIAS_1,
-    },
-    "BasicLSTMCell": {
-        "layout": layouts.TENSORFLOW,
-        "options": {**_TF1_RNN, **_ignored("state_is_tuple")},
-        "defaults": _FORGET_BIAS_1,
-    },
-    # It scales h by the reset gate before the product, as Cho et al. 2014: https://arxiv.org/abs/1406.1078
-    "GRUCell": {
-        "layout": layouts.TENSORFLOW_GRU,
-        "options": {**_TF1_RNN, **_ignored("kernel_initializer bias_initializer")},
-        "defaults": (((), {"reset_after": False}),),
-        "letters": {"z": "u", "n": "c"},
-    },
-    "BasicRNNCell": {"layout": layouts.TENSORFLOW_RNN, "options": _TF1_RNN},
-}
-_TF1_APIS = [
-    Api(f"{prefix}.{cell}", **record)
-    for prefix in ("tf.nn.rnn_cell", "tf.contrib.rnn", "tf.compat.v1.nn.rnn_cell")
-    for cell, record in _TF1_CELLS.items()
-]
-_TENSORFLOW_APIS = [
-    *_TF1_APIS,
-    Api(
-        "tf.contrib.rnn.LSTMBlockCell",
-        layouts.TENSORFLOW,
-        {"cell_clip": _CELL_CLIP, "use_peephole": _PEEPHOLES, **_ignored("num_units reuse name dtype")},
-        defaults=_FORGET_BIAS_1,
-    ),
-    # The raw op clips the cell state at 3 by default, unlike the cells, which do not clip:
-    # https://www.tensorflow.org/api_docs/python/tf/raw_ops/BlockLSTM
-    Api(
-        "tf.raw_ops.BlockLSTM",
-        layouts.BLOCK_LSTM,
-        {"cell_clip": _CELL_CLIP, "use_peephole": _PEEPHOLES, **_ignored("name")},
-        defaults=(((), {"forget_bias": 1.0, "cell_clip": 3.0}),),
-        letters={"j": "ci"},
-    ),
-]  # fmt: skip
-
 # PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
 
-_TORCH_CELL: Options = {"bias": _BIASES, **_ignored("input_size hidden_size device dtype")}
+_TORCH_CELL: Options = {"bias": BIASES, **ignored("input_size hidden_size device dtype")}
 _TORCH_LAYER: Options = {
     **_TORCH_CELL,
     "num_layers": Option(only=(1,)),
-    **dict.fromkeys(("dropout", "bidirectional"), _OFF),
+    **dict.fromkeys(("dropout", "bidirectional"), OFF),
     # padding_value is that of torch.nn.utils.rnn.pad_packed_sequence.
-    **_ignored("batch_first padding_value"),
+    **ignored("batch_first padding_value"),
 }
 _TORCH_LSTM: Options = {**_TORCH_LAYER, "proj_size": Option(brings="projection")}
-_NONLINEARITY: Options = {"nonlinearity": _TANH_OR_RELU}
+_NONLINEARITY: Options = {"nonlinearity": TANH_OR_RELU}
 
 
 _TORCH_APIS = [
@@ -195,10 +134,10 @@ _TORCH_APIS = [
 # https://nnabla.readthedocs.io/en/latest/python/api/function.html
 
 _NNABLA: Options = {
-    "with_bias": _BIASES,
-    **_ignored("name num_units units hidden_size state_size fix_parameters"),
+    "with_bias": BIASES,
+    **ignored("name num_units units hidden_size state_size fix_parameters"),
 }
-_NNABLA_RNN: Options = {**_NNABLA, "nonlinearity": _TANH_OR_RELU}
+_NNABLA_RNN: Options = {**_NNABLA, "nonlinearity": TANH_OR_RELU}
 
 
 _NNABLA_APIS = [
@@ -215,11 +154,11 @@ _NNABLA_APIS = [
 
 _ONNX_RNN: Options = {
     # B is an optional input. A reverse run returns its outputs in the order of the inputs.
-    "B": _BIASES,
+    "B": BIASES,
     "direction": Option(only=("forward", "reverse"), orders=(("reverse", Order(True, turned_back=True)),)),
     "activations": Option(functions=("activation",)),
     "clip": Option("gate_clip", above=0.0),
-    **_ignored("hidden_size layout activation_alpha activation_beta"),
+    **ignored("hidden_size layout activation_alpha activation_beta"),
 }
 _ONNX_GRU: Options = {
     **_ONNX_RNN,
@@ -255,15 +194,15 @@ _ONNX_APIS = [
 # JAX's libraries. Functions are given by their names: jax.nn.sigmoid is "sigmoid".
 
 _FLAX: Options = {
-    "activation_fn": _ACTIVATION,
-    **_ignored(
+    "activation_fn": ACTIVATION,
+    **ignored(
         "features in_features hidden_features kernel_init recurrent_kernel_init bias_init carry_init dtype "
         "param_dtype rngs name"
     ),
 }
 _FLAX_GATED: Options = {**_FLAX, "gate_fn": Option("recurrent_activation")}
-_HAIKU: Options = _ignored("hidden_size name w_i_init w_h_init b_init")
-_EQUINOX: Options = {"use_bias": _BIASES, **_ignored("input_size hidden_size dtype key")}
+_HAIKU: Options = ignored("hidden_size name w_i_init w_h_init b_init")
+_EQUINOX: Options = {"use_bias": BIASES, **ignored("input_size hidden_size dtype key")}
 _G: Mapping[str, str] = {"j": "g"}
 _RELU6: Since[str] = (((), HARD_SIGMOID_6),)
 """https://docs.jax.dev/en/latest/_autosummary/jax.nn.hard_sigmoid.html: relu6(x + 3) / 6"""
@@ -273,17 +212,17 @@ _JAX_APIS = [
     Api("flax.linen.LSTMCell", layouts.FLAX_LINEN, _FLAX_GATED, letters=_G, **_LINEN),
     Api("flax.linen.OptimizedLSTMCell", layouts.FLAX_LINEN, _FLAX_GATED, letters=_G, **_LINEN),
     Api("flax.linen.GRUCell", layouts.FLAX_LINEN_GRU, _FLAX_GATED, **_LINEN),
-    Api("flax.linen.SimpleCell", layouts.FLAX_LINEN_RNN, {**_FLAX, "residual": _OFF}, **_LINEN),
+    Api("flax.linen.SimpleCell", layouts.FLAX_LINEN_RNN, {**_FLAX, "residual": OFF}, **_LINEN),
     Api("flax.nnx.LSTMCell", layouts.FLAX_NNX, _FLAX_GATED, letters=_G, hard_sigmoid=_RELU6),
     Api(
         "flax.nnx.OptimizedLSTMCell", layouts.FLAX_NNX_OPTIMIZED, _FLAX_GATED, letters=_G, hard_sigmoid=_RELU6
     ),
     Api("flax.nnx.GRUCell", layouts.FLAX_NNX_GRU, _FLAX_GATED, hard_sigmoid=_RELU6),
-    Api("flax.nnx.SimpleCell", layouts.FLAX_NNX_RNN, {**_FLAX, "residual": _OFF}, hard_sigmoid=_RELU6),
+    Api("flax.nnx.SimpleCell", layouts.FLAX_NNX_RNN, {**_FLAX, "residual": OFF}, hard_sigmoid=_RELU6),
     # Its forget bias is 1, and cannot be another one.
     Api(
         "haiku.LSTM", layouts.HAIKU, {**_HAIKU, "forget_bias": Option("forget_bias", only=(1.0,))},
-        defaults=_FORGET_BIAS_1, letters=_G,
+        defaults=FORGET_BIAS_1, letters=_G,
     ),
     # The sign of the update gate is that of Chung et al. 2014.
     Api(
@@ -314,13 +253,11 @@ _CANONICAL_GRU: Options = {
 _CANONICAL_APIS = [
     Api("canonical", layouts.CANONICAL, _CANONICAL_LSTM),
     Api("canonical.gru", layouts.CANONICAL_GRU, _CANONICAL_GRU),
-    Api(
-        "canonical.rnn", layouts.CANONICAL_RNN, {"activation": _ACTIVATION, "gate_clip": Option("gate_clip")}
-    ),
+    Api("canonical.rnn", layouts.CANONICAL_RNN, {"activation": ACTIVATION, "gate_clip": Option("gate_clip")}),
     Api(
         "numpy.lstm_cell",
         layouts.CANONICAL,
-        defaults=_FORGET_BIAS_1,
+        defaults=FORGET_BIAS_1,
     ),
 ]
 
@@ -365,8 +302,8 @@ PUBLISHED: tuple[Api, ...] = (
 APIS: Mapping[str, Api] = {
     api.name: replace(api, live=PLACES.get(api.name, ()))
     for api in (
-        *_CANONICAL_APIS, *_TORCH_APIS, *_TENSORFLOW_APIS, *_KERAS_APIS, *_NNABLA_APIS, *_ONNX_APIS,
-        *_JAX_APIS,
+        *_CANONICAL_APIS, *_TORCH_APIS, *TENSORFLOW, *_KERAS_APIS, *_NNABLA_APIS, *_ONNX_APIS,
+        *_JAX_APIS, *ARCHIVED,
     )
 }  # fmt: skip
 """Every api that runs or whose recordings can be read, by dotted name."""

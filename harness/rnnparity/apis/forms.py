@@ -71,7 +71,7 @@ def network(target: Target, options: Mapping[str, Any], layers: int, directions:
     """A network of cells that are made with ``options``, for a row that is not :func:`refused`."""
     stack = STACKS.get(target.name)
     if stack:
-        name, value = stack.directions
+        name, (value, *_) = stack.directions
         asked = {stack.layers: layers} if layers > 1 else {}
         return Network(target.name, {**options, **asked, **({name: value} if directions > 1 else {})}, True)
     holders = _holders(target.name)
@@ -119,7 +119,7 @@ def stored(
     if len(cells) == len(cells[0]) == 1:
         return dict(cells[0][0])
     stack = STACKS[name]
-    return (_suffixed if stack.suffix else _sliced)(stack, cells)
+    return (_suffixed if stack.part else _sliced)(stack, cells)
 
 
 def _suffixed(stack: Stack, cells: Sequence[Sequence[Tensors]]) -> dict[str, np.ndarray]:

@@ -37,16 +37,18 @@ class Sliced(NamedTuple):
 class Stack:
     """The options of an api that make a network of its cells, and where it stores their tensors.
 
-    ``layers`` is the option that says how many there are, ``directions`` another one and its value for two.
-    Tensors are told apart by a ``suffix``, a pattern in whose place a plain layer's have ``plain``; or each
-    is ``sliced`` from one that holds all.
+    ``layers`` is the option that says how many there are, ``directions`` another one and its values for two.
+    An api that is ``always`` another one in two directions has no such option. Tensors are told apart by a
+    ``part`` of their names, a pattern in whose place a plain layer's have ``plain``: its ``layer``, and
+    whether it is ``reverse``; or the number of its ``cell``. Or each is ``sliced`` from one that holds all.
     """
 
     layers: str
-    directions: tuple[str, Any]
-    suffix: str = ""
+    directions: tuple[str, tuple[Any, ...]]
+    part: str = ""
     plain: str = ""
     sliced: tuple[Sliced, ...] = ()
+    always: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,26 @@ class Container:
     masked: Since[str] = (((), ""),)
 
 
-_TORCH = Stack("num_layers", ("bidirectional", True), r"_l(?P<layer>\d+)(?P<reverse>_reverse)?$", plain="_l0")
+_TORCH_NAMES = r"_l(?P<layer>\d+)(?P<reverse>_reverse)?$"
+_TORCH = Stack("num_layers", ("bidirectional", (True,)), _TORCH_NAMES, plain="_l0")
+_PADDLE = Stack("num_layers", ("direction", ("bidirect", "bidirectional")), _TORCH_NAMES, plain="_l0")
+# lstm0_r1_i2h_weight is of the second layer's second direction.
+_MXNET = Stack(
+    "num_layers",
+    ("bidirectional", (True,)),
+    r"(?<![^_/])(l|(?P<reverse>r))(?P<layer>\d+)_(?=\w2\w_)",
+    plain="l0_",
+)
+
+
+def _chainer(always: str = "") -> Stack:
+    """Chainer numbers the cells, those of a layer one after the other, and has classes for two directions:
+    https://github.com/chainer/chainer/blob/v7.8.1/chainer/links/rnn/n_step_rnn.py
+    """
+    return Stack("n_layers", ("", ()), r"(?P<cell>\d+)/(?=[wb]\d$)", always=always)
+
+
+_CHAINER = {cell: f"chainer.links.NStep{cell}" for cell in ("LSTM", "GRU", "RNNTanh", "RNNReLU")}
 
 
 def _nnabla(scope: str) -> Stack:
@@ -77,13 +98,13 @@ def _nnabla(scope: str) -> Stack:
     """
     first, others, bias = f"{scope}/weight_l0", f"{scope}/weight", f"{scope}/bias"
     sliced = (Sliced(first, first, "d"), Sliced(first, others, "ld", 1), Sliced(bias, bias, "ld"))
-    return Stack("num_layers", ("bidirectional", True), sliced=sliced)
+    return Stack("num_layers", ("bidirectional", (True,)), sliced=sliced)
 
 
 # The first axis of every tensor is that of directions: https://onnx.ai/onnx/operators/onnx__LSTM.html
 _ONNX = Stack(
     "",
-    ("direction", "bidirectional"),
+    ("direction", ("bidirectional",)),
     sliced=tuple(Sliced(name, name, "d") for name in ("W", "R", "B", "Wb", "Rb", "P")),
 )
 
@@ -91,6 +112,10 @@ STACKS: Mapping[str, Stack] = {
     **dict.fromkeys(("torch.nn.LSTM", "torch.nn.GRU", "torch.nn.RNN"), _TORCH),
     **{f"{module}.{cell}": _nnabla(cell) for module in ("PF", "F") for cell in ("lstm", "gru", "rnn")},
     **dict.fromkeys(("onnx.LSTM", "onnx.GRU", "onnx.RNN"), _ONNX),
+    **{f"paddle.nn.{cell}": _PADDLE for cell in ("LSTM", "GRU", "SimpleRNN")},
+    **{f"mxnet.gluon.rnn.{cell}": _MXNET for cell in ("LSTM", "GRU", "RNN")},
+    **{name: _chainer() for name in _CHAINER.values()},
+    **{f"chainer.links.NStepBi{cell}": _chainer(always=name) for cell, name in _CHAINER.items()},
 }
 """By the name of the api."""
 
@@ -176,8 +201,8 @@ def pieces(api: object, options: Mapping[str, Any], tensors: Tensors) -> list[Pi
         container = CONTAINERS[api]
         made = _of_layers if container.layers else _of_directions
         return made(container, options, tensors)
-    known = find_api(api)
-    stack = STACKS.get(known.name)
+    stack = STACKS.get(str(api))
+    known = find_api(stack.always if stack and stack.always else api)
     layers, directions = _sizes(stack, options) if stack else (1, 1)
     own = dict(options)
     for name in (stack.layers, stack.directions[0]) if stack else ():
@@ -185,7 +210,7 @@ def pieces(api: object, options: Mapping[str, Any], tensors: Tensors) -> list[Pi
             own.pop(name, None)
     if stack is None or (layers, directions) == (1, 1):
         return [PieceLayer((Piece(known, own, tensors, {name: name for name in tensors}),), "concat")]
-    split = _suffixed if stack.suffix else _sliced
+    split = _named if stack.part else _sliced
     return [
         PieceLayer(
             tuple(
@@ -209,7 +234,7 @@ def _sizes(stack: Stack, options: Mapping[str, Any]) -> tuple[int, int]:
     if isinstance(layers, bool) or not isinstance(layers, int) or not 1 <= layers <= _LARGEST:
         raise InputError(f"option {stack.layers}", layers, f"a number of layers from 1 to {_LARGEST}")
     name, both = stack.directions
-    return layers, 1 + (options.get(name) == both)
+    return layers, 1 + bool(stack.always or options.get(name) in both)
 
 
 def _of_one_direction(
@@ -224,17 +249,20 @@ def _of_one_direction(
     return own
 
 
-def _suffixed(
+def _named(
     stack: Stack, tensors: Tensors, layer: int, direction: int, directions: int
 ) -> tuple[Tensors, Mapping[str, str]]:
-    """The tensors of one direction, told apart by what their names end with."""
+    """The tensors of one direction, told apart by a part of their names."""
     found, stored = {}, {}
     for name, array in tensors.items():
-        match = re.search(stack.suffix, name)
+        match = re.search(stack.part, name)
         if match is None:
-            raise InputError("tensor", name, f"names that end like weight{stack.plain}")
-        if (int(match["layer"]), bool(match["reverse"])) == (layer, bool(direction)):
-            plain = name[: match.start()] + stack.plain
+            raise InputError("tensor", name, "names that say which layer and direction they are of")
+        groups = match.groupdict()
+        at = (int(groups.get("layer") or 0), int(bool(groups.get("reverse"))))
+        at = divmod(int(groups["cell"]), directions) if "cell" in groups else at
+        if at == (layer, direction):
+            plain = name[: match.start()] + stack.plain + name[match.end() :]
             found[plain], stored[plain] = array, name
     return found, stored
 

@@ -88,14 +88,14 @@ def _told(cause: Cause, words: Vocabulary) -> Cause:
 def stored_biases(layout: Layout, weights: Mapping[str, np.ndarray]) -> tuple[Array, ...]:
     """The biases ``[G U]`` as they are stored, the input's first, the gates in canonical order.
 
-    A layout has two if two of its tensors hold all gates: PyTorch's and ONNX's, for instance. All others
-    count as one.
+    A layout has two if a second one of each gate is the recurrent kernel's: PyTorch's and ONNX's, for
+    instance. All others count as one.
     """
-    biases = [tensor for tensor in layout.biases if len(tensor.gates) == len(layout.kind.gates)]
-    if len(biases) != 2:
+    recurrent = layout.recurrent_biases
+    if not recurrent:
         return (np.asarray(extract(layout, weights).bias, np.float64),)
     shares = []
-    for kept in biases:
-        others = {tensor.name: 0 * weights[tensor.name] for tensor in biases if tensor is not kept}
+    for kept in (False, True):
+        others = {t.name: 0 * weights[t.name] for t in layout.biases if (t in recurrent) != kept}
         shares.append(np.asarray(extract(layout, {**weights, **others}).bias, np.float64))
     return tuple(shares)

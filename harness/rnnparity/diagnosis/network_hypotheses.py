@@ -243,10 +243,12 @@ def _parts(segment: Segment) -> list[Where]:
 def _of_cells(segment: Segment, where: Where, rare: bool) -> Iterator[Tried]:
     """What may be true of these cells; what is ``rare`` is apart: gates in another order in some tensors."""
     settings = [segment.settings[k][d] for k, d in where]
-    kinds = list(dict.fromkeys(setting.case.equation.cell for setting in settings))
+    of_kinds = {setting.case.equation.cell: setting.case for setting in settings}
+    kinds = list(of_kinds)
     extras = [*weight_hypotheses.of_extras(settings[0])] if len(kinds) == 1 else []
     tables = [
-        {one.findings: one for table in weight_hypotheses.tables(kind) for one in table} for kind in kinds
+        {one.findings: one for table in weight_hypotheses.tables_for(case) for one in table}
+        for case in of_kinds.values()
     ]
     tables[0] |= {one.findings: one for one in extras}
     for findings in tables[0]:  # in cells of several kinds only what can be said of all

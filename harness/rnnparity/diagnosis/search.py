@@ -114,7 +114,7 @@ class _Search:
 
     def __init__(self, setting: Setting, arithmetic: str, searched: int) -> None:
         self.arithmetic, self.searched = arithmetic, searched
-        self.tables = weight_hypotheses.tables(setting.case.equation.cell)
+        self.tables = weight_hypotheses.tables_for(setting.case)
         self.base = forward.run(setting.case, arithmetic)
         known = filled(setting, self.base)
         self.setting = replace(known, away=evidence.away(known.hidden, known.cell, self.base))

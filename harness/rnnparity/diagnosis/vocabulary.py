@@ -81,6 +81,8 @@ class Vocabulary:
                 index.append(str(position))
             elif len(tensor.gates) == 1:
                 index.append(":")
+            elif group == ["unit", "gate"]:
+                index.append(f"{position}::{len(tensor.gates)}")
             else:
                 index.append(_units(position, position + 1))
         return _joined(tensor, stored, index, position)
@@ -90,7 +92,9 @@ class Vocabulary:
         block = self.place(tensor, gate, rows)
         index = list(block.index)
         for axis, group in enumerate(tensor.groups):
-            if "unit" in group:
+            if group == ["unit", "gate"]:
+                index[axis] = str(unit * len(tensor.gates) + tensor.gates.index(gate))
+            elif "unit" in group:
                 start = index[axis].partition(":")[0]
                 index[axis] = f"{start}+{unit}" if start else str(unit)
             elif group[0] in ("x", "h", "xh"):
@@ -108,6 +112,11 @@ class Vocabulary:
             index[stored.axis] = f"{stored.number}:{stored.number + 1}"
         index = [":" if part == "0:1" and stored.axis is None else part for part in index]
         return Place(stored.name, tuple(index)), axis
+
+    @property
+    def by_unit(self) -> bool:
+        """Whether gates are interleaved in a tensor: no gate has a block there."""
+        return any(["unit", "gate"] in tensor.groups for tensor in self.layout.tensors)
 
     def name(self, tensor: Tensor) -> str:
         """The name of the array that holds a tensor, with its scope, whether it is stored or not."""

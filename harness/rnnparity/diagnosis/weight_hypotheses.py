@@ -40,6 +40,7 @@ from rnnparity.diagnosis.hypothesis import (
     with_weights,
 )
 from rnnparity.diagnosis.teacher_forcing import Setting
+from rnnparity.reference.case import Case
 from rnnparity.reference.noise import Array
 from rnnparity_adapters.kinds import KINDS, PEEPHOLES, Kind
 
@@ -319,7 +320,10 @@ def of_extras(setting: Setting) -> Iterator[Hypothesis]:
     # Dropped peepholes are zeros, not None: settings that are evaluated together all have some, or none has.
     zeros = np.zeros((len(PEEPHOLES), setting.case.units))
     yield Hypothesis((PeepholesDropped(),), lambda s: replace(s, case=replace(s.case, peepholes=zeros)))
+    missing = {k for k, vector in enumerate(setting.case.peepholes) if not vector.any()}
     for order in list(itertools.permutations(range(len(PEEPHOLES))))[1:]:
+        if any(order[k] != k for k in missing):
+            continue  # a gate without a peephole takes and gives none
         name = "".join(PEEPHOLES[k] for k in order)
         yield Hypothesis((PeepholeOrder(name),), reordered(order), by_unit=True)
 
@@ -351,7 +355,24 @@ class Tables(NamedTuple):
 
 
 @functools.cache
-def tables(cell: str) -> Tables:
-    """The hypotheses for a kind of cell, by its name."""
+def tables(cell: str, without: str = "") -> Tables:
+    """The hypotheses for a kind of cell, by its name; none reads or fills the blocks of gates ``without``."""
     kind = KINDS[cell]
-    return Tables(tuple(_orders(kind)), tuple(_layouts(kind)), tuple(_biases(kind)))
+    orders = (order for order in _orders(kind) if not _moves(order, kind.gates, without))
+    return Tables(tuple(orders), tuple(_layouts(kind)), tuple(_biases(kind)))
+
+
+def tables_for(case: Case) -> Tables:
+    """The hypotheses for the cell of a case, which may be without an input gate."""
+    kernel = blocks(np.asarray(case.weights.kernel), len(case.gates))
+    has_none = case.equation.input_coupled and not kernel[:, case.gates.index("i")].any()
+    return tables(case.equation.cell, "i" if has_none else "")
+
+
+def _moves(order: Hypothesis, gates: str, without: str) -> bool:
+    """Whether a hypothesis reads the block of one of these gates, or a gate in the place of one."""
+    (finding,) = order.findings
+    if not isinstance(finding, GateOrder):
+        return bool(without)
+    sources = zip(gates, finding.order, strict=True)
+    return any(gate != source and (gate in without or source in without) for gate, source in sources)

@@ -47,7 +47,7 @@ def _forget_bias_in_place(finding: findings.GateOrder, words: Vocabulary) -> Act
     reached = [gate for gate, source in zip(gates, finding.order, strict=True) if source == "f"]
     sign = -1 if stored else 1
     moved = [(gate, sign) for gate in reached] + [("f", -sign)]
-    return tuple(Add(words.places("", gate)[0], value, times) for gate, times in moved)
+    return tuple(Add(place, value, times) for gate, times in moved for place in words.places("", gate)[:1])
 
 
 def _reordered(tensors: str, order: str, words: Vocabulary) -> Actions:
@@ -58,30 +58,40 @@ def _reordered(tensors: str, order: str, words: Vocabulary) -> Actions:
     moved: list[tuple[Place, Place]] = []
     for tensor, rows in _parts(tensors, words):
         names = _as_kernel_gates(tensor)
-        if set(gates) <= set(names):
+        if set(gates) <= set(names) and not words.by_unit:
             blocks = tuple(names.index(source.get(gate, gate)) for gate in names)
             place, axis = words.whole(tensor, rows)
             taken.append(TakeBlocks(place, axis, blocks))
             continue
         for gate, own in zip(names, tensor.gates, strict=True):
-            if source[gate] != gate and own != "m":  # where it stands alone, no block of another gate fits it
-                holder = next(
+            if source[gate] == gate or (own == "m" and not words.layout.recurrent_biases):
+                continue  # where m stands alone, no block of another gate fits it
+            mine, others = (
+                [
                     other
                     for other, its_rows in _parts(tensors, words)
-                    if (bool(other.rows), its_rows) == (bool(tensor.rows), rows)
-                    and _holds(other, source[gate])
-                )
+                    if (bool(other.rows), its_rows) == (bool(tensor.rows), rows) and _holds(other, held)
+                ]
+                for held in (gate, source[gate])
+            )
+            if others:  # no search reads a gate that no tensor holds
+                # Of two biases of a gate, the first one is put in the place of the first one.
+                holder = others[min(mine.index(tensor), len(others) - 1)]
                 other = holder.gates[_as_kernel_gates(holder).index(source[gate])]
                 moved.append((words.place(tensor, own, rows), words.place(holder, other, rows)))
     return (*taken, *((Move(tuple(moved)),) if moved else ()))
 
 
 def _parts(tensors: str, words: Vocabulary) -> list[tuple[Tensor, str]]:
-    """The tensors of letters such as ``xhb``, each with its rows; all rows of a kernel over both if empty."""
+    """The tensors of letters such as ``xhb``, each with its rows.
+
+    They are empty for all rows of a kernel over both, unless other gates have a kernel for each.
+    """
     found = []
+    together = {tensor.rows for tensor in words.layout.tensors if tensor.rows} == {"xh"}
     for letter in tensors:
         for tensor in words.tensors(letter.replace("b", "")):
-            both = tensor.rows == "xh" and {"x", "h"} <= set(tensors)
+            both = together and tensor.rows == "xh" and {"x", "h"} <= set(tensors)
             found.append((tensor, "" if both else letter.replace("b", "")))
     return list(dict.fromkeys(found))
 
@@ -98,7 +108,7 @@ def _holds(tensor: Tensor, gate: str) -> bool:
 @changes.register
 def _(finding: findings.GatesInterleaved, words: Vocabulary) -> Changes:
     gates = words.layout.kind.gates
-    if any(len(tensor.gates) < len(gates) for tensor, _ in _parts("xhb", words)):
+    if words.by_unit or any(len(tensor.gates) < len(gates) for tensor, _ in _parts("xhb", words)):
         return (), (Rerun("blocks", {"order": words.letters(gates)}),)  # several tensors hold the gates
     return _interleaved(finding.by_unit, words), (Feed(_interleaved(not finding.by_unit, words)),)
 
@@ -174,7 +184,7 @@ def _reformed(finding: findings.KernelTransposed, how: str, words: Vocabulary) -
         ]
         return (Reform(tuple(places), _FORMS[how]),)
     parts = [(tensor, row) for row in finding.tensors for tensor in words.tensors(row)]
-    if any(len(tensor.gates) < len(gates) for tensor, _ in parts):
+    if words.by_unit or any(len(tensor.gates) < len(gates) for tensor, _ in parts):
         return ()  # the gates that would be reshaped together are in several tensors
     places = [words.whole(tensor, row)[0] for tensor, row in parts]
     form = Reform(tuple(places), _FORMS[how].format(len(gates)))
@@ -200,12 +210,10 @@ def _concatenated(words: Vocabulary, inverse: bool) -> Actions:
 @changes.register(findings.BiasDropped)
 @changes.register(findings.BiasDoubled)
 def _(finding: findings.BiasDropped | findings.BiasDoubled, words: Vocabulary) -> Changes:
-    gates = words.layout.kind.gates
     biases = [tensor for tensor in words.tensors("") if words.is_stored(tensor)]
-    two = len([tensor for tensor in biases if len(tensor.gates) == len(gates)]) == 2
     by_factor: dict[int, list[Place]] = {}
-    for number, tensor in enumerate(biases):
-        factor = finding.recurrent if two and number else finding.input
+    for tensor in biases:
+        factor = finding.recurrent if tensor in words.layout.recurrent_biases else finding.input
         if factor != 1 and (not finding.gate or finding.gate in tensor.gates):
             place = words.place(tensor, finding.gate) if finding.gate else words.whole(tensor)[0]
             by_factor.setdefault(factor, []).append(place)
@@ -254,7 +262,12 @@ def _(finding: findings.PeepholeOrder, words: Vocabulary) -> Changes:
 def _peephole_moves(order: str, words: Vocabulary) -> Actions:
     places = _peepholes(words)
     pairs = zip(PEEPHOLES, order, strict=True)
-    return (Move(tuple((places[gate], places[other]) for gate, other in pairs if gate != other)),)
+    moves = tuple(
+        (places[gate], places[other])
+        for gate, other in pairs
+        if gate != other and {gate, other} <= set(places)
+    )
+    return (Move(moves),) if moves else ()
 
 
 @changes.register

@@ -30,7 +30,7 @@ def native(
     names: dict[str, str] = {}
     for stored, array in tensors.items():
         plain = f"/{stored.removesuffix(':0')}".replace(".", "/")
-        fitting = max((name for name in expected if plain.endswith(f"/{name}")), key=len, default=None)
+        fitting = max((name for name in expected if _ends(plain, name, api)), key=len, default=None)
         if (fitting is None or fitting in weights) and _OTHERS.search(plain):
             raise InputError("tensor", stored, "one layer, one direction, as the options say")
         if fitting is None or fitting in weights:
@@ -49,6 +49,12 @@ def native(
         for tensor in layout.biases:
             weights.setdefault(tensor.name, np.zeros(tensor.shape(1, units), "float32"))
     return weights, names
+
+
+def _ends(plain: str, name: str, api: Api) -> bool:
+    """Whether a stored name is this one behind scopes."""
+    ending = name.replace(".", "/")
+    return any(plain.endswith(before + ending) for before in api.separators)
 
 
 def width_of(layout: Layout, weights: Mapping[str, np.ndarray], input_size: int) -> int:

@@ -56,10 +56,14 @@ def gate_order(tensors: str, order: Sequence[int] | None = None) -> Change:
     """Gates in another order in these tensors: ``x``, ``h`` and ``b``, letters as a diagnosis has them."""
 
     def change(case: Case, shares: Shares, random: Random) -> Case:
-        chosen = list(range(len(case.gates)) if order is None else order)
-        while chosen == sorted(chosen):
-            random.shuffle(chosen)
         kernel, size = _blocks(case), case.input_size
+        every = range(len(case.gates))
+        stored = [k for k in every if kernel[:, k].any()]  # no api reads a block that it does not have
+        chosen = list(every if order is None or len(stored) < len(every) else order)
+        while chosen == sorted(chosen):
+            random.shuffle(stored)
+            taken = iter(stored)
+            chosen = [next(taken) if kernel[:, k].any() else k for k in every]
         for letter, rows in (("x", slice(None, size)), ("h", slice(size, None))):
             if letter in tensors:
                 kernel[rows] = kernel[rows][:, chosen]
