@@ -51,7 +51,8 @@ class BlockLSTM(Adapter):
         with tf.GradientTape() as tape:
             tape.watch(given)
             loss = tf.reduce_sum(self._outputs(*given).h * cotangent.swapaxes(0, 1))
-        by_inputs, *by_states, by_weights = tape.gradient(loss, [*given, self.variables])
+        found: Any = tape.gradient(loss, [*given, self.variables])  # as nested as what it is asked for
+        by_inputs, *by_states, by_weights = found
         named = {name: each.numpy() for name, each in by_weights.items()}
         by_batch = by_inputs.numpy().swapaxes(0, 1)
         return derivatives(self.setup, by_batch, [each.numpy() for each in by_states], named)

@@ -1,6 +1,7 @@
 """Recordings of networks as plain cells write them, with mistakes planted in what ran."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from rnnparity.recordings.check import check
 from rnnparity.recordings.network_recording import NetworkRecording
 from rnnparity.recordings.stored import from_arrays
 from rnnparity.reference import network
+from rnnparity.reference.case import Case
 
 Change = Callable[[Weights], Weights]
 
@@ -126,6 +128,22 @@ def test_a_forget_bias_is_named(cells: str) -> None:
     assert (cause.id, cause.status) == ("forget-bias", CONFIRMED)
     assert cause.about["value"] == 1
     assert cause.cells == (((0, 0), (1, 0)) if cells == "h" else ((0, 0),))
+
+
+@pytest.mark.parametrize(
+    ("id_", "fields"), [("forget-bias", {"forget_bias": 0.73}), ("cell-clip", {"cell_clip": 0.21})]
+)
+def test_a_constant_of_a_hidden_layer_is_fitted(id_: str, fields: dict[str, Any]) -> None:
+    net = Network("LSTM", 2, False, 4)
+
+    def really(case: Case, place: tuple[int, int]) -> Case:
+        return case if place != (0, 0) else replace(case, equation=replace(case.equation, **fields))
+
+    found = net.check(net.run(net.weights, really=really))
+    (value,) = fields.values()
+    assert (found.causes[0].id, found.causes[0].status) == (id_, CONFIRMED), found.causes
+    assert found.causes[0].cells == ((0, 0),)
+    assert found.causes[0].about["value"] == pytest.approx(value, rel=1e-5)
 
 
 def test_one_weight_of_the_last_layer_is_named() -> None:

@@ -4,6 +4,7 @@ Each changes the layers of a segment. What can be said of one cell may be true o
 a direction, or of a single one.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 
 from rnnparity.diagnosis import weight_hypotheses
 from rnnparity.diagnosis.findings import Finding, GateOrder, InitialState
+from rnnparity.diagnosis.fitted_constants import CONSTANTS
 from rnnparity.diagnosis.hypothesis import EquationHypothesis, Hypothesis
 from rnnparity.diagnosis.kinds import equations_for
 from rnnparity.diagnosis.network_findings import (
@@ -26,7 +28,7 @@ from rnnparity.diagnosis.teacher_forcing import Setting
 from rnnparity.reference.network import CONCAT, MERGES, REVERSED, Direction, Layer
 
 _CONSTANTS = (-1.0, 1.0, -2.0, 2.0)
-"""What may be added to a forget bias, where it cannot be fitted."""
+"""What may be added to a forget bias: tried first, as it takes no fit."""
 
 
 class Tried(NamedTuple):
@@ -268,6 +270,24 @@ def _of_cells(segment: Segment, where: Where, rare: bool) -> Iterator[Tried]:
                 yield Tried(equation.findings(constant), where, layers)
 
 
+def constants_of_cells(segment: Segment) -> Iterator[Callable[[float], Tried | None]]:
+    """What may be true of some cells with a constant: its value -> what is tried, if that can be made."""
+    for where in _parts(segment):
+        settings = [segment.settings[k][d] for k, d in where]
+        if len({setting.case.equation.cell for setting in settings}) > 1:
+            continue
+        for equation in equations_for(settings[0]):
+            if equation.fitted:
+                yield functools.partial(_with_constant, segment, where, equation)
+
+
+def _with_constant(
+    segment: Segment, where: Where, hypothesis: EquationHypothesis, value: float
+) -> Tried | None:
+    layers = _changed(segment, where, _computing(hypothesis, value))
+    return None if layers is None else Tried(hypothesis.findings(value), where, layers)
+
+
 def _by(hypotheses: Mapping[str, Hypothesis]) -> _Change:
     """The change of a hypothesis, by the kind of cell."""
 
@@ -280,10 +300,9 @@ def _by(hypotheses: Mapping[str, Hypothesis]) -> _Change:
 
 def _computing(hypothesis: EquationHypothesis, constant: float) -> _Change:
     def change(setting: Setting, direction: Direction) -> Direction | None:
-        fields = dict(hypothesis.fields)
+        equation = replace(setting.case.equation, **hypothesis.fields)
         if hypothesis.fitted:
-            fields["forget_bias"] = setting.case.equation.forget_bias + constant
-        equation = replace(setting.case.equation, **fields)
+            equation = CONSTANTS[hypothesis.fitted].apply(equation, constant)
         return replace(direction, cell=replace(direction.cell, equation=equation))
 
     return change

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from rnnparity.diagnosis import evidence
+from rnnparity.diagnosis import evidence, network_constants
 from rnnparity.diagnosis.causes import CONFIRMED, SUSPECT, Cause
 from rnnparity.diagnosis.network_hypotheses import Tried, everywhere, in_parts, of_the_network
 from rnnparity.diagnosis.segment import Segment, Where
@@ -52,6 +52,7 @@ def search(segment: Segment, of_the_last: Callable[[], list[Found]]) -> list[Fou
             or search.tried(everywhere(segment))
             or of_the_last()
             or search.tried(in_parts(segment))
+            or search.tried(search.fitted())
         )
 
 
@@ -68,6 +69,10 @@ class _Search:
         self._segment = segment
         self._before, self._outputs = segment.judged(segment.layers)
         self._few = _Few(segment, self._outputs)
+
+    def fitted(self) -> Iterator[Tried]:
+        """What may be true of cells with a constant."""
+        return network_constants.fitted(self._segment, self._few.residual)
 
     def tried(self, stage: Iterable[Tried]) -> list[Found]:
         """The causes among what is tried."""
@@ -149,6 +154,14 @@ class _Few:
 
     def left(self, layers: Sequence[Layer]) -> float:
         """How many times the noise of the reference these layers leave, in nine of ten numbers."""
+        off = np.abs(self.residual(layers))
+        return float(np.nan_to_num(np.quantile(off, 0.9), nan=np.inf)) if off.size else 0.0
+
+    def residual(self, layers: Sequence[Layer]) -> Array:
+        """What these layers return minus what was observed ``[N]``, in units of the noise of the reference.
+
+        The noise of the reference as claimed need not be that of a right one.
+        """
         now: Array | None = None
         for k, (layer, own) in enumerate(zip(layers, self._layers, strict=True)):
             if now is None and layer is own:
@@ -160,6 +173,5 @@ class _Few:
             ]
             now = network.merged_values(layer, ran)
         found = self._inputs[-1] if now is None else now
-        # The noise of the reference as claimed need not be that of a right one.
-        off = (np.abs(found - self._observed) / self._noise)[np.broadcast_to(self._counts, found.shape)]
-        return float(np.nan_to_num(np.quantile(off, 0.9), nan=np.inf)) if off.size else 0.0
+        off: Array = ((found - self._observed) / self._noise)[np.broadcast_to(self._counts, found.shape)]
+        return off
