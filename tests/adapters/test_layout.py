@@ -137,13 +137,16 @@ def test_describe_points_at_the_gates(name: str) -> None:
     record = RECORDS[name]
     case = rnnparity.make_case(seed=7, **SIZES, cell=record.cell)
     gates, bias_gates = case.kind.gates, case.kind.bias_gates
-    kernel = case.weights.kernel.reshape(-1, len(gates), case.units)
     held = {gate for tensor in record.biases for gate in tensor.gates}
+    in_kernels = {gate for tensor in record.tensors if tensor not in record.biases for gate in tensor.gates}
+    kernel = case.weights.kernel.reshape(-1, len(gates), case.units).copy()
+    kernel[:, [gate not in in_kernels for gate in gates]] = 0
     bias = {
         gate: block * (gate in held)
         for gate, block in zip(bias_gates, np.split(case.weights.bias, len(bias_gates)), strict=True)
     }
-    native = layout.load(record, Weights(case.weights.kernel, np.concatenate(list(bias.values()))), 0.0)
+    weights = Weights(kernel.reshape(len(kernel), -1), np.concatenate(list(bias.values())))
+    native = layout.load(record, weights, 0.0)
     blocks = {"x": slice(0, case.input_size), "h": slice(case.input_size, None), "xh": slice(None)}
     times = {tensor: np.zeros(array.shape) for tensor, array in native.items()}
     added = {gate: np.zeros_like(block) for gate, block in bias.items()}

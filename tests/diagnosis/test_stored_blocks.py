@@ -13,7 +13,12 @@ from rnnparity.diagnosis.causes import CONFIRMED, Cause
 from rnnparity.selftest import plain_cells
 from rnnparity_adapters.layout import Layout, Tensor, Weights, extract, load
 
-LSTMS = [name for name, api in APIS.items() if api.layout.cell == "lstm"]
+LSTMS = [
+    name
+    for name, api in APIS.items()
+    if api.layout.cell == "lstm"
+    and {gate for tensor in api.layout.tensors for gate in tensor.gates} == {*"ijfo"}
+]
 ORDERS = list(itertools.permutations("ijfo"))[1:]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from rnnparity import Case
 from rnnparity.diagnosis import actions as act
 from rnnparity.diagnosis.actions import Action, Place
+from rnnparity.diagnosis.explain import stored_biases
 from rnnparity.recordings.recording import Recording, from_arrays
 from rnnparity.selftest import plain_cells
 from rnnparity.selftest import planted_changes as changes
@@ -171,8 +172,11 @@ class Followed:
     @do.register
     def _(self, action: act.FillPast) -> None:
         hidden = self.arrays["hidden"].copy()
+        whole = from_arrays({name: array for name, array in self.arrays.items() if name != "lengths"})
+        computed = plain_cells.run(whole.case).hidden
         for row, length in enumerate(self.arrays["lengths"]):
-            hidden[row, length:] = 0 if action.how == "zeroed" else hidden[row, length - 1]
+            past = {"zeroed": 0, "held": hidden[row, length - 1], "computed": computed[row, length:]}
+            hidden[row, length:] = past[action.how]
         self.arrays = {**self.arrays, "hidden": hidden}
 
     # What ran is changed, and runs again: the arrays get its new trajectory.
@@ -252,6 +256,9 @@ class Port:
 def _shares(fed: Recording) -> tuple[np.ndarray, ...]:
     """The stored biases, each as a canonical one ``[G U]``."""
     held = [tensor.name for tensor in fed.layout.biases]
+    recurrent = {gate for tensor in fed.layout.recurrent_biases for gate in tensor.gates}
+    if recurrent.issuperset(fed.layout.kind.recurrent_bias_gates):
+        return stored_biases(fed.layout, fed.weights)
     if any(len(tensor.gates) < len(fed.layout.kind.gates) for tensor in fed.layout.biases) or len(held) == 1:
         return (fed.case.weights.bias,)
     return tuple(

@@ -83,8 +83,8 @@ class Screen:
         self._few = of_units(setting, self._window.units) if setting.case.projection is None else setting
         self._spent, self.complete = 0, True
         self._partly: list[Candidate] = []
-        self._right = 0.0
-        (alone,) = self._tried(self._few, [(0, None)], [(0, None)])
+        self._right = 1.0 + _PARTLY
+        (alone,) = self.candidates([None], every=True)
         self._right = alone.share + _PARTLY
 
     @property

@@ -270,12 +270,7 @@ class _Search:
 
     def of_the_rest(self) -> list[Cause]:
         """The causes of what another one has left."""
-        return (
-            self._single()
-            or _distinct(self._outputs())
-            or self._first(filter(state_hypotheses.is_known, self._replaced))
-            or self._parameters(unstructured.single(self.setting, self.base))
-        )
+        return self._single() or self._parameters(unstructured.single(self.setting, self.base))
 
     def _combined(self) -> list[Cause]:
         """Two and three hypotheses at once, stage by stage, because there are many."""
