@@ -57,7 +57,7 @@ class Candidate(NamedTuple):
         return (*(self.layout.findings if self.layout else ()), *of_equation)
 
     def changed(self, setting: Setting) -> Setting | None:
-        """The setting in which it is true, with the constant as it was fitted in the window."""
+        """The setting in which it is true; a constant is not put in, as what is fitted explains no part."""
         changed = self.layout.change(setting) if self.layout else setting
         if changed is None or self.equation is None:
             return changed

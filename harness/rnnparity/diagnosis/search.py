@@ -215,7 +215,7 @@ class _Search:
                 break
         if best is None or (equation and equation.fitted and value == 0):
             return None  # with a constant of zero this is another hypothesis, without the constant
-        findings = (layout.findings if layout else ()) + (equation.findings(value) if equation else ())
+        findings = candidate._replace(value=value).findings()
         if equation and equation.fitted:
             sure = best.confirms(constants=1) and self._is_certain(setting, equation, value)
         else:
